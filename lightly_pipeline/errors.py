@@ -1,0 +1,64 @@
+"""The errors a user of the package meets, as types that say who has to act.
+
+Only exceptions live here. Bad data is not an error of the run (it is recorded as an outcome);
+`CorruptVideoError` and `FrameChangedError` carry it from the video layer to whoever records it.
+"""
+
+from collections.abc import Sequence
+
+
+class LightlyPipelineError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InvalidConfigurationError(LightlyPipelineError, ValueError):
+    """A configuration value or key is wrong; the message names the key and what to write."""
+
+
+class DatasourceError(LightlyPipelineError):
+    """A datasource could not do what was asked: an infrastructure problem, worth a retry."""
+
+
+class ObjectNotFoundError(DatasourceError):
+    """The object is not in the datasource (any more)."""
+
+
+class ObjectChangedError(DatasourceError):
+    """The object was replaced since it was listed."""
+
+
+class PreconditionFailedError(DatasourceError):
+    """A conditional write lost: the object exists, or is another version than expected."""
+
+
+class PermissionDeniedError(DatasourceError):
+    """The credentials do not allow the operation."""
+
+
+class CorruptVideoError(LightlyPipelineError):
+    """The content is not a video that can be decoded.
+
+    Attributes:
+        reason: One line for the corruptness report.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class FrameChangedError(LightlyPipelineError):
+    """Frames decoded again are not the frames that were indexed.
+
+    Attributes:
+        indices: Frame indices that could not be reproduced.
+    """
+
+    def __init__(self, indices: Sequence[int]) -> None:
+        shown = ", ".join(str(index) for index in indices[:10])
+        more = f" and {len(indices) - 10} more" if len(indices) > 10 else ""
+        super().__init__(
+            f"frames {shown}{more} decode to other pictures than when they were indexed; "
+            "the video was replaced or the decoder changed: run again to index it anew"
+        )
+        self.indices = tuple(indices)
