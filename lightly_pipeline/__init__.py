@@ -1,1 +1,36 @@
+"""Finds the video frames worth labelling.
+
+Only the public names live here, loaded when first used so that importing the package costs
+nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `S3Datasource` and `run`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightly_pipeline.datasets import Dataset, DatasetType
+    from lightly_pipeline.datasources import LocalDatasource, S3Datasource
+    from lightly_pipeline.pipeline import RunResult, run
+
 __version__ = "0.1.0"
+
+__all__ = ["Dataset", "DatasetType", "LocalDatasource", "RunResult", "S3Datasource", "run"]
+
+_HOMES = {
+    "Dataset": "lightly_pipeline.datasets",
+    "DatasetType": "lightly_pipeline.datasets",
+    "LocalDatasource": "lightly_pipeline.datasources",
+    "RunResult": "lightly_pipeline.pipeline",
+    "S3Datasource": "lightly_pipeline.datasources",
+    "run": "lightly_pipeline.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

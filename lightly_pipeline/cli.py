@@ -1,0 +1,244 @@
+"""The command line: `lightly-pipeline run` and `lightly-pipeline demo` over `pipeline.run`.
+
+Arguments, progress and the printed result live here; every decision is the pipeline's. Imports
+stay light so that `--help` answers at once.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from lightly_pipeline import __version__
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+
+if TYPE_CHECKING:
+    from lightly_pipeline.datasets import Dataset
+    from lightly_pipeline.pipeline import RunResult
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+_PLAIN_INTERVAL_S = 10.0
+_SHOWN_PROBLEMS = 20
+_STEP_TITLES = {
+    "list": "Listing videos",
+    "decode": "Decoding and embedding",
+    "load": "Loading embeddings",
+    "select": "Selecting frames",
+    "upload": "Writing images",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code: 0 done, 1 failed, 2 wrong usage."""
+    options = _parser().parse_args(arguments)
+    display = _ProgressDisplay(sys.stderr)
+    _show_log(display)
+    try:
+        result = options.command(options, display)
+    except InvalidConfigurationError as error:
+        display.close()
+        _print(f"error: {error}", sys.stderr)
+        return EXIT_USAGE
+    except (LightlyPipelineError, OSError) as error:
+        display.close()
+        _print(f"error: {error}", sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        display.close()
+        _print("interrupted; run the same command again to go on where it stopped", sys.stderr)
+        return EXIT_FAILED
+    display.close()
+    _print(json.dumps(result.as_dict(), indent=1) if options.json else _describe(result))
+    return EXIT_DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lightly-pipeline",
+        description="Finds diverse frames in videos and writes only those as images.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="select frames of the videos in a folder or bucket")
+    run.add_argument("--input", required=True, metavar="PATH", help="folder of videos, or s3://...")
+    run.add_argument(
+        "--lightly", required=True, metavar="PATH", help="where images and tables go, or s3://..."
+    )
+    run.add_argument(
+        "--config", metavar="FILE", help="YAML with worker_config, lightly_config, ..."
+    )
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser("demo", help="make sample videos and run the whole chain on them")
+    demo.add_argument("--folder", default="demo_data", metavar="PATH", help="where to work")
+    demo.add_argument("--videos", metavar="PATH", help="your own videos instead of samples")
+    demo.set_defaults(command=_demo, config=None)
+
+    for command in (run, demo):
+        command.add_argument(
+            "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"
+        )
+        command.add_argument("--json", action="store_true", help="print the result as JSON only")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _run(options: argparse.Namespace, display: "_ProgressDisplay") -> "RunResult":
+    from lightly_pipeline.datasets import Dataset
+    from lightly_pipeline.datasources import datasource_from_url
+
+    dataset = Dataset(
+        "command_line",
+        input=datasource_from_url(options.input),
+        lightly=datasource_from_url(options.lightly),
+    )
+    return _launch(dataset, options, display)
+
+
+def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> "RunResult":
+    from lightly_pipeline.datasets import Dataset
+    from lightly_pipeline.datasources import LocalDatasource
+
+    folder = Path(options.folder)
+    videos = Path(options.videos) if options.videos else folder / "videos"
+    if not options.videos:
+        from lightly_pipeline.demo import make_demo_videos
+
+        _print(f"Making sample videos in {videos} ...", sys.stderr)
+        make_demo_videos(videos)
+    lightly = folder / "lightly"
+    lightly.mkdir(parents=True, exist_ok=True)
+    dataset = Dataset("demo", input=LocalDatasource(videos), lightly=LocalDatasource(lightly))
+    return _launch(dataset, options, display)
+
+
+def _launch(
+    dataset: "Dataset", options: argparse.Namespace, display: "_ProgressDisplay"
+) -> "RunResult":
+    from lightly_pipeline.config import load_config_file
+    from lightly_pipeline.pipeline import run
+
+    blocks: dict[str, Any] = dict(load_config_file(options.config)) if options.config else {}
+    if options.n_samples is not None:
+        selection = {**_without_amount(blocks.get("selection_config") or {})}
+        blocks["selection_config"] = {**selection, "n_samples": options.n_samples}
+    return run(dataset, **blocks, progress=display.update)
+
+
+def _without_amount(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """Drops the amount a file asks for: the one given on the command line is meant."""
+    amounts = {"n_samples", "nSamples", "proportion_samples", "proportionSamples"}
+    return {key: value for key, value in selection.items() if key not in amounts}
+
+
+def _describe(result: "RunResult") -> str:
+    lines = [
+        "",
+        f"Run {result.run_id}",
+        f"  videos read     {result.n_input_videos - len(result.corrupt_videos)}"
+        f" of {result.n_input_videos} ({result.n_decoded_videos} decoded in this run)",
+        f"  frames seen     {result.n_input_frames}",
+        f"  frames chosen   {result.n_selected}",
+    ]
+    lines += _problems("broken videos", result.corrupt_videos)
+    lines += _problems("broken frames", result.corrupt_samples)
+    lines += ["  time"]
+    lines += [f"    {step:<16} {seconds:8.1f} s" for step, seconds in result.seconds.items()]
+    if result.selected:
+        lines += [f"  first image     {result.selected[0].image}"]
+    lines += [f"  manifest        {result.manifest}"]
+    lines += [f"  images          {result.images}"]
+    return "\n".join(lines)
+
+
+def _problems(title: str, reasons: Mapping[str, str]) -> list[str]:
+    lines = [f"  {title:<15} {len(reasons)}"]
+    lines += [f"    {name}: {reason}" for name, reason in list(reasons.items())[:_SHOWN_PROBLEMS]]
+    if len(reasons) > _SHOWN_PROBLEMS:
+        lines.append(f"    ... and {len(reasons) - _SHOWN_PROBLEMS} more, in the report")
+    return lines
+
+
+def _print(text: str, stream: TextIO | None = None) -> None:
+    print(text, file=stream or sys.stdout, flush=True)
+
+
+class _ProgressDisplay:
+    """A bar on a terminal; elsewhere a plain line every ten seconds."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._step = ""
+        self._started = self._last = 0.0
+        self._bar: Any = None
+
+    def update(self, step: str, done: int, total: int | None, unit: str) -> None:
+        """Shows how far a step is, how fast it goes and how long it still takes."""
+        if step != self._step:
+            self._begin(step, unit)
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.update(done - self._bar.n)
+            return
+        now = time.monotonic()
+        if now - self._last >= _PLAIN_INTERVAL_S:
+            self._last = now
+            _print(self._line(done, total, unit, now - self._started), self._stream)
+
+    def say(self, line: str) -> None:
+        """Prints a line without tearing the bar apart."""
+        if self._bar is None:
+            _print(line, self._stream)
+        else:
+            self._bar.write(line, file=self._stream)
+
+    def close(self) -> None:
+        """Ends the step that is shown."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _begin(self, step: str, unit: str) -> None:
+        self.close()
+        self._step = step
+        self._started = self._last = time.monotonic()
+        if self._terminal:
+            from tqdm import tqdm
+
+            title = _STEP_TITLES.get(step, step)
+            self._bar = tqdm(desc=title, unit=f" {unit}", file=self._stream, dynamic_ncols=True)
+
+    def _line(self, done: int, total: int | None, unit: str, seconds: float) -> str:
+        title = _STEP_TITLES.get(self._step, self._step)
+        rate = done / seconds if seconds else 0.0
+        line = f"{title}: {done}{f' of about {total}' if total else ''} {unit}, {rate:.0f}/s"
+        if total and rate:
+            line += f", {max(total - done, 0) / rate:.0f} s left"
+        return line
+
+
+class _DisplayHandler(logging.Handler):
+    def __init__(self, display: _ProgressDisplay) -> None:
+        super().__init__(logging.WARNING)
+        self._display = display
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._display.say(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+def _show_log(display: _ProgressDisplay) -> None:
+    logger = logging.getLogger("lightly_pipeline")
+    logger.handlers = [_DisplayHandler(display)]
+    logger.propagate = False

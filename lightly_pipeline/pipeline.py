@@ -1,0 +1,593 @@
+"""The whole flow without Dagster: list, decode and embed, select, upload.
+
+Every way in (Python, command line, Dagster assets) calls these functions; none has logic of its
+own. How each step works is in the package it calls.
+"""
+
+import logging
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lightly_pipeline.config import RunBlocks, RunConfig
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources import StoredObject, list_videos, verify_access
+from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.errors import (
+    LightlyPipelineError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+)
+from lightly_pipeline.export.records import (
+    ChosenFrame,
+    SelectionRecord,
+    VideoVersion,
+    read_selection,
+    run_path,
+    write_corruptness_report,
+    write_manifest,
+    write_selection,
+)
+from lightly_pipeline.export.run_log import run_log
+from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.tables.catalog import Catalog, read_catalog, write_catalog
+from lightly_pipeline.tables.fingerprint import embedding_id
+from lightly_pipeline.tables.outcome import VideoOutcome
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lightly_pipeline.embedding import EncoderSpec
+    from lightly_pipeline.selection import SelectionResult
+    from lightly_pipeline.tables.build import TableBuilder
+
+_logger = logging.getLogger(__name__)
+# A video that is replaced over and over while it is read is given up on after so many versions.
+_MAX_VERSIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedFrame:
+    """One chosen frame and its image, relative to the LIGHTLY datasource."""
+
+    video: str
+    frame_index: int
+    time_s: float | None
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did.
+
+    Attributes:
+        run_id: Id of the run; its files are in `.lightly/runs/<run_id>/`.
+        n_input_videos: Videos listed, corrupt ones included.
+        n_input_frames: Frames that took part in the selection.
+        n_selected: Images stored.
+        selected: The chosen frames in the order of picks.
+        corrupt_videos: Reason by path of every video that gave no frame.
+        corrupt_samples: Reason by name of every frame that could not be decoded.
+        n_decoded_videos: Videos that had to be decoded for their tables; 0 when all were there.
+        seconds: Wall time by step.
+        manifest: Location of the manifest.
+        images: Location of the folder that all images of the dataset are in.
+        summary: What the selection achieved.
+    """
+
+    run_id: str
+    n_input_videos: int
+    n_input_frames: int
+    n_selected: int
+    selected: tuple[SelectedFrame, ...]
+    corrupt_videos: dict[str, str]
+    corrupt_samples: dict[str, str]
+    n_decoded_videos: int
+    seconds: dict[str, float]
+    manifest: str
+    images: str
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the result as JSON-able values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessResult:
+    """Outcomes of all videos of a catalogue, in its order, and how many were made just now."""
+
+    catalog: Catalog
+    outcomes: tuple[VideoOutcome, ...]
+    n_decoded_videos: int
+
+
+Block = Mapping[str, Any] | None
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def run(
+    dataset: Dataset,
+    worker_config: Block = None,
+    lightly_config: Block = None,
+    selection_config: Block = None,
+    pipeline_config: Block = None,
+    *,
+    run_id: str | None = None,
+    progress: Progress = silent,
+) -> RunResult:
+    """Finds diverse frames in the videos of a dataset and stores them as images.
+
+    Args:
+        dataset: Where the videos are and where the images go.
+        worker_config: Options in Lightly's shape, snake_case or camelCase.
+        lightly_config: As above.
+        selection_config: As above; 50 diverse frames when nothing is said anywhere.
+        pipeline_config: Options of our own.
+        run_id: Id of the run; a new UUID by default.
+        progress: Told how far every step is.
+
+    Raises:
+        InvalidConfigurationError: Before any work.
+        DatasourceError: A store failed for longer than retries lasted; run again to resume.
+        LightlyPipelineError: There is nothing to select from.
+    """
+    config = resolve_config(
+        dataset, worker_config, lightly_config, selection_config, pipeline_config
+    )
+    run_id = run_id or str(uuid.uuid4())
+    seconds: dict[str, float] = {}
+    with run_log(dataset.lightly, run_id):
+        for warning in config.warnings:
+            _logger.warning(warning)
+        with _timed(seconds, "catalog"):
+            check_access(dataset, config)
+            catalog = list_catalog(dataset, progress=progress)
+        with _timed(seconds, "decode_and_embed"):
+            processed = process_videos(dataset, config, catalog, progress=progress)
+        with _timed(seconds, "select"):
+            select_frames(dataset, config, processed, run_id=run_id, progress=progress)
+        with _timed(seconds, "upload"):
+            result = upload_frames(dataset, run_id, config=config, progress=progress)
+    seconds["total"] = round(sum(seconds.values()), 3)
+    return _with_process(result, processed, seconds)
+
+
+def resolve_config(
+    dataset: Dataset,
+    worker_config: Block = None,
+    lightly_config: Block = None,
+    selection_config: Block = None,
+    pipeline_config: Block = None,
+) -> RunConfig:
+    """Returns the effective configuration: launch over the dataset's over the page's default.
+
+    Raises:
+        InvalidConfigurationError: A block is wrong, or asks for what is not supported yet.
+    """
+    defaults = RunBlocks(
+        worker_config=dataset.worker_config,
+        lightly_config=dataset.lightly_config,
+        selection_config=dataset.selection_config,
+    )
+    config = RunConfig.from_blocks(
+        worker_config, lightly_config, selection_config, pipeline_config, defaults=defaults
+    )
+    config.check_supported()
+    return config
+
+
+def check_access(dataset: Dataset, config: RunConfig) -> None:
+    """Tries the permissions a run needs before any work, unless `bypass_verify` is set."""
+    if config.worker.datasource.bypass_verify:
+        return
+    verify_access(dataset.input, writable=False)
+    verify_access(dataset.lightly, writable=True)
+
+
+def list_catalog(dataset: Dataset, *, progress: Progress = silent) -> Catalog:
+    """Lists the videos of the INPUT datasource and remembers them.
+
+    Raises:
+        LightlyPipelineError: There is no video.
+    """
+    videos = []
+    for video in list_videos(dataset.input):
+        videos.append(video)
+        progress("list", len(videos), None, "videos")
+    if not videos:
+        raise LightlyPipelineError(
+            f"no videos in {dataset.input.describe()}: files ending in .mp4, .m4v, .hevc, .mpg, "
+            ".mpeg, .avi, .mov or .webm are looked for, in all subfolders"
+        )
+    catalog = Catalog(tuple(videos))
+    write_catalog(dataset.lightly, catalog)
+    _logger.info("%d videos in %s", len(videos), dataset.input.describe())
+    return catalog
+
+
+def stored_catalog(dataset: Dataset) -> Catalog:
+    """Returns the catalogue of the last listing.
+
+    Raises:
+        LightlyPipelineError: Nothing was listed yet.
+    """
+    catalog = read_catalog(dataset.lightly)
+    if catalog is None:
+        raise LightlyPipelineError(
+            f"dataset {dataset.name} has no catalogue yet: list its videos first "
+            "(materialize video_catalog)"
+        )
+    return catalog
+
+
+def encoder_spec_of(config: RunConfig) -> "EncoderSpec":
+    """Returns which encoder a configuration asks for, without loading it."""
+    from lightly_pipeline.embedding import encoder_spec
+
+    return encoder_spec(
+        config.lightly.model.name,
+        checkpoint=config.worker.checkpoint or None,
+        gpus=config.lightly.trainer.gpus,
+        precision=config.lightly.trainer.precision or 32,
+        batch_size=config.lightly.loader.batch_size,
+    )
+
+
+def table_id(config: RunConfig) -> str:
+    """Returns the embedding id of the tables a configuration works on."""
+    from lightly_pipeline.video.versions import decoder_version
+
+    return embedding_id(encoder_spec_of(config).identity(), decoder_version())
+
+
+def table_builder(dataset: Dataset, config: RunConfig) -> "TableBuilder":
+    """Returns what makes the tables of a dataset; the encoder is loaded when first needed."""
+    from lightly_pipeline.embedding import Encoder, load_encoder
+    from lightly_pipeline.tables.build import TableBuilder
+
+    spec = encoder_spec_of(config)
+    lock = threading.Lock()
+    loaded: list[Encoder] = []
+
+    def encoder() -> Encoder:
+        with lock:
+            if not loaded:
+                loaded.append(load_encoder(spec))
+            return loaded[0]
+
+    return TableBuilder(dataset.input, dataset.lightly, encoder, table_id(config))
+
+
+def process_videos(
+    dataset: Dataset,
+    config: RunConfig,
+    catalog: Catalog,
+    *,
+    progress: Progress = silent,
+    on_outcome: Callable[[VideoOutcome], None] = lambda _: None,
+) -> ProcessResult:
+    """Makes the tables that are missing: several videos at once, one thread each.
+
+    Args:
+        dataset: The dataset.
+        config: The effective configuration.
+        catalog: The videos to process; all of a dataset's, or a chunk of them.
+        progress: Told about decoded frames; their total is an estimate from the bytes done.
+        on_outcome: Called with each outcome as soon as it is stored, from any thread.
+
+    Raises:
+        DatasourceError: A store failed. Videos in progress were finished first, none is lost.
+    """
+    builder = table_builder(dataset, config)
+    outcomes: dict[str, VideoOutcome] = {}
+    todo = []
+    for video in catalog.videos:
+        outcome = builder.existing(video)
+        if outcome is None:
+            todo.append(video)
+        else:
+            outcomes[video.path] = outcome
+            on_outcome(outcome)
+    _logger.info("%d videos to decode, %d known", len(todo), len(outcomes))
+    meter = _FrameMeter(progress, sum(video.size_bytes for video in todo))
+
+    def work(video: StoredObject) -> tuple[StoredObject, VideoOutcome] | None:
+        made = _build_current(dataset, builder, video, meter.add_frames)
+        meter.finish(video.size_bytes)
+        if made is not None:
+            on_outcome(made[1])
+        return made
+
+    # The longest first, so that the last threads to finish do so together.
+    order = sorted(todo, key=lambda video: (-video.size_bytes, video.path))
+    versions = {video.path: video for video in catalog.videos}
+    for video, made in zip(order, _map(work, order, n_threads(config)), strict=True):
+        if made is None:
+            del versions[video.path]
+            continue
+        versions[video.path], outcomes[video.path] = made
+    meter.close()
+    current = Catalog(tuple(versions.values()))
+    return ProcessResult(
+        current, tuple(outcomes[video.path] for video in current.videos), len(todo)
+    )
+
+
+def read_outcomes(dataset: Dataset, config: RunConfig, catalog: Catalog) -> ProcessResult:
+    """Returns the stored outcomes of a catalogue, for a selection made apart from the decoding.
+
+    Raises:
+        LightlyPipelineError: Videos have no table yet, unless `allow_incomplete` is set.
+    """
+    builder = table_builder(dataset, config)
+    found = [(video, builder.existing(video)) for video in catalog.videos]
+    missing = [video.path for video, outcome in found if outcome is None]
+    if missing and not config.pipeline.allow_incomplete:
+        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise LightlyPipelineError(
+            f"{len(missing)} of {len(found)} videos have no embeddings yet ({shown}): materialize "
+            "video_frames and frame_embeddings for them first, or set "
+            "pipeline_config.allow_incomplete to select without them"
+        )
+    done = [(video, outcome) for video, outcome in found if outcome is not None]
+    return ProcessResult(
+        Catalog(tuple(video for video, _ in done)), tuple(outcome for _, outcome in done), 0
+    )
+
+
+def select_frames(
+    dataset: Dataset,
+    config: RunConfig,
+    processed: ProcessResult,
+    *,
+    run_id: str,
+    progress: Progress = silent,
+) -> SelectionRecord:
+    """Chooses frames among all that were embedded, and stores the choice under the run.
+
+    Raises:
+        LightlyPipelineError: No video gave a frame.
+    """
+    good = [outcome for outcome in processed.outcomes if not outcome.is_corrupt]
+    if not good:
+        raise LightlyPipelineError(
+            f"none of the {len(processed.outcomes)} videos in {dataset.input.describe()} gave a "
+            "frame; reasons: "
+            + "; ".join(f"{o.video}: {o.corrupt_reason}" for o in processed.outcomes[:5])
+        )
+    tables = table_id(config)
+    matrix = _load_embeddings(dataset, tables, good, progress)
+    result = _select(config, matrix, progress)
+    record = _selection_record(dataset, config, processed, good, result, run_id, tables)
+    write_selection(dataset.lightly, record)
+    _logger.info("chose %d of %d frames", len(record.frames), record.n_input_frames)
+    return record
+
+
+def upload_frames(
+    dataset: Dataset, run_id: str, *, config: RunConfig, progress: Progress = silent
+) -> RunResult:
+    """Stores the images of a run's selection and, last of all, its manifest."""
+    from lightly_pipeline.export.upload import upload_images
+
+    record = read_selection(dataset.lightly, run_id)
+    uploaded = upload_images(
+        dataset.input, dataset.lightly, record, n_threads=n_threads(config), progress=progress
+    )
+    corrupt_samples = {**record.corrupt_samples, **uploaded.failed}
+    write_corruptness_report(dataset.lightly, run_id, corrupt_samples, record.corrupt_videos)
+    manifest = write_manifest(dataset.lightly, record, uploaded.images)
+    _logger.info(
+        "%d images in %s", len(uploaded.images), dataset.lightly.location(".lightly/frames")
+    )
+    return RunResult(
+        run_id=run_id,
+        n_input_videos=record.n_input_videos,
+        n_input_frames=record.n_input_frames,
+        n_selected=len(uploaded.images),
+        selected=tuple(
+            SelectedFrame(image.video, image.frame_index, image.time_s, image.image)
+            for image in uploaded.images
+        ),
+        corrupt_videos=record.corrupt_videos,
+        corrupt_samples=corrupt_samples,
+        n_decoded_videos=0,
+        seconds={},
+        manifest=dataset.lightly.location(manifest),
+        images=dataset.lightly.location(".lightly/frames"),
+        summary=record.summary,
+    )
+
+
+def n_threads(config: RunConfig) -> int:
+    """Returns how many videos are worked on at once: `num_threads`, by default all cores."""
+    wanted = config.worker.num_threads
+    if wanted is not None and wanted > 0:
+        return wanted
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def log_location(dataset: Dataset, run_id: str) -> str:
+    """Returns where the log of a run is kept."""
+    return dataset.lightly.location(run_path(run_id, "log.txt"))
+
+
+def _build_current(
+    dataset: Dataset,
+    builder: "TableBuilder",
+    video: StoredObject,
+    on_frames: Callable[[int], None],
+) -> tuple[StoredObject, VideoOutcome] | None:
+    """Builds the table of a video, or of the version that replaced it; None if it was removed."""
+    for _ in range(_MAX_VERSIONS):
+        try:
+            return video, builder.build(video, on_frames)
+        except (ObjectChangedError, ObjectNotFoundError):
+            current = dataset.input.stat(video.path)
+            if current is None:
+                _logger.warning("%s: removed since it was listed; skipped", video.path)
+                return None
+            _logger.warning("%s: replaced since it was listed; reading it again", video.path)
+            video = current
+    return video, builder.build(video, on_frames)
+
+
+def _map(
+    function: Callable[[_Item], _Result], items: Sequence[_Item], n_workers: int
+) -> Iterator[_Result]:
+    """Yields `function` of every item, in order; on an error, what runs is finished first."""
+    with ThreadPoolExecutor(n_workers) as pool:
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        failed = [f for f in futures if f.done() and not f.cancelled() and f.exception()]
+        for future in failed:
+            future.result()
+        yield from (future.result() for future in futures)
+
+
+def _load_embeddings(
+    dataset: Dataset, tables: str, outcomes: Sequence[VideoOutcome], progress: Progress
+) -> "NDArray[np.float32]":
+    """Streams the embeddings of all videos into one matrix, shape (frames, dim)."""
+    import numpy as np
+
+    from lightly_pipeline.tables.embeddings import read_into
+
+    n_frames = sum(outcome.n_frames for outcome in outcomes)
+    matrix = np.empty((n_frames, outcomes[0].dim), dtype=np.float32)
+    start = 0
+    for outcome in outcomes:
+        end = start + outcome.n_frames
+        read_into(dataset.lightly, table_folder(tables, outcome.video), matrix[start:end])
+        start = end
+        progress("load", end, n_frames, "frames")
+    return matrix
+
+
+def _select(
+    config: RunConfig, matrix: "NDArray[np.float32]", progress: Progress
+) -> "SelectionResult":
+    from lightly_pipeline.selection import prepare_embeddings, select
+
+    embeddings = prepare_embeddings(matrix, normalize=config.worker.normalize_embeddings)
+    return select(embeddings, config.selection, seed=config.lightly.seed, progress=progress)
+
+
+def _selection_record(
+    dataset: Dataset,
+    config: RunConfig,
+    processed: ProcessResult,
+    good: Sequence[VideoOutcome],
+    result: "SelectionResult",
+    run_id: str,
+    tables: str,
+) -> SelectionRecord:
+    import numpy as np
+
+    starts = np.cumsum([0, *(outcome.n_frames for outcome in good)])
+    owners = np.searchsorted(starts, result.indices, side="right") - 1
+    frames = tuple(
+        ChosenFrame(
+            rank=rank,
+            video=good[owner].video,
+            frame_index=int(index - starts[owner]),
+            distance=float(distance) if np.isfinite(distance) else None,
+        )
+        for rank, (index, owner, distance) in enumerate(
+            zip(result.indices, owners, result.distances, strict=True)
+        )
+    )
+    versions = {video.path: video for video in processed.catalog.videos}
+    chosen = {good[owner].video: good[owner] for owner in sorted(set(owners.tolist()))}
+    return SelectionRecord(
+        run_id=run_id,
+        dataset=dataset.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        config=config.as_dict(),
+        embedding_id=tables,
+        catalog_hash=processed.catalog.hash,
+        image_format=config.worker.output_image_format,
+        resize=config.worker.resize,
+        frames=frames,
+        videos={
+            path: VideoVersion(
+                versions[path].size_bytes, versions[path].etag, o.fingerprint, o.n_frames
+            )
+            for path, o in chosen.items()
+        },
+        n_input_videos=len(processed.catalog.videos),
+        n_input_frames=int(starts[-1]),
+        summary=result.as_dict(),
+        corrupt_videos={o.video: str(o.corrupt_reason) for o in processed.outcomes if o.is_corrupt},
+        corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
+    )
+
+
+def _with_process(
+    result: RunResult, processed: ProcessResult, seconds: dict[str, float]
+) -> RunResult:
+    from dataclasses import replace
+
+    return replace(result, n_decoded_videos=processed.n_decoded_videos, seconds=seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds[step] = round(time.monotonic() - started, 3)
+
+
+class _FrameMeter:
+    """Counts decoded frames over all threads and estimates how many there will be."""
+
+    def __init__(self, progress: Progress, total_bytes: int) -> None:
+        self._progress = progress
+        self._total_bytes = total_bytes
+        self._frames = 0
+        self._done_bytes = 0
+        self._frames_of_done = 0
+        self._lock = threading.Lock()
+
+    def add_frames(self, n: int) -> None:
+        with self._lock:
+            self._frames += n
+            self._report()
+
+    def finish(self, size_bytes: int) -> None:
+        """Notes that a video of `size_bytes` is done."""
+        with self._lock:
+            self._done_bytes += size_bytes
+            self._frames_of_done = self._frames
+            self._report()
+
+    def close(self) -> None:
+        """Tells the final count."""
+        with self._lock:
+            self._progress("decode", self._frames, self._frames, "frames")
+
+    def _report(self) -> None:
+        self._progress("decode", self._frames, self._estimate(), "frames")
+
+    def _estimate(self) -> int | None:
+        if not self._done_bytes:
+            return None
+        estimate = self._frames_of_done * self._total_bytes // self._done_bytes
+        return max(estimate, self._frames)

@@ -1,0 +1,160 @@
+"""Makes the table of one video: one decode, frame rows and embeddings written as it goes.
+
+Resumable and idempotent: a table with the wanted fingerprint is never made again. Which videos
+there are and how many are worked on at once is the pipeline's business.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.embedding import Encoder
+from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
+from lightly_pipeline.tables.fingerprint import video_fingerprint
+from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
+from lightly_pipeline.tables.outcome import (
+    VideoOutcome,
+    begin_attempt,
+    end_attempt,
+    read_outcome,
+    write_outcome,
+)
+from lightly_pipeline.tables.source import opened
+from lightly_pipeline.video import DecodedFrame
+
+_logger = logging.getLogger(__name__)
+# How often a progress callback is told about decoded frames.
+_REPORT_EVERY = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TableBuilder:
+    """Everything that building the tables of one dataset has in common.
+
+    Attributes:
+        source: The INPUT datasource.
+        store: The LIGHTLY datasource.
+        load_encoder: Gives the encoder; called only when a table has to be made.
+        embedding_id: Id under which the tables are stored.
+    """
+
+    source: Datasource
+    store: Datasource
+    load_encoder: Callable[[], Encoder]
+    embedding_id: str
+
+    def existing(self, video: StoredObject) -> VideoOutcome | None:
+        """Returns the outcome of this version of the video, if it was processed before."""
+        folder = table_folder(self.embedding_id, video.path)
+        return read_outcome(self.store, folder, video_fingerprint(video, self.embedding_id))
+
+    def build(self, video: StoredObject, on_frames: Callable[[int], None]) -> VideoOutcome:
+        """Decodes and embeds a video, and stores its table and outcome.
+
+        Args:
+            video: The version that was listed.
+            on_frames: Told how many more frames were decoded.
+
+        Returns:
+            The outcome; a corrupt video has one, too.
+
+        Raises:
+            DatasourceError: A store failed, or the video was replaced since it was listed.
+        """
+        folder = table_folder(self.embedding_id, video.path)
+        fingerprint = video_fingerprint(video, self.embedding_id)
+        isolated = begin_attempt(self.store, folder, fingerprint)
+        if isolated:
+            _logger.warning(
+                "%s: an earlier attempt ended without an outcome; decoding in a child process",
+                video.path,
+            )
+        started = time.monotonic()
+        blank = VideoOutcome(video=video.path, fingerprint=fingerprint, isolated=isolated)
+        try:
+            outcome = self._decode(video, folder, blank, on_frames)
+        except CorruptVideoError as error:
+            outcome = replace(blank, corrupt_reason=error.reason)
+        except BaseException:
+            end_attempt(self.store, folder, fingerprint)
+            raise
+        outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
+        write_outcome(self.store, folder, outcome)
+        _log(outcome)
+        return outcome
+
+    def _decode(
+        self,
+        video: StoredObject,
+        folder: str,
+        blank: VideoOutcome,
+        on_frames: Callable[[int], None],
+    ) -> VideoOutcome:
+        encoder = self.load_encoder()
+        with (
+            opened(self.source, video, isolated=blank.isolated) as opened_video,
+            self.store.writer(f"{folder}/{FRAMES_FILE}") as frames_file,
+            self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
+            FrameTableWriter(frames_file) as table,
+            EmbeddingWriter(embeddings_file, encoder.spec.dim) as embeddings,
+        ):
+            frames = opened_video.frames(encoder.spec.frame_input)
+            for batch in _batches(frames, encoder, table, on_frames):
+                embeddings.append(encoder.encode(batch))
+            n_frames = embeddings.n_rows
+            info, report = opened_video.info, opened_video.report
+        return replace(
+            blank,
+            n_frames=n_frames,
+            dim=encoder.spec.dim,
+            corrupt_samples=report.corrupt_samples(video.path),
+            warnings=info.warnings,
+            info=info.as_dict(),
+            report=report.as_dict(),
+        )
+
+
+def _batches(
+    frames: Iterator[DecodedFrame],
+    encoder: Encoder,
+    table: FrameTableWriter,
+    on_frames: Callable[[int], None],
+) -> Iterator[NDArray[np.uint8]]:
+    """Yields small frames as (B, H, W, 3) arrays, noting every row; an array is reused."""
+    wanted = encoder.spec.frame_input
+    batch = np.empty((encoder.spec.batch_size, wanted.height, wanted.width, 3), dtype=np.uint8)
+    filled = 0
+    for frame in frames:
+        table.append(frame.row)
+        batch[filled] = frame.small
+        filled += 1
+        if frame.row.index % _REPORT_EVERY == 0:
+            on_frames(_REPORT_EVERY)
+        if filled == len(batch):
+            yield batch
+            filled = 0
+    if filled:
+        yield batch[:filled]
+
+
+def _log(outcome: VideoOutcome) -> None:
+    if outcome.corrupt_reason is not None:
+        _logger.warning("%s: corrupt video: %s", outcome.video, outcome.corrupt_reason)
+        return
+    for warning in outcome.warnings:
+        _logger.warning("%s: %s", outcome.video, warning)
+    rate = outcome.n_frames / outcome.seconds if outcome.seconds else float("nan")
+    _logger.info(
+        "%s: %d frames, %.0f frames/s, %d corrupt samples",
+        outcome.video,
+        outcome.n_frames,
+        rate,
+        len(outcome.corrupt_samples),
+    )

@@ -1,0 +1,42 @@
+"""The catalogue: which videos the INPUT datasource held when it was last listed.
+
+Stored in the LIGHTLY datasource so that any worker, and a fresh orchestrator, can read it.
+Listing rules (extensions, skipped folders) are the datasources' business.
+"""
+
+import json
+from dataclasses import dataclass
+
+from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.errors import ObjectNotFoundError
+from lightly_pipeline.tables.fingerprint import SCHEMA_VERSION, catalog_hash
+
+CATALOG_PATH = ".lightly/tables/catalog.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The videos of a dataset, in UTF-8 byte order of their paths."""
+
+    videos: tuple[StoredObject, ...]
+
+    @property
+    def hash(self) -> str:
+        """A hash of which videos there are, in which version."""
+        return catalog_hash(self.videos)
+
+
+def write_catalog(store: Datasource, catalog: Catalog) -> None:
+    """Stores the catalogue, in place of an earlier one."""
+    videos = [[video.path, video.size_bytes, video.etag] for video in catalog.videos]
+    document = {"version": SCHEMA_VERSION, "hash": catalog.hash, "videos": videos}
+    store.write(CATALOG_PATH, json.dumps(document).encode())
+
+
+def read_catalog(store: Datasource) -> Catalog | None:
+    """Returns the stored catalogue, or None when nothing was listed yet."""
+    try:
+        document = json.loads(store.read(CATALOG_PATH))
+    except ObjectNotFoundError:
+        return None
+    return Catalog(tuple(StoredObject(*video) for video in document["videos"]))

@@ -1,0 +1,80 @@
+"""The embedding file of one video: a plain .npy array that grows while decoding goes on.
+
+Writes batches of rows, and streams many videos' files into one matrix. Normalising and rounding
+belong to the selection: the file holds what the encoder gave.
+"""
+
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.errors import DatasourceError
+
+EMBEDDINGS_FILE = "embeddings.npy"
+# A header of fixed length can be written again at the end, when the number of rows is known.
+_HEADER_BYTES = 128
+
+
+class EmbeddingWriter:
+    """Appends float32 rows to an open, seekable file and completes the header on exit."""
+
+    def __init__(self, file: BinaryIO, dim: int) -> None:
+        self._file = file
+        self._dim = dim
+        self.n_rows = 0
+        file.write(_header(0, dim))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._file.seek(0)
+            self._file.write(_header(self.n_rows, self._dim))
+
+    def append(self, embeddings: NDArray[np.float32]) -> None:
+        """Adds rows of shape (B, dim), float32."""
+        self._file.write(np.ascontiguousarray(embeddings, dtype="<f4").tobytes())
+        self.n_rows += len(embeddings)
+
+
+def read_into(store: Datasource, folder: str, target: NDArray[np.float32]) -> None:
+    """Fills `target`, shape (n_frames, dim) and C-contiguous, from the file in `folder`.
+
+    Raises:
+        DatasourceError: The file's shape is not that of `target`, or it ends early.
+    """
+    path = f"{folder}/{EMBEDDINGS_FILE}"
+    with store.open(path) as file:
+        if file.read(_HEADER_BYTES) != _header(*target.shape):
+            raise DatasourceError(
+                f"{store.location(path)} does not hold {target.shape[0]} embeddings of "
+                f"{target.shape[1]} numbers, as its outcome says: delete the folder it is in "
+                "and run again"
+            )
+        _read_exactly(file, memoryview(target).cast("B"), store.location(path))
+
+
+def _read_exactly(file: BinaryIO, buffer: memoryview, location: str) -> None:
+    done = 0
+    while done < len(buffer):
+        chunk = file.read(min(len(buffer) - done, 8 * 1024 * 1024))
+        if not chunk:
+            raise DatasourceError(f"{location} ends after {done} of {len(buffer)} bytes")
+        buffer[done : done + len(chunk)] = chunk
+        done += len(chunk)
+
+
+def _header(n_rows: int, dim: int) -> bytes:
+    """Returns a version 1.0 .npy header of `_HEADER_BYTES` bytes (numpy.lib.format)."""
+    description = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({n_rows}, {dim}), }}"
+    text = description.ljust(_HEADER_BYTES - 11) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("ascii")

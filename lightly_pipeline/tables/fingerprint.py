@@ -1,0 +1,45 @@
+"""Names the content of a table before it is made, so that nothing is computed twice.
+
+Pure functions of texts and numbers; neither torch nor av is needed. What a fingerprint is
+compared with is in `lightly_pipeline.tables.outcome`.
+"""
+
+import hashlib
+import json
+
+from lightly_pipeline.datasources import StoredObject
+
+SCHEMA_VERSION = 1
+"""Raised when the files' layout or meaning changes: older tables are then made anew."""
+
+
+def embedding_id(encoder_identity: str, decoder_version: str, frame_sampling: str = "all") -> str:
+    """Returns the id that embeddings share exactly when they may be compared.
+
+    Args:
+        encoder_identity: Encoder, hash of its weights and its preprocessing.
+        decoder_version: Releases of PyAV and of the FFmpeg libraries inside it.
+        frame_sampling: Which frames of a video are considered.
+
+    Returns:
+        A name safe in every store: the encoder's name and 16 hex digits.
+    """
+    parts = [encoder_identity, decoder_version, frame_sampling, SCHEMA_VERSION]
+    name = encoder_identity.split(" ", maxsplit=1)[0]
+    slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:40]
+    return f"{slug}-{_hash(parts)[:16]}"
+
+
+def video_fingerprint(video: StoredObject, embedding_id: str) -> str:
+    """Returns the fingerprint of one video's table: same fingerprint, same content."""
+    return _hash([video.path, video.size_bytes, video.etag, embedding_id, SCHEMA_VERSION])
+
+
+def catalog_hash(videos: tuple[StoredObject, ...]) -> str:
+    """Returns a hash of which videos there are, in which version."""
+    return _hash([[video.path, video.size_bytes, video.etag] for video in videos])
+
+
+def _hash(parts: object) -> str:
+    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,75 @@
+"""The frame table of one video: a Parquet file with one row per decoded frame.
+
+Written in row groups while decoding goes on, read back whole or for single frames. What a row
+means is defined by `lightly_pipeline.video` (`FrameRow`); images and embeddings are elsewhere.
+"""
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.video import FrameRow
+
+FRAMES_FILE = "frames.parquet"
+ROWS_PER_GROUP = 8192
+
+SCHEMA = pa.schema(
+    [
+        pa.field("index", pa.int64(), nullable=False),
+        pa.field("pts", pa.int64()),
+        pa.field("time_s", pa.float64()),
+        pa.field("keyframe", pa.bool_(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("checksum", pa.uint64(), nullable=False),
+    ]
+)
+
+
+class FrameTableWriter:
+    """Appends frame rows to an open file, a row group at a time."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._writer = pq.ParquetWriter(file, SCHEMA, compression="zstd")
+        self._rows: list[FrameRow] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._flush()
+        self._writer.close()
+
+    def append(self, row: FrameRow) -> None:
+        """Adds one row; rows come in ascending index order."""
+        self._rows.append(row)
+        if len(self._rows) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(_to_table(self._rows))
+            self._rows.clear()
+
+
+def read_rows(store: Datasource, folder: str) -> list[FrameRow]:
+    """Returns all rows of the table in `folder`, in index order."""
+    with store.open(f"{folder}/{FRAMES_FILE}") as file:
+        table = pq.read_table(file)
+    columns = [table.column(name).to_pylist() for name in SCHEMA.names]
+    return [FrameRow(*values) for values in zip(*columns, strict=True)]
+
+
+def _to_table(rows: Iterable[FrameRow]) -> pa.Table:
+    columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+    return pa.table(columns, schema=SCHEMA)

@@ -1,0 +1,74 @@
+"""How a stored video becomes frames: in this process, or in a child when that killed one before.
+
+Chooses the way and hands over to `lightly_pipeline.video`; what is done with the frames is the
+caller's business.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.video import FrameIndex, FrameRow, Video, open_video
+from lightly_pipeline.video.isolated import IsolatedVideo
+
+CHILD_MEMORY_BYTES = 4 * 1024**3
+_MIN_DEADLINE_S = 120.0
+# A child gets twenty times the playing time of a video of 1 Mbit/s, as a bound for slow codecs.
+_DEADLINE_S_PER_BYTE = 20 * 8 / 1e6
+
+
+@contextmanager
+def opened(
+    source: Datasource, video: StoredObject, *, isolated: bool
+) -> Iterator[Video | IsolatedVideo]:
+    """Opens a video for decoding.
+
+    Args:
+        source: The INPUT datasource.
+        video: The version that was listed.
+        isolated: Decode in a child process with a deadline and a memory bound.
+
+    Raises:
+        CorruptVideoError: The content is not a video.
+        ObjectChangedError: The video was replaced since it was listed.
+    """
+    with source.open(video.path, etag=video.etag) as file:
+        if not isolated:
+            with open_video(file) as opened_video:
+                yield opened_video
+            return
+        with tempfile.TemporaryDirectory(prefix="lightly-pipeline-") as folder:
+            copy = Path(folder, "video")
+            with copy.open("wb") as target:
+                shutil.copyfileobj(file, target, 1024 * 1024)
+            with IsolatedVideo(
+                copy,
+                deadline_s=_MIN_DEADLINE_S + video.size_bytes * _DEADLINE_S_PER_BYTE,
+                memory_bytes=CHILD_MEMORY_BYTES,
+            ) as child:
+                yield child
+
+
+def fetch_frames(
+    source: Datasource,
+    video: StoredObject,
+    outcome: VideoOutcome,
+    rows: Sequence[FrameRow],
+    indices: Sequence[int],
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yields (frame index, RGB array (H, W, 3) uint8) of exactly these frames, ascending.
+
+    Raises:
+        FrameChangedError: Some frames could not be reproduced; the others were yielded before.
+    """
+    index = FrameIndex.from_table(rows, outcome.report)
+    with opened(source, video, isolated=outcome.isolated) as opened_video:
+        for frame in opened_video.fetch([rows[i] for i in indices], index):
+            yield frame.index, frame.to_rgb()
