@@ -1,0 +1,41 @@
+"""Object stores: one protocol, a folder and S3 behind it, and the names things have in them.
+
+Nothing here knows what a frame, an embedding or a selection is.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lightly_pipeline.datasources.protocol import Datasource, StoredObject
+
+if TYPE_CHECKING:
+    from lightly_pipeline.datasources.access import verify_access
+    from lightly_pipeline.datasources.local import LocalDatasource
+    from lightly_pipeline.datasources.urls import datasource_from_url
+    from lightly_pipeline.datasources.videos import VIDEO_EXTENSIONS, is_video_path, list_videos
+
+__all__ = [
+    "VIDEO_EXTENSIONS",
+    "Datasource",
+    "LocalDatasource",
+    "StoredObject",
+    "datasource_from_url",
+    "is_video_path",
+    "list_videos",
+    "verify_access",
+]
+
+_HOMES = {
+    "LocalDatasource": "local",
+    "VIDEO_EXTENSIONS": "videos",
+    "datasource_from_url": "urls",
+    "is_video_path": "videos",
+    "list_videos": "videos",
+    "verify_access": "access",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

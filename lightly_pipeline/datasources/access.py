@@ -1,0 +1,43 @@
+"""Tries what a run will need of a datasource, before any work is spent.
+
+One probe per permission and one message that names what is missing.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from lightly_pipeline.datasources.protocol import Datasource
+from lightly_pipeline.errors import DatasourceError
+
+# One fixed name, overwritten each time: no delete permission is needed.
+PROBE_PATH = ".lightly/access-check"
+_PROBE = b"written by lightly_pipeline to see whether it may\n"
+
+_Answer = TypeVar("_Answer")
+
+
+def verify_access(datasource: Datasource, *, writable: bool) -> None:
+    """Checks that objects can be listed, and for LIGHTLY written and read back.
+
+    Args:
+        datasource: The datasource.
+        writable: Whether it is one that is written to.
+
+    Raises:
+        DatasourceError: Says which of it is not allowed, and where.
+    """
+    if writable:
+        _try(datasource, "write", lambda: datasource.write(PROBE_PATH, _PROBE))
+        _try(datasource, "read", lambda: datasource.read(PROBE_PATH))
+    first = _try(datasource, "list", lambda: next(datasource.list(), None))
+    if not writable and first is not None:
+        _try(datasource, "read", lambda: datasource.open(first.path).close())
+
+
+def _try(datasource: Datasource, verb: str, probe: Callable[[], _Answer]) -> _Answer:
+    try:
+        return probe()
+    except (DatasourceError, OSError) as error:
+        raise DatasourceError(
+            f"cannot {verb} objects in {datasource.describe()}: {error}"
+        ) from error

@@ -1,0 +1,88 @@
+"""Names: a video's path as a partition key, as a table folder and as the name of a frame image.
+
+Pure functions, injective, tested with generated paths. Nothing is read or written here.
+"""
+
+import hashlib
+import re
+from urllib.parse import unquote_to_bytes
+
+_KEPT = re.compile(rb"[A-Za-z0-9_./@:-]")
+_MAX_SEGMENT_BYTES = 255
+_FRAMES = ".lightly/frames/"
+_TABLES = ".lightly/tables/"
+
+
+def partition_key(video_path: str) -> str:
+    """Returns the partition key of a video: reversible, and fit for the Dagster UI.
+
+    Bytes outside `[A-Za-z0-9_./@:-]` are percent-encoded. So is every dot of a segment "." or
+    ".." and of a run of three dots (the UI's range operator), a leading "/" and the second of two
+    slashes: what a path or a selection would otherwise read as something else.
+    """
+    raw = _encode(video_path)
+    key = "".join(chr(byte) if _KEPT.match(bytes([byte])) else f"%{byte:02X}" for byte in raw)
+    key = re.sub(r"\.{3,}", lambda dots: "%2E" * len(dots[0]), key)
+    key = re.sub(r"(?<![^/])\.{1,2}(?![^/])", lambda dots: "%2E" * len(dots[0]), key)
+    key = re.sub(r"(?<=/)/", "%2F", key)
+    return "%2F" + key[1:] if key.startswith("/") else key
+
+
+def video_path(partition_key: str) -> str:
+    """Returns the path of a video from its partition key."""
+    return unquote_to_bytes(partition_key).decode("utf-8", "surrogateescape")
+
+
+def table_folder(embedding_id: str, video_path: str) -> str:
+    """Returns where the table of a video lies: under the hash of its path, as paths can be long."""
+    digest = hashlib.sha256(_encode(video_path)).hexdigest()
+    return f"{_TABLES}{embedding_id}/{digest[:2]}/{digest}"
+
+
+def frame_name(video_path: str, index: int, n_frames: int, image_format: str) -> str:
+    """Returns the name of a frame's image as Lightly gives it.
+
+    Args:
+        video_path: Relative to the INPUT root.
+        index: Position among the decoded frames, from 0.
+        n_frames: Decoded frames of the video; its digits are the index's width.
+        image_format: Extension of the image, without dot.
+
+    Returns:
+        `{path without extension}-{index, zero-padded}-{extension}.{image format}`; segments that
+        no store takes are percent-encoded.
+    """
+    stem, _, extension = video_path.rpartition(".")
+    number = str(index).zfill(len(str(n_frames)))
+    name = f"{stem}-{number}-{extension}.{image_format}"
+    return "/".join(_safe_segment(segment) for segment in name.split("/"))
+
+
+def frame_path(video_path: str, index: int, n_frames: int, image_format: str) -> str:
+    """Returns where the image of a frame lies in the LIGHTLY datasource."""
+    return _FRAMES + frame_name(video_path, index, n_frames, image_format)
+
+
+def _safe_segment(segment: str) -> str:
+    """Returns the segment as it is where every store takes it, else an escaped one.
+
+    An escaped segment starts with "%": a raw one that does is escaped as well, so that no two
+    segments become one.
+    """
+    raw = _encode(segment)
+    plain = segment not in ("", ".", "..") and not segment.startswith("%")
+    if plain and len(raw) <= _MAX_SEGMENT_BYTES and not re.search(rb"[\x00-\x1f\x7f]", raw):
+        return segment
+    escaped = "%" + "".join(
+        chr(byte) if re.match(rb"[A-Za-z0-9_.-]", bytes([byte])) else f"%{byte:02X}" for byte in raw
+    )
+    if len(escaped) <= _MAX_SEGMENT_BYTES:
+        return escaped
+    # Too long even so: keep what can be read of both ends, and the hash that tells twins apart.
+    digest = hashlib.sha256(raw).hexdigest()
+    return f"%{digest}-{escaped[1:80]}..{escaped[-80:]}"
+
+
+def _encode(path: str) -> bytes:
+    # File names that are not UTF-8 reach Python as lone surrogates and leave it the same way.
+    return path.encode("utf-8", "surrogateescape")

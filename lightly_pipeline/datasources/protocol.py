@@ -1,0 +1,97 @@
+"""What the pipeline asks of a store of objects.
+
+The protocol and the record of one object only; how a store does it is in `local.py` and `s3.py`.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One object as it was listed.
+
+    Attributes:
+        path: Relative to the datasource's root, as the store spells it, with "/" between parts.
+        size_bytes: Its length.
+        etag: Its change token: another content has another one.
+    """
+
+    path: str
+    size_bytes: int
+    etag: str
+
+
+class Datasource(Protocol):
+    """A place that holds objects under relative paths: a folder or a part of a bucket.
+
+    Raises:
+        DatasourceError: From every method, when the store fails for longer than retries last.
+    """
+
+    def describe(self) -> str:
+        """Returns the location for people, without secrets."""
+        ...
+
+    def location(self, path: str) -> str:
+        """Returns where an object is, for people."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Yields the objects whose path starts with `prefix`, in UTF-8 byte order of the path."""
+        ...
+
+    def stat(self, path: str) -> StoredObject | None:
+        """Returns the object's record, or None when there is none."""
+        ...
+
+    def open(self, path: str, *, etag: str | None = None) -> BinaryIO:
+        """Returns a seekable reader of the object.
+
+        Args:
+            path: The object.
+            etag: The version that is meant.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+            ObjectChangedError: It is not that version; also from later reads.
+        """
+        ...
+
+    def read(self, path: str) -> bytes:
+        """Returns the whole content.
+
+        Raises:
+            ObjectNotFoundError: There is no such object.
+        """
+        ...
+
+    def write(
+        self, path: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None
+    ) -> StoredObject:
+        """Stores an object: all of it or nothing becomes visible.
+
+        Args:
+            path: The object.
+            data: Its content.
+            if_absent: Only when there is none yet.
+            if_match: Only when it still has this etag.
+
+        Raises:
+            PreconditionFailedError: The condition does not hold.
+        """
+        ...
+
+    def writer(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Returns a seekable file whose content becomes the object when the context ends well."""
+        ...
+
+    def delete(self, path: str) -> None:
+        """Removes an object; nothing happens when there is none."""
+        ...
+
+    def is_case_insensitive(self) -> bool:
+        """Returns whether two paths that differ in case alone are one object."""
+        ...
