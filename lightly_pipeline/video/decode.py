@@ -1,0 +1,128 @@
+"""One pass over a stream: every frame once, in presentation order, damage noted and passed over.
+
+Knows packets and frames; opening is in `container.py`, what becomes of a frame in `pixels.py`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import av
+
+from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video.container import OpenedStream
+from lightly_pipeline.video.messages import capture_messages
+from lightly_pipeline.video.orientation import Orientation, orientation_of
+from lightly_pipeline.video.types import (
+    DecodeLimits,
+    DecodeReport,
+    KeyPacket,
+    PacketError,
+)
+from lightly_pipeline.video.versions import decoder_version
+
+_KEPT_ERRORS = 20
+
+
+class Pass:
+    """A sequential pass; afterwards it can say what it met.
+
+    Attributes:
+        n_frames: Frames given so far.
+        orientation: How the last frame has to be turned.
+    """
+
+    def __init__(self, opened: OpenedStream, limits: DecodeLimits) -> None:
+        self._container, self._stream = opened.container, opened.stream
+        self._limits = limits
+        self._messages: Counter[str] = Counter()
+        self._errors: list[PacketError] = []
+        self._n_errors = self._errors_in_a_row = self._n_packets = self._n_flagged = 0
+        self._key_packets: list[KeyPacket] = []
+        self._orientations: set[str] = set()
+        self.n_frames = 0
+        self.orientation = Orientation()
+
+    def frames(self) -> Iterator[Any]:
+        """Yields every `av.VideoFrame` that decodes, in presentation order.
+
+        Raises:
+            CorruptVideoError: The stream gave no frame at all, or exceeds the limits.
+        """
+        for packet in self._packets():
+            yield from self._accepted(self._decode(packet))
+        # What is still inside the decoder when reading broke off; nothing after a regular end.
+        yield from self._accepted(self._decode(None))
+        if not self.n_frames:
+            raise CorruptVideoError(self._no_frames_reason())
+
+    def report(self) -> DecodeReport:
+        """Returns what the pass met."""
+        return DecodeReport(
+            n_frames=self.n_frames,
+            n_packets=self._n_packets,
+            n_errors=self._n_errors,
+            errors=tuple(self._errors),
+            messages=dict(sorted(self._messages.items())),
+            n_flagged=self._n_flagged,
+            rotation="; ".join(sorted(self._orientations)) or None,
+            key_packets=tuple(self._key_packets),
+            decoder=decoder_version(),
+        )
+
+    def _packets(self) -> Iterator[Any]:
+        packets = self._container.demux(self._stream)
+        while self._errors_in_a_row < self._limits.max_errors_in_a_row:
+            try:
+                with capture_messages(self._messages):
+                    packet = next(packets)
+            except (StopIteration, EOFError):
+                return
+            except av.FFmpegError as error:
+                self._note_error(error)
+                return
+            self._note_packet(packet)
+            yield packet
+
+    def _note_packet(self, packet: Any) -> None:
+        if packet.is_keyframe:
+            self._key_packets.append(KeyPacket(self._n_packets, packet.pts, packet.dts, packet.pos))
+        self._n_packets += packet.size > 0
+
+    def _decode(self, packet: Any) -> list[Any]:
+        try:
+            with capture_messages(self._messages):
+                frames = self._stream.codec_context.decode(packet)
+        except EOFError:
+            return []
+        except (av.FFmpegError, MemoryError) as error:
+            self._note_error(error)
+            return []
+        self._errors_in_a_row = 0
+        return list(frames)
+
+    def _accepted(self, frames: list[Any]) -> Iterator[Any]:
+        for frame in frames:
+            if self.n_frames >= self._limits.max_frames:
+                raise CorruptVideoError(f"more than {self._limits.max_frames} frames")
+            self.orientation = orientation_of(frame)
+            if self.orientation != Orientation():
+                self._orientations.add(str(self.orientation))
+            self._n_flagged += frame.is_corrupt
+            self.n_frames += 1
+            yield frame
+
+    def _note_error(self, error: Exception) -> None:
+        self._n_errors += 1
+        self._errors_in_a_row += 1
+        if len(self._errors) < _KEPT_ERRORS:
+            text = getattr(error, "strerror", None) or type(error).__name__
+            self._errors.append(PacketError(max(self._n_packets - 1, 0), str(text)))
+
+    def _no_frames_reason(self) -> str:
+        details = [f"{self._n_packets} packets", f"{self._n_errors} errors"]
+        if self._errors:
+            details.append(f"first: {self._errors[0].reason}")
+        elif self._messages:
+            details.append(next(iter(sorted(self._messages))))
+        return f"no frames ({', '.join(details)})"

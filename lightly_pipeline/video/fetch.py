@@ -1,0 +1,225 @@
+"""Decodes chosen frames again: exactly those, each proven by its checksum.
+
+A ladder of three rungs that differ only in cost (video.md 3.3): seek to the key frame before;
+read from the start but decode only from the key packet before; decode everything. A frame that no
+rung reproduces is an error, never another picture.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
+from lightly_pipeline.video.container import OpenedStream, open_stream
+from lightly_pipeline.video.decode import Pass
+from lightly_pipeline.video.messages import capture_messages
+from lightly_pipeline.video.orientation import Orientation, orientation_of
+from lightly_pipeline.video.pixels import FullImages, checksum
+from lightly_pipeline.video.types import DecodeLimits, FrameIndex, FrameRow
+
+_SEEKABLE = ("mov", "matroska", "avi")
+# Intra refresh and leading pictures converge, or appear, only from an earlier key frame on.
+_KEYS_BACK = 3
+# Frames that a decoder may hold back for reordering, with room to spare.
+_REORDER_ROOM = 80
+_NO_SKIP, _SKIP_UNREFERENCED = "DEFAULT", "NONREF"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFrame:
+    """A frame as it was indexed.
+
+    Attributes:
+        index: Position among the video's decoded frames.
+        pts: As indexed.
+        time_s: As indexed.
+        rung: How it was reached: "seek", "skip" or "sequential".
+    """
+
+    index: int
+    pts: int | None
+    time_s: float | None
+    rung: str
+    _rgb: NDArray[np.uint8]
+
+    def to_rgb(self) -> NDArray[np.uint8]:
+        """Returns the upright picture, shape (height, width, 3), uint8, contiguous."""
+        return self._rgb
+
+
+class Fetcher:
+    """Fetches frames of one video."""
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        index: FrameIndex,
+        limits: DecodeLimits,
+    ) -> None:
+        self._source, self._index, self._limits = source, index, limits
+        self._images = FullImages()
+        self._left: dict[int, FrameRow] = {}
+
+    def fetch(self, rows: Sequence[FrameRow]) -> Iterator[FetchedFrame]:
+        """Yields the frames of `rows`, those of one rung in ascending order, one at a time.
+
+        Raises:
+            FrameChangedError: Some could not be reproduced; the others were yielded before.
+            CorruptVideoError: The file cannot be opened any more.
+        """
+        self._left = {row.index: row for row in rows}
+        if not self._left:
+            return
+        for rung in (self._by_seeking, self._by_skipping, self._sequentially):
+            with open_stream(self._source, self._limits) as opened:
+                yield from rung(opened)
+            if not self._left:
+                return
+        raise FrameChangedError(sorted(self._left))
+
+    def _by_seeking(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
+        container = opened.info.container
+        if not any(name in container for name in _SEEKABLE):
+            return
+        if not self._index.key_indices or not self._index.has_increasing_pts():
+            return
+        groups = groupby(sorted(self._left), key=self._index.key_before)
+        for key, indices in [(key, list(indices)) for key, indices in groups]:
+            yield from self._from_key(opened, key, [self._left[i] for i in indices])
+
+    def _from_key(
+        self, opened: OpenedStream, key: int, rows: Sequence[FrameRow]
+    ) -> Iterator[FetchedFrame]:
+        """Decodes from a key frame to the last wanted frame, without the unreferenced between."""
+        skips = [_SKIP_UNREFERENCED] + [_NO_SKIP] * (_KEYS_BACK - 1)
+        for back, skip in enumerate(skips):
+            # The first repetition only takes back the skipping, the others start earlier.
+            start = self._index.key_indices[max(key - max(back - 1, 0), 0)]
+            pts = self._index.pts[start]
+            left = {row.pts: row for row in rows if row.index in self._left}
+            try:
+                with capture_messages():
+                    opened.container.seek(pts, stream=opened.stream)
+                for frame in _until_sent(opened, set(left), skip):
+                    row = left.get(frame.pts)
+                    if row is not None and row.index in self._left:
+                        yield from self._accept(frame, [row], "seek")
+            except av.FFmpegError:
+                # A place that cannot be sought to or decoded from is the next rung's business.
+                pass
+            if not any(row.index in self._left for row in rows):
+                return
+
+    def _by_skipping(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
+        """Reads all packets, decodes from the key packet before the last one before each run."""
+        starts = self._skip_starts()
+        if not starts:
+            return
+        by_checksum: dict[int, list[FrameRow]] = {}
+        for row in self._left.values():
+            by_checksum.setdefault(row.checksum, []).append(row)
+        context = opened.stream.codec_context
+        until = -1
+        for ordinal, packet in enumerate(_packets(opened)):
+            if ordinal in starts:
+                if until < ordinal:
+                    context.flush_buffers()
+                until = max(until, starts[ordinal])
+            if ordinal > until:
+                continue
+            yield from self._matching(_decode(context, packet), by_checksum)
+            if ordinal == until or packet.size == 0:
+                yield from self._matching(_decode(context, None), by_checksum)
+                context.flush_buffers()
+            if not self._left:
+                return
+
+    def _skip_starts(self) -> dict[int, int]:
+        """Returns, by the packet to start at, the packet up to which to decode."""
+        ordinals = [packet.ordinal for packet in self._index.key_packets]
+        starts: dict[int, int] = {}
+        for index in sorted(self._left):
+            before = [ordinal for ordinal in ordinals if ordinal <= index]
+            if not before:
+                continue
+            start = before[max(len(before) - 2, 0)]
+            starts[start] = max(starts.get(start, 0), index + _REORDER_ROOM)
+        return starts
+
+    def _sequentially(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
+        everything = Pass(opened, self._limits)
+        last = max(self._left)
+        try:
+            for index, frame in enumerate(everything.frames()):
+                row = self._left.get(index)
+                if row is not None:
+                    yield from self._accept(frame, [row], "sequential")
+                if index >= last:
+                    return
+        except CorruptVideoError:
+            return
+
+    def _matching(
+        self, frames: Iterable[Any], by_checksum: Mapping[int, list[FrameRow]]
+    ) -> Iterator[FetchedFrame]:
+        for frame in frames:
+            rows = by_checksum.get(checksum(frame), [])
+            yield from self._accept(frame, [r for r in rows if r.index in self._left], "skip")
+
+    def _accept(self, frame: Any, rows: Sequence[FrameRow], rung: str) -> Iterator[FetchedFrame]:
+        """Yields `frame` for each row whose checksum it has."""
+        if not rows or checksum(frame) != rows[0].checksum:
+            return
+        rgb = self._images.of(frame, _orientation(frame))
+        for row in rows:
+            del self._left[row.index]
+            yield FetchedFrame(row.index, row.pts, row.time_s, rung, rgb)
+
+
+def _orientation(frame: Any) -> Orientation:
+    return orientation_of(frame)
+
+
+def _until_sent(opened: OpenedStream, wanted: set[int | None], skip: str) -> Iterator[Any]:
+    """Yields frames from here until every wanted packet was decoded, then the decoder's rest.
+
+    Packets of other frames are sent with `skip`: a decoder may leave out pictures that no other
+    refers to, which changes no other picture. The rest comes out by draining, not by decoding on.
+    """
+    context = opened.stream.codec_context
+    try:
+        for packet in _packets(opened):
+            is_wanted = packet.pts in wanted
+            wanted.discard(packet.pts)
+            context.skip_frame = _NO_SKIP if is_wanted else skip
+            yield from _decode(context, packet)
+            if not wanted:
+                break
+        yield from _decode(context, None)
+    finally:
+        context.skip_frame = _NO_SKIP
+
+
+def _packets(opened: OpenedStream) -> Iterator[Any]:
+    packets = opened.container.demux(opened.stream)
+    while True:
+        try:
+            with capture_messages():
+                packet = next(packets)
+        except (StopIteration, av.FFmpegError):
+            return
+        yield packet
+
+
+def _decode(context: Any, packet: Any) -> list[Any]:
+    try:
+        with capture_messages():
+            return list(context.decode(packet))
+    except (av.FFmpegError, MemoryError):
+        return []

@@ -1,0 +1,76 @@
+"""Turns pictures upright by the display matrix of their frame.
+
+Only the eight regular cases (turns by 90 degrees, mirrors and transposes) are applied; anything
+else leaves the picture as it is coded.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ONE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """A regular display transform: first transpose, then mirror.
+
+    Attributes:
+        transpose: Rows become columns.
+        mirror_x: Left becomes right, after transposing.
+        mirror_y: Top becomes bottom, after transposing.
+    """
+
+    transpose: bool = False
+    mirror_x: bool = False
+    mirror_y: bool = False
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns the (width, height) of the upright picture."""
+        return (height, width) if self.transpose else (width, height)
+
+    def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Returns the upright picture of an (H, W, 3) array, as a view."""
+        if self.transpose:
+            rgb = rgb.swapaxes(0, 1)
+        return rgb[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
+
+    def __str__(self) -> str:
+        names = [n for n in ("transpose", "mirror_x", "mirror_y") if getattr(self, n)]
+        return "+".join(names) or "upright"
+
+
+UPRIGHT = Orientation()
+# By the counter-clockwise angle that FFmpeg computes from a matrix.
+_TURNS = {
+    90: Orientation(transpose=True, mirror_y=True),
+    180: Orientation(mirror_x=True, mirror_y=True),
+    270: Orientation(transpose=True, mirror_x=True),
+}
+
+
+def orientation_of(frame: Any) -> Orientation:
+    """Returns how a decoded `av.VideoFrame` has to be turned."""
+    try:
+        side_data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        # PyAV 18 does not know all kinds of FFmpeg 8.1 (stereo views) and then gives none.
+        return _TURNS.get(frame.rotation % 360, UPRIGHT)
+    if side_data is None:
+        return UPRIGHT
+    return from_matrix(np.frombuffer(bytes(side_data), dtype=np.int32))
+
+
+def from_matrix(matrix: NDArray[np.int32]) -> Orientation:
+    """Returns the transform of a 3 x 3 display matrix (16.16 fixed point, FFmpeg's display.h).
+
+    A picture point (x, y) is shown at (a x + c y, b x + d y).
+    """
+    a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))
+    if abs(a) == _ONE and abs(d) == _ONE and b == c == 0:
+        return Orientation(mirror_x=a < 0, mirror_y=d < 0)
+    if abs(b) == _ONE and abs(c) == _ONE and a == d == 0:
+        return Orientation(transpose=True, mirror_x=c < 0, mirror_y=b < 0)
+    return UPRIGHT

@@ -1,0 +1,98 @@
+"""Decoded planes become a checksum, a small RGB image or a full one.
+
+Each function looks at one `av.VideoFrame`; which frames there are is `decode.py`'s business.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import av
+import numpy as np
+import xxhash
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from lightly_pipeline.video.orientation import Orientation
+from lightly_pipeline.video.types import FrameInput
+
+_ACCURATE = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_RESAMPLERS = {
+    "area": Interpolation.AREA | _ACCURATE,
+    "bilinear": Interpolation.BILINEAR | _ACCURATE,
+    "bicubic": Interpolation.BICUBIC | _ACCURATE,
+}
+
+
+class SmallImages:
+    """Scales frames straight from their planes to what an encoder wants (video.md 5).
+
+    One object per thread: it keeps swscale's context from frame to frame.
+    """
+
+    def __init__(self, wanted: FrameInput) -> None:
+        self._wanted = wanted
+        self._flags = _RESAMPLERS[wanted.resampler]
+        self._reformatter = VideoReformatter()
+
+    def of(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
+        """Returns the upright small image, shape (height, width, 3)."""
+        width, height = orientation.size(self._wanted.width, self._wanted.height)
+        scaled = self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=self._flags, threads=1
+        )
+        return orientation.apply(_rgb_of(scaled))
+
+
+class FullImages:
+    """Converts frames to RGB at full size with interpolated chroma (video.md 4.1)."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def of(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
+        """Returns an owned, contiguous, upright array, shape (height, width, 3)."""
+        rgb = self._reformatter.reformat(
+            frame, format="rgb24", interpolation=_RESAMPLERS["bicubic"], threads=1
+        )
+        return np.array(orientation.apply(_rgb_of(rgb)), dtype=np.uint8, order="C")
+
+
+def _rgb_of(frame: Any) -> NDArray[np.uint8]:
+    """Returns an rgb24 frame's pixels as a view."""
+    view: NDArray[np.uint8] = frame.to_ndarray()
+    return view
+
+
+def checksum(frame: Any) -> int:
+    """Returns xxh3_64 of the visible bytes of all planes, with size and format mixed in."""
+    name = frame.format.name
+    state = xxhash.xxh3_64(f"{name} {frame.width}x{frame.height}".encode())
+    planes = frame.planes
+    layout = _row_bytes(name, tuple(plane.width for plane in planes))
+    for plane, row_bytes in zip(planes, layout, strict=False):
+        line_bytes = plane.line_size
+        if line_bytes == row_bytes:
+            state.update(memoryview(plane)[: row_bytes * plane.height])
+        else:
+            # Row padding is garbage that differs from run to run.
+            lines = np.frombuffer(plane, dtype=np.uint8)[: line_bytes * plane.height]
+            visible = lines.reshape(plane.height, line_bytes)[:, :row_bytes]
+            state.update(np.ascontiguousarray(visible).data)
+    return state.intdigest()
+
+
+@lru_cache(maxsize=256)
+def _row_bytes(name: str, widths: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the visible bytes in one line of each plane."""
+    video_format = av.VideoFormat(name)
+    components = video_format.components
+    if name == "pal8":
+        return (widths[0],)
+    if len(widths) == 1:
+        return ((widths[0] * video_format.padded_bits_per_pixel + 7) // 8,)
+    if len(widths) == len(components):
+        return tuple(w * ((c.bits + 7) // 8) for w, c in zip(widths, components, strict=True))
+    # Luma and interleaved chroma, as in nv12.
+    return tuple(
+        w * ((components[0].bits + 7) // 8) * (1 if i == 0 else 2) for i, w in enumerate(widths)
+    )
