@@ -1,0 +1,212 @@
+"""The configuration of one run: three blocks in Lightly's shape, and one of our own.
+
+Merging, the warnings and refusals that follow from it, and reading YAML. What the fields are is
+in the modules of the blocks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lightly_pipeline.config.base import snake_keys
+from lightly_pipeline.config.lightly import LightlyConfig
+from lightly_pipeline.config.pipeline import PipelineConfig
+from lightly_pipeline.config.selection import SelectionConfig
+from lightly_pipeline.config.support import (
+    ignored_options,
+    refused_combinations,
+    refused_options,
+)
+from lightly_pipeline.config.worker import WorkerConfig
+from lightly_pipeline.errors import InvalidConfigurationError
+
+Block = Mapping[str, Any] | None
+BLOCKS = ("worker_config", "lightly_config", "selection_config", "pipeline_config")
+
+# The page's own configuration.
+DEFAULT_SELECTION: dict[str, Any] = {
+    "n_samples": 50,
+    "strategies": [{"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}],
+}
+_AMOUNTS = ("n_samples", "proportion_samples")
+_MAX_FILE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RunBlocks:
+    """The blocks as somebody wrote them, none of them validated yet."""
+
+    worker_config: Block = None
+    lightly_config: Block = None
+    selection_config: Block = None
+    pipeline_config: Block = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """A validated configuration.
+
+    Attributes:
+        worker: `worker_config`.
+        lightly: `lightly_config`.
+        selection: `selection_config`.
+        pipeline: `pipeline_config`.
+    """
+
+    worker: WorkerConfig
+    lightly: LightlyConfig
+    selection: SelectionConfig
+    pipeline: PipelineConfig
+
+    @classmethod
+    def from_blocks(
+        cls,
+        worker_config: Block = None,
+        lightly_config: Block = None,
+        selection_config: Block = None,
+        pipeline_config: Block = None,
+        *,
+        defaults: RunBlocks | None = None,
+    ) -> "RunConfig":
+        """Validates blocks: what is given at launch goes over `defaults`, these over the page's.
+
+        Options merge one by one; the amount (n_samples or proportion_samples) and the list of
+        strategies are replaced as a whole.
+
+        Raises:
+            InvalidConfigurationError: Names every wrong key and value of a block.
+        """
+        below = defaults or RunBlocks()
+        selection = DEFAULT_SELECTION
+        for layer in (below.selection_config, selection_config):
+            selection = _merge_selection(selection, _plain(layer, "selection_config"))
+        return cls(
+            WorkerConfig.from_block(
+                _merged("worker_config", below.worker_config, worker_config), "worker_config"
+            ),
+            LightlyConfig.from_block(
+                _merged("lightly_config", below.lightly_config, lightly_config), "lightly_config"
+            ),
+            SelectionConfig.from_block(selection, "selection_config"),
+            PipelineConfig.from_block(
+                _merged("pipeline_config", below.pipeline_config, pipeline_config),
+                "pipeline_config",
+            ),
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line that names the given options without effect, if there are any."""
+        ignored = [
+            *ignored_options(self.worker, "worker_config"),
+            *ignored_options(self.lightly, "lightly_config"),
+        ]
+        if not ignored:
+            return ()
+        return (f"these options have no effect here: {', '.join(ignored)}",)
+
+    def check_supported(self) -> None:
+        """Refuses what would change the result but is not executed.
+
+        Raises:
+            InvalidConfigurationError: Names every such option.
+        """
+        refused = [
+            *refused_options(self.worker, "worker_config"),
+            *refused_options(self.lightly, "lightly_config"),
+            *refused_combinations(self.selection),
+            *refused_options(self.selection, "selection_config"),
+        ]
+        if refused:
+            raise InvalidConfigurationError(
+                f"not supported yet: {', '.join(refused)}; remove it to run"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the effective blocks, snake_case and JSON-able, without unset options."""
+        models = (self.worker, self.lightly, self.selection, self.pipeline)
+        return {
+            name: model.model_dump(mode="json", exclude_none=True)
+            for name, model in zip(BLOCKS, models, strict=True)
+        }
+
+
+def load_config_file(path: str | Path) -> dict[str, Any]:
+    """Returns the blocks of a YAML file, by their snake_case names.
+
+    Raises:
+        InvalidConfigurationError: Names the file, and the line where there is one.
+    """
+    file = Path(path)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidConfigurationError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(content) > _MAX_FILE_BYTES:
+        raise InvalidConfigurationError(f"{file}: larger than {_MAX_FILE_BYTES} bytes")
+    try:
+        document = yaml.load(content, _UniqueKeyLoader)  # noqa: S506  a SafeLoader
+    except yaml.YAMLError as error:
+        raise InvalidConfigurationError(f"{file}: not valid YAML: {error}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, Mapping):
+        raise InvalidConfigurationError(f"{file}: expected {', '.join(BLOCKS)}")
+    blocks: dict[str, Any] = snake_keys(document)
+    unknown = [name for name in blocks if name not in BLOCKS]
+    if unknown:
+        raise InvalidConfigurationError(
+            f"{file}: unknown block {unknown[0]!r}; known are {', '.join(BLOCKS)}"
+        )
+    return blocks
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML would keep the last silently."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _plain(block: Any, name: str) -> dict[str, Any]:
+    if block is None:
+        return {}
+    if isinstance(block, WorkerConfig | LightlyConfig | SelectionConfig | PipelineConfig):
+        return block.model_dump(exclude_unset=True)
+    if not isinstance(block, Mapping):
+        raise InvalidConfigurationError(
+            f"{name}: expected keys and values, got {type(block).__name__}"
+        )
+    plain: dict[str, Any] = snake_keys(block)
+    return plain
+
+
+def _merged(name: str, below: Block, above: Block) -> dict[str, Any]:
+    return _merge(_plain(below, name), _plain(above, name))
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _merge_selection(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    if any(above.get(amount) is not None for amount in _AMOUNTS):
+        below = {key: value for key, value in below.items() if key not in _AMOUNTS}
+    return {**below, **above}

@@ -1,0 +1,240 @@
+"""`selection_config`: how many frames, and by which strategies.
+
+The fields of Lightly's schema with the rules its worker applies: which strategy goes with which
+input, and which option belongs to which of them. What is executed is listed in `support.py`.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from lightly_pipeline.config.base import StrictModel
+from lightly_pipeline.config.worker import TaskName
+
+InputType = Literal["EMBEDDINGS", "SCORES", "METADATA", "PREDICTIONS", "RANDOM"]
+StrategyType = Literal["DIVERSITY", "WEIGHTS", "THRESHOLD", "BALANCE", "SIMILARITY", "TYPICALITY"]
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+
+# Which options belong to which type; everything else there is refused.
+_INPUT_FIELDS = {
+    "EMBEDDINGS": ("task", "dataset_id", "tag_name"),
+    "SCORES": ("task", "score"),
+    "METADATA": ("key",),
+    "PREDICTIONS": ("task", "name", "categories"),
+    "RANDOM": ("random_seed",),
+}
+_REQUIRED_INPUT_FIELDS = {
+    "SCORES": ("task", "score"),
+    "METADATA": ("key",),
+    "PREDICTIONS": ("task", "name"),
+}
+_STRATEGY_FIELDS = {
+    "DIVERSITY": ("strength", "stopping_condition_minimum_distance"),
+    "WEIGHTS": ("strength", "stopping_condition_max_sum", "target_range"),
+    "THRESHOLD": ("threshold", "operation"),
+    "BALANCE": ("strength", "target", "distribution"),
+    "SIMILARITY": ("strength",),
+    "TYPICALITY": (
+        "strength",
+        "num_nearest_neighbors",
+        "stopping_condition_minimum_typicality",
+    ),
+}
+# lightly-worker B.4.
+COMBINATIONS: dict[str, tuple[str, ...]] = {
+    "EMBEDDINGS": ("DIVERSITY", "TYPICALITY"),
+    "EMBEDDINGS with dataset_id and tag_name": ("SIMILARITY",),
+    "SCORES": ("WEIGHTS", "THRESHOLD"),
+    "METADATA": ("WEIGHTS", "THRESHOLD", "BALANCE"),
+    "PREDICTIONS CLASS_DISTRIBUTION": ("BALANCE",),
+    "PREDICTIONS CATEGORY_COUNT": ("WEIGHTS", "THRESHOLD"),
+    "RANDOM": ("WEIGHTS",),
+}
+
+
+class SelectionInput(StrictModel):
+    """`selection_config.strategies[].input`."""
+
+    type: InputType = Field(description="What frames are compared by.")
+    task: TaskName | None = Field(None, description="Prediction task.")
+    score: Annotated[TaskName, StringConstraints(min_length=1)] | None = Field(
+        None, description="Active-learning score."
+    )
+    key: NonEmpty | None = Field(None, description="Metadata key, such as lightly.sharpness.")
+    name: Literal["CLASS_DISTRIBUTION", "CATEGORY_COUNT"] | None = Field(
+        None, description="Which number is taken from predictions."
+    )
+    dataset_id: Annotated[str, StringConstraints(pattern=r"^[a-f0-9]{24}$")] | None = Field(
+        None, description="Dataset of the query."
+    )
+    tag_name: (
+        Annotated[
+            str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9 .:;=@_-]+$", min_length=3)
+        ]
+        | None
+    ) = Field(None, description="Tag whose frames are the query.")
+    random_seed: int | None = Field(None, description="Seed of RANDOM.")
+    categories: Annotated[list[NonEmpty], Field(min_length=1)] | None = Field(
+        None, description="Categories that are counted."
+    )
+
+    @model_validator(mode="after")
+    def _fields_of_type(self) -> "SelectionInput":
+        _refuse_foreign_fields(self, _INPUT_FIELDS, "input")
+        missing = [
+            name
+            for name in _REQUIRED_INPUT_FIELDS.get(self.type, ())
+            if getattr(self, name) is None
+        ]
+        if missing:
+            raise ValueError(f"input type {self.type} needs {' and '.join(missing)}")
+        if (self.dataset_id is None) != (self.tag_name is None):
+            raise ValueError("dataset_id and tag_name belong together: give both")
+        if self.categories and len(set(self.categories)) < len(self.categories):
+            raise ValueError("categories must not repeat")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The row of the combination table that this input is."""
+        if self.type == "EMBEDDINGS" and self.tag_name is not None:
+            return "EMBEDDINGS with dataset_id and tag_name"
+        return f"PREDICTIONS {self.name}" if self.type == "PREDICTIONS" else self.type
+
+
+class TargetRange(StrictModel):
+    """`selection_config.strategies[].strategy.target_range`."""
+
+    min_sum: float = Field(ge=0, description="Smallest wanted sum of the inputs.")
+    max_sum: float = Field(ge=0, description="Largest wanted sum of the inputs.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "TargetRange":
+        if self.max_sum < self.min_sum:
+            raise ValueError("max_sum must not be below min_sum")
+        return self
+
+
+class SelectionStrategy(StrictModel):
+    """`selection_config.strategies[].strategy`."""
+
+    type: StrategyType = Field(description="What is aimed for.")
+    strength: float = Field(
+        1.0, ge=-1e9, le=1e9, description="Weight against other strategies; negative inverts."
+    )
+    stopping_condition_minimum_distance: float | None = Field(
+        None, ge=0, description="DIVERSITY: stop when the best frame is nearer than this (0 to 2)."
+    )
+    threshold: float | None = Field(None, description="THRESHOLD: the value compared with.")
+    operation: Literal["SMALLER", "SMALLER_EQUAL", "BIGGER", "BIGGER_EQUAL"] | None = Field(
+        None, description="THRESHOLD: which values stay."
+    )
+    target: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="BALANCE: wanted share by class."
+    )
+    distribution: Literal["TARGET", "UNIFORM", "INPUT"] | None = Field(
+        None, description="BALANCE: where the target comes from."
+    )
+    num_nearest_neighbors: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="TYPICALITY: neighbours looked at."
+    )
+    stopping_condition_minimum_typicality: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None, description="TYPICALITY: stop below this."
+    )
+    stopping_condition_max_sum: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="WEIGHTS: stop when the sum of the inputs reaches this."
+    )
+    target_range: TargetRange | None = Field(
+        None, description="WEIGHTS: range the sum of the inputs should land in."
+    )
+
+    @model_validator(mode="after")
+    def _fields_of_type(self) -> "SelectionStrategy":
+        _refuse_foreign_fields(self, _STRATEGY_FIELDS, "strategy")
+        if self.type == "THRESHOLD" and (self.threshold is None or self.operation is None):
+            raise ValueError("strategy type THRESHOLD needs threshold and operation")
+        wants_target = self.type == "BALANCE" and self.distribution in (None, "TARGET")
+        if wants_target and not self.target:
+            raise ValueError("strategy type BALANCE needs target, or distribution UNIFORM or INPUT")
+        return self
+
+
+class StrategyEntry(StrictModel):
+    """`selection_config.strategies[]`."""
+
+    KEY_ADVICE: ClassVar[dict[str, str]] = {"strength": "it belongs inside strategy"}
+
+    input: SelectionInput = Field(description="What frames are compared by.")
+    strategy: SelectionStrategy = Field(description="What is aimed for.")
+
+    @model_validator(mode="after")
+    def _combination(self) -> "StrategyEntry":
+        possible = COMBINATIONS[self.input.kind]
+        if self.strategy.type not in possible:
+            inputs = [kind for kind, types in COMBINATIONS.items() if self.strategy.type in types]
+            raise ValueError(
+                f"{self.strategy.type} does not work with {self.input.kind}: this input goes with "
+                f"{', '.join(possible)}; this strategy with {', '.join(inputs)}"
+            )
+        return self
+
+
+class AutoTask(StrictModel):
+    """`selection_config.auto_tasks[]`."""
+
+    type: Literal["TILING", "CROP"] = Field(description="How boxes are made.")
+    name: NonEmpty = Field(description="Task name of the boxes.")
+    num_rows: Annotated[int, Field(ge=1)] | None = Field(None, description="TILING: rows.")
+    num_cols: Annotated[int, Field(ge=1)] | None = Field(None, description="TILING: columns.")
+    overlap: float = Field(0.0, ge=0, description="TILING: overlap as a fraction of a tile.")
+    bboxs: list[Annotated[list[float], Field(min_length=4, max_length=4)]] | None = Field(
+        None, description="CROP: boxes in relative coordinates."
+    )
+
+
+class SelectionConfig(StrictModel):
+    """`selection_config` in Lightly's shape."""
+
+    n_samples: Annotated[int, Field(ge=-1)] | None = Field(
+        None, description="Frames to select, at most."
+    )
+    proportion_samples: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Share of all frames to select, in place of n_samples."
+    )
+    strategies: Annotated[list[StrategyEntry], Field(min_length=1)] = Field(
+        description="What the selection aims for."
+    )
+    lightly_path_regex: NonEmpty | None = Field(
+        None, description="Expression that takes metadata out of file names."
+    )
+    auto_tasks: list[AutoTask] = Field(default_factory=list, description="Generated boxes.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unset_amount(cls, values: Any) -> Any:
+        """Treats -1, the original's "not set", as not given."""
+        if isinstance(values, dict) and values.get("n_samples") == -1:
+            return {**values, "n_samples": None}
+        return values
+
+    @model_validator(mode="after")
+    def _one_amount(self) -> "SelectionConfig":
+        given = [n for n in ("n_samples", "proportion_samples") if getattr(self, n) is not None]
+        if len(given) != 1:
+            amount = "both are given" if given else "neither is given"
+            raise ValueError(f"give exactly one of n_samples and proportion_samples; {amount}")
+        if self.n_samples == 0 or self.proportion_samples == 0:
+            raise ValueError(f"{given[0]} is 0: nothing would be selected")
+        return self
+
+
+def _refuse_foreign_fields(
+    model: SelectionInput | SelectionStrategy, fields: dict[str, tuple[str, ...]], what: str
+) -> None:
+    allowed = fields[model.type]
+    for name in sorted(model.model_fields_set - {"type", *allowed}):
+        if getattr(model, name) is not None:
+            owners = [kind for kind, names in fields.items() if name in names]
+            raise ValueError(
+                f"{name} does not belong to {what} type {model.type} but to {', '.join(owners)}"
+            )

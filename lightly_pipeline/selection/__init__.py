@@ -1,0 +1,29 @@
+"""Which frames are worth labelling: strategies over embeddings, exact and the same everywhere.
+
+Works on plain arrays; where they come from and what happens to the chosen frames is not known
+here. FAISS is loaded on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
+    from lightly_pipeline.selection.result import SelectionResult
+    from lightly_pipeline.selection.select import n_to_select, select
+
+__all__ = ["GridEmbeddings", "SelectionResult", "n_to_select", "prepare_embeddings", "select"]
+
+_HOMES = {
+    "GridEmbeddings": "grid",
+    "SelectionResult": "result",
+    "n_to_select": "select",
+    "prepare_embeddings": "grid",
+    "select": "select",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,160 @@
+"""Farthest-first gives the sequence of its definition, however it gets there."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.selection import kcenter
+from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
+from lightly_pipeline.selection.kcenter import farthest_first
+
+
+def naive(vectors: np.ndarray, k: int, stop: float = 0.0) -> list[int]:
+    """Farthest-first by the letter, in float64."""
+    rows = vectors.astype(np.float64)
+    norms = (rows * rows).sum(1)
+    picks = [0] if k else []
+    distances = np.full(len(rows), np.inf)
+    while len(picks) < k:
+        squared = norms + norms[picks[-1]] - 2 * rows @ rows[picks[-1]]
+        distances = np.minimum(distances, squared)
+        distances[picks] = -1
+        best = int(np.argmax(distances))
+        if distances[best] < stop:
+            break
+        picks.append(best)
+    return picks
+
+
+def embeddings(n: int, dim: int, seed: int = 0, spread: float = 0.05) -> GridEmbeddings:
+    """A walk on the sphere, as the frames of a video are."""
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(size=(n, dim)) * spread
+    steps[:: max(n // 20, 1)] = rng.normal(size=steps[:: max(n // 20, 1)].shape)
+    return prepare_embeddings(np.cumsum(steps, axis=0).astype(np.float32) + 1e-3)
+
+
+@pytest.fixture(params=["a pass per pick", "batched"], autouse=True)
+def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "batched":
+        monkeypatch.setattr(kcenter, "_BATCHED_FROM", 0)
+        monkeypatch.setattr(kcenter, "_MIN_HOT", 4)
+        monkeypatch.setattr(kcenter, "_MAX_HOT", 16)
+        monkeypatch.setattr(kcenter, "_BLOCK_ROWS", 7)
+        monkeypatch.setattr(kcenter, "_MAX_PANEL", 3)
+    else:
+        monkeypatch.setattr(kcenter, "_BATCHED_FROM", 10**9)
+
+
+SMALL = arrays(
+    np.float32,
+    st.tuples(st.integers(1, 60), st.integers(1, 4)),
+    elements=st.integers(-3, 3).map(float),
+).filter(lambda rows: bool(np.all(np.any(rows != 0, axis=1))))
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=SMALL, k=st.integers(0, 65))
+def test_equals_the_definition_with_ties_to_the_lowest_index(rows: np.ndarray, k: int) -> None:
+    grid = prepare_embeddings(rows.copy())
+    assert farthest_first(grid, k).indices.tolist() == naive(grid.vectors, min(k, len(rows)))
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows=SMALL, data=st.data())
+def test_stops_only_strictly_below_the_distance(rows: np.ndarray, data: st.DataObject) -> None:
+    grid = prepare_embeddings(rows.copy())
+    everything = farthest_first(grid, len(rows))
+    stop = data.draw(st.sampled_from([0.0, *everything.squared_distances[1:].tolist(), 5.0]))
+    picks = farthest_first(grid, len(rows), stop_squared_distance=stop)
+    assert picks.indices.tolist() == naive(grid.vectors, len(rows), stop)
+    assert picks.indices.tolist() == everything.indices[: len(picks.indices)].tolist()
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_equals_the_definition_on_video_like_rows(normalize: bool) -> None:
+    rows = np.random.default_rng(1).normal(size=(700, 24)).cumsum(0).astype(np.float32)
+    grid = prepare_embeddings(rows, normalize=normalize)
+    assert farthest_first(grid, 300).indices.tolist() == naive(grid.vectors, 300)
+
+
+def test_the_next_distance_is_the_coverage_radius() -> None:
+    grid = embeddings(500, 8)
+    picks = farthest_first(grid, 40)
+    rows = grid.vectors.astype(np.float64)
+    squared = ((rows[:, None] - rows[picks.indices][None]) ** 2).sum(2).min(1)
+    assert picks.next_squared_distance == pytest.approx(squared.max(), abs=1e-12)
+    assert farthest_first(grid, 41).squared_distances[-1] == picks.next_squared_distance
+
+
+def test_distances_never_rise_and_shorter_runs_are_prefixes() -> None:
+    grid = embeddings(400, 8)
+    picks = farthest_first(grid, 200)
+    assert np.all(np.diff(picks.squared_distances[1:]) <= 0)
+    assert farthest_first(grid, 77).indices.tolist() == picks.indices[:77].tolist()
+
+
+def test_permuting_columns_changes_nothing() -> None:
+    grid = embeddings(300, 32)
+    order = np.random.default_rng(0).permutation(32)
+    permuted = GridEmbeddings(
+        np.ascontiguousarray(grid.vectors[:, order]), grid.squared_norms, grid.scale
+    )
+    a, b = farthest_first(grid, 200), farthest_first(permuted, 200)
+    assert a.indices.tolist() == b.indices.tolist()
+    assert a.squared_distances.tolist() == b.squared_distances.tolist()
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (np.ones((9, 3)), list(range(9))),
+        (np.array([[1, 0], [0, 1]] * 4), [0, 1, 2, 3, 4, 5, 6, 7]),
+        (np.vstack([np.eye(4), -np.eye(4)]), [0, 4, 1, 2, 3, 5, 6, 7]),
+        (np.eye(6), list(range(6))),
+    ],
+    ids=["all equal", "two points", "axes and their opposites", "simplex"],
+)
+def test_ties_go_to_the_lowest_index(rows: np.ndarray, expected: list[int]) -> None:
+    grid = prepare_embeddings(rows.astype(np.float32))
+    assert farthest_first(grid, len(rows)).indices.tolist() == expected
+
+
+def test_copies_come_last_in_index_order() -> None:
+    base = np.random.default_rng(3).normal(size=(20, 5)).astype(np.float32)
+    grid = prepare_embeddings(np.vstack([base] * 5))
+    picks = farthest_first(grid, 100).indices.tolist()
+    assert sorted(picks[:20]) == list(range(20))
+    assert picks[20:] == list(range(20, 100))
+
+
+def test_distances_below_float32_resolution_are_still_ordered() -> None:
+    angles = np.array([0.0, *(2.0**-i for i in range(1, 13))])
+    rows = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    grid = prepare_embeddings(rows)
+    assert farthest_first(grid, 13).indices.tolist() == naive(grid.vectors, 13)
+
+
+@pytest.mark.parametrize("k", [0, 1, 5, 6])
+def test_k_is_clamped(k: int) -> None:
+    assert len(farthest_first(embeddings(5, 3), k).indices) == min(k, 5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_rows_that_cannot_be_compared_are_named_before_any_work(value: float) -> None:
+    rows = np.ones((50, 3), dtype=np.float32)
+    rows[[0, 7]] = value
+    with pytest.raises(LightlyPipelineError, match=r"2 of 50 embeddings .*rows 0, 7"):
+        prepare_embeddings(rows)
+
+
+def test_grid_changes_vectors_by_less_than_2e7() -> None:
+    rows = np.random.default_rng(0).normal(size=(200, 128)).astype(np.float32)
+    exact = rows.astype(np.float64)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    grid = prepare_embeddings(rows)
+    assert np.linalg.norm(grid.vectors - exact, axis=1).max() < 2e-7
+    assert np.all(np.rint(grid.vectors.astype(np.float64) * 2**25) % 1 == 0)
