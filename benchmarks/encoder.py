@@ -1,0 +1,226 @@
+"""How well the default encoder tells scenes apart, and how fast it is.
+
+    python -m benchmarks.encoder
+
+Splits the labelled scenes by source into halves, fits on one and judges on the other, ten times
+and swapped. Coverage at K: farthest-first picks as many frames as there are scenes; the share of
+scenes that got one, mean over random first picks. Beside it: frames evenly spaced in time, 16x16
+colour whitened, and a plain HSV histogram.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.scenes import Scenes, alter, changes, features, load_scenes, samples_folder
+from lightly_pipeline.embedding import encoder_spec, fitting, load_encoder
+from lightly_pipeline.embedding.features import BLOCKS, COLOUR_DIM
+
+N_SPLITS, N_FIRST_PICKS = 10, 32
+ALTERATIONS = ("clean", "flicker", "grey", "gamma", "jpeg")
+Vectors = NDArray[np.float64]
+
+
+def main() -> None:
+    """Prints the table and the floors it is held against."""
+    torch.set_num_threads(1)
+    folder = samples_folder()
+    scenes = load_scenes(folder)
+    print(f"{len(scenes.scene)} frames of {len(set(scenes.scene))} scenes in {folder.name}/")
+    inputs = _inputs(scenes)
+    halves = _halves(scenes)
+    methods: dict[str, Callable[..., Vectors]] = {
+        "default encoder": _default,
+        "HSV histogram": _histogram,
+        "16x16 colour, whitened": _layout,
+    }
+    scores = {name: _judge(method, scenes, inputs, halves) for name, method in methods.items()}
+    uniform = np.array([_uniform_in_time(scenes, judge, 1) for _, judge in halves])
+    uniform2 = np.array([_uniform_in_time(scenes, judge, 2) for _, judge in halves])
+    print(f"\n{'':24}" + "".join(f"{c:>9}" for c in ("K", "2K", "1-NN", *ALTERATIONS[1:])))
+    for name, values in scores.items():
+        print(f"{name:24}" + "".join(f"{v:9.3f}" for v in values.mean(0)))
+    print(f"{'evenly spaced in time':24}{uniform.mean():9.3f}{uniform2.mean():9.3f}")
+    ours = scores["default encoder"]
+    print("\npaired differences at K (mean +- standard deviation over splits, wins)")
+    others = {name: values[:, 0] for name, values in scores.items() if name != "default encoder"}
+    for name, values in {**others, "evenly spaced in time": uniform}.items():
+        difference = ours[:, 0] - values
+        print(
+            f"  over {name:24}{difference.mean():+.3f} +- {difference.std():.3f}"
+            f"  {np.sum(difference > 0)}/{len(difference)}"
+        )
+    rates = {size: _frames_per_second(size) for size in (64, 224)}
+    print(f"\nframes/s on one core: {rates[224]:.0f} from 224x224, {rates[64]:.0f} from 64x64")
+    _floors(ours.mean(0), float(uniform.mean()), rates[224])
+
+
+def _floors(ours: Vectors, uniform: float, rate: float) -> None:
+    flicker = ours[2 + ALTERATIONS.index("flicker")]
+    floors = [
+        ("coverage at K >= 0.82", ours[0] >= 0.82),
+        ("at K over evenly spaced >= 0.12", ours[0] - uniform >= 0.12),
+        ("under flicker >= 0.80", flicker >= 0.80),
+        ("frames/s from 224x224 >= 600", rate >= 600),
+    ]
+    for text, met in floors:
+        print(f"{'met ' if met else 'MISSED'}  {text}")
+
+
+def _inputs(scenes: Scenes) -> dict[str, NDArray[np.uint8]]:
+    altered = {k: alter(scenes.large, k, 100 + i) for i, k in enumerate(ALTERATIONS[1:])}
+    return {"clean": scenes.small, **altered}
+
+
+def _halves(scenes: Scenes) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Returns (fit, judge) masks: random halves of the scenes that no source crosses."""
+    sources = sorted(set(scenes.source))
+    n_scenes = {s: len(set(scenes.scene[scenes.source == s])) for s in sources}
+    halves = []
+    for seed in range(N_SPLITS):
+        order = np.random.default_rng(seed).permutation(sources)
+        first: list[str] = []
+        for source in order:
+            if sum(n_scenes[s] for s in first) + n_scenes[source] <= sum(n_scenes.values()) / 2:
+                first.append(source)
+        mask = np.isin(scenes.source, first)
+        halves += [(mask, ~mask), (~mask, mask)]
+    return halves
+
+
+def _judge(
+    method: Callable[..., Vectors],
+    scenes: Scenes,
+    inputs: dict[str, NDArray[np.uint8]],
+    halves: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+) -> Vectors:
+    """Returns rows of (K, 2K, 1-NN, K under each alteration), one per half."""
+    prepare = {kind: _prepared(method, frames) for kind, frames in inputs.items()}
+    extra = changes(scenes, tuple(fitting.ALTERATION_WEIGHTS), 7) if method is _default else {}
+    rows = []
+    for fit, judge in halves:
+        labels = scenes.scene[judge]
+        vectors = {
+            kind: method(x, prepare["clean"], scenes.scene, fit, judge, extra)
+            for kind, x in prepare.items()
+        }
+        clean = vectors["clean"]
+        rows.append(
+            [
+                _coverage(clean, labels, 1),
+                _coverage(clean, labels, 2),
+                _nearest_neighbour(clean, labels, scenes.position[judge]),
+                *(_coverage(vectors[kind], labels, 1) for kind in ALTERATIONS[1:]),
+            ]
+        )
+    return np.array(rows)
+
+
+def _prepared(method: Callable[..., Vectors], frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    if method is not _layout:
+        return features(frames)
+    images = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+    small = torch.nn.functional.interpolate(images, (16, 16), mode="area")
+    return small.flatten(1).numpy()
+
+
+def _default(
+    x: NDArray[np.float32],
+    clean: NDArray[np.float32],
+    scene: NDArray[np.int64],
+    fit: NDArray[np.bool_],
+    judge: NDArray[np.bool_],
+    extra: dict[str, NDArray[np.float32]],
+) -> Vectors:
+    seen = {kind: change[fit] for kind, change in extra.items()}
+    return _unit(fitting.fit(clean[fit], scene[fit], seen, BLOCKS).apply(x[judge]))
+
+
+def _histogram(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: object) -> Vectors:
+    _, fit, judge, _ = rest
+    colour = x[:, :COLOUR_DIM].astype(np.float64)
+    return _unit(colour[judge] - clean[fit][:, :COLOUR_DIM].mean(0))  # type: ignore[index]
+
+
+def _layout(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: object) -> Vectors:
+    _, fit, judge, _ = rest
+    known = clean[fit].astype(np.float64)  # type: ignore[index]
+    mean = known.mean(0)
+    _, spread, axes = np.linalg.svd(known - mean, full_matrices=False)
+    spread, axes = spread[:128], axes[:128]
+    kept = spread > 1e-6 * spread[0]
+    return _unit((x[judge] - mean) @ axes[kept].T / spread[kept])  # type: ignore[index]
+
+
+def _unit(x: Vectors) -> Vectors:
+    normalised: Vectors = x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    return normalised
+
+
+def _coverage(vectors: Vectors, labels: NDArray[np.int64], times: int) -> float:
+    """Returns the share of scenes hit by farthest-first, mean over random first picks."""
+    n_scenes = len(set(labels))
+    firsts = np.random.default_rng(0).integers(0, len(vectors), N_FIRST_PICKS)
+    return float(
+        np.mean([len(set(labels[_picks(vectors, times * n_scenes, f)])) for f in firsts]) / n_scenes
+    )
+
+
+def _picks(vectors: Vectors, k: int, first: int) -> list[int]:
+    picks = [first]
+    nearest = np.full(len(vectors), np.inf)
+    while len(picks) < min(k, len(vectors)):
+        nearest = np.minimum(nearest, 2 - 2 * vectors @ vectors[picks[-1]])
+        picks.append(int(np.argmax(nearest)))
+    return picks
+
+
+def _nearest_neighbour(
+    vectors: Vectors, labels: NDArray[np.int64], positions: NDArray[np.float64]
+) -> float:
+    """Returns how often the nearest frame is of the same scene, mean over scenes.
+
+    Frames of the own scene nearer in time than half its length do not count.
+    """
+    similar = vectors @ vectors.T
+    for scene in set(labels):
+        own = np.flatnonzero(labels == scene)
+        apart = np.abs(positions[own][:, None] - positions[own][None])
+        similar[np.ix_(own, own)] = np.where(
+            apart < np.ptp(positions[own]) / 2, -np.inf, similar[np.ix_(own, own)]
+        )
+    right = labels[similar.argmax(1)] == labels
+    return float(np.mean([right[labels == scene].mean() for scene in set(labels)]))
+
+
+def _uniform_in_time(scenes: Scenes, judge: NDArray[np.bool_], times: int) -> float:
+    """Returns the coverage of frames evenly spaced over the judged material laid end to end."""
+    labels = scenes.scene[judge]
+    n_scenes = len(set(labels))
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(N_FIRST_PICKS):
+        step = len(labels) / (times * n_scenes)
+        rows = (np.arange(times * n_scenes) * step + rng.uniform(0, step)).astype(int)
+        shares.append(len(set(labels[rows])) / n_scenes)
+    return float(np.mean(shares))
+
+
+def _frames_per_second(size: int) -> float:
+    encoder = load_encoder(encoder_spec())
+    frames = np.random.default_rng(0).integers(0, 255, (32, size, size, 3), dtype=np.uint8)
+    encoder.encode(frames)
+    rates = []
+    for _ in range(5):
+        started = time.process_time()
+        for _ in range(8):
+            encoder.encode(frames)
+        rates.append(8 * len(frames) / (time.process_time() - started))
+    return float(np.median(rates))
+
+
+if __name__ == "__main__":
+    main()

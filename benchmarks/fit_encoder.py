@@ -1,0 +1,49 @@
+"""Fits the default encoder on the labelled scenes and writes its weights into the package.
+
+    python -m benchmarks.fit_encoder
+
+The same scenes give the same file. Only sums over all frames end up in it.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import safetensors.numpy
+import torch
+
+from benchmarks.scenes import changes, features, load_scenes, samples_folder
+from lightly_pipeline.embedding import fitting
+from lightly_pipeline.embedding.encoders import WEIGHTS_FILE
+from lightly_pipeline.embedding.features import BLOCKS
+
+SEED = 1
+
+
+def main() -> None:
+    """Fits, writes the weights and what they were fitted on."""
+    torch.set_num_threads(1)
+    folder = samples_folder()
+    scenes = load_scenes(folder)
+    kinds = tuple(fitting.ALTERATION_WEIGHTS)
+    fitted = fitting.fit(features(scenes.small), scenes.scene, changes(scenes, kinds, SEED), BLOCKS)
+    content = safetensors.numpy.save({"mean": fitted.mean, "matrix": fitted.matrix})
+    package = Path(__file__).resolve().parents[1] / "lightly_pipeline" / "embedding"
+    target = package / WEIGHTS_FILE
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(content)
+    listed = json.loads((folder / "scenes.json").read_text())["scenes"]
+    fit_list = [[scene["scene"], scene["source"], scene["file"]] for scene in listed]
+    document = {
+        "recipe": "soft HSV histogram and uniform LBP of 64x64 pixels, within-scene whitening",
+        "weights_sha256": hashlib.sha256(content).hexdigest(),
+        "n_frames": len(scenes.scene),
+        "fit_list_sha256": hashlib.sha256(json.dumps(fit_list).encode()).hexdigest(),
+        "fitted_on": fit_list,
+    }
+    target.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+    print(f"fitted on {len(scenes.scene)} frames of {len(fit_list)} scenes; {len(content)} bytes")
+
+
+if __name__ == "__main__":
+    main()
