@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lightly_pipeline.embedding import EncoderSpec
+    from lightly_pipeline.embedding import Encoder, EncoderSpec
     from lightly_pipeline.selection import SelectionResult
     from lightly_pipeline.tables.build import TableBuilder
 
@@ -252,14 +252,15 @@ def table_id(config: RunConfig) -> str:
 
 def table_builder(dataset: Dataset, config: RunConfig) -> "TableBuilder":
     """Returns what makes the tables of a dataset; the encoder is loaded when first needed."""
-    from lightly_pipeline.embedding import Encoder, load_encoder
     from lightly_pipeline.tables.build import TableBuilder
 
     spec = encoder_spec_of(config)
     lock = threading.Lock()
     loaded: list[Encoder] = []
 
-    def encoder() -> Encoder:
+    def encoder() -> "Encoder":
+        from lightly_pipeline.embedding import load_encoder
+
         with lock:
             if not loaded:
                 loaded.append(load_encoder(spec))
@@ -277,6 +278,9 @@ def process_videos(
     on_outcome: Callable[[VideoOutcome], None] = lambda _: None,
 ) -> ProcessResult:
     """Makes the tables that are missing: several videos at once, one thread each.
+
+    A thread per video scales like a process per video, costs nothing and keeps damaged videos
+    decoding the same way every time, which several threads in one decoder do not.
 
     Args:
         dataset: The dataset.
@@ -311,7 +315,9 @@ def process_videos(
     # The longest first, so that the last threads to finish do so together.
     order = sorted(todo, key=lambda video: (-video.size_bytes, video.path))
     versions = {video.path: video for video in catalog.videos}
-    for video, made in zip(order, _map(work, order, n_threads(config)), strict=True):
+    with _light_threads(bool(order)):
+        results = list(_map(work, order, n_threads(config)))
+    for video, made in zip(order, results, strict=True):
         if made is None:
             del versions[video.path]
             continue
@@ -460,6 +466,18 @@ def _map(
         yield from (future.result() for future in futures)
 
 
+@contextmanager
+def _light_threads(needed: bool) -> Iterator[None]:
+    """Keeps torch single-threaded while there is something to encode, else does not load it."""
+    if not needed:
+        yield
+        return
+    from lightly_pipeline.embedding.encoders import one_torch_thread
+
+    with one_torch_thread():
+        yield
+
+
 def _load_embeddings(
     dataset: Dataset, tables: str, outcomes: Sequence[VideoOutcome], progress: Progress
 ) -> "NDArray[np.float32]":
@@ -485,7 +503,7 @@ def _select(
     from lightly_pipeline.selection import prepare_embeddings, select
 
     embeddings = prepare_embeddings(matrix, normalize=config.worker.normalize_embeddings)
-    return select(embeddings, config.selection, seed=config.lightly.seed, progress=progress)
+    return select(embeddings, config.selection, progress=progress)
 
 
 def _selection_record(
@@ -541,8 +559,6 @@ def _selection_record(
 def _with_process(
     result: RunResult, processed: ProcessResult, seconds: dict[str, float]
 ) -> RunResult:
-    from dataclasses import replace
-
     return replace(result, n_decoded_videos=processed.n_decoded_videos, seconds=seconds)
 
 

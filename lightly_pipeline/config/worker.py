@@ -114,9 +114,7 @@ class WorkerConfig(StrictModel):
     output_image_format: Annotated[ImageFormat, BeforeValidator(_lower)] = Field(
         "png", description="Format of the images: png, jpg, jpeg, webp, bmp or tiff."
     )
-    resize: Annotated[
-        int | tuple[int, int] | None, BeforeValidator(_parse_resize)
-    ] = Field(
+    resize: Annotated[int | tuple[int, int] | None, BeforeValidator(_parse_resize)] = Field(
         None,
         description="Size of the images: -1 keeps it, x makes the shorter edge x pixels, "
         "[height, width] is taken exactly.",

@@ -5,6 +5,8 @@ said by a spec (`spec.py`); decoding and storing are elsewhere.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +34,17 @@ class Encoder(Protocol):
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns embeddings of shape (B, dim), not normalised, of (B, H, W, 3) uint8 frames."""
         ...
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Keeps torch from starting threads of its own: there is one thread per video already."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def load_encoder(spec: EncoderSpec) -> Encoder:

@@ -81,8 +81,7 @@ def _block_scales(centred: Matrix, weights: Matrix, blocks: Sequence[int]) -> Ma
     """Returns, per column, the root of its block's mean squared norm."""
     borders = np.cumsum([0, *blocks])
     scales = [
-        np.sqrt(weights @ (centred[:, a:b] ** 2).sum(1))
-        for a, b in itertools.pairwise(borders)
+        np.sqrt(weights @ (centred[:, a:b] ** 2).sum(1)) for a, b in itertools.pairwise(borders)
     ]
     return np.repeat(scales, blocks)
 

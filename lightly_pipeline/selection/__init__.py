@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
     from lightly_pipeline.selection.result import SelectionResult
-    from lightly_pipeline.selection.select import n_to_select, select
+    from lightly_pipeline.selection.selector import n_to_select, select
 
 __all__ = ["GridEmbeddings", "SelectionResult", "n_to_select", "prepare_embeddings", "select"]
 
 _HOMES = {
     "GridEmbeddings": "grid",
     "SelectionResult": "result",
-    "n_to_select": "select",
+    "n_to_select": "selector",
     "prepare_embeddings": "grid",
-    "select": "select",
+    "select": "selector",
 }
 
 

@@ -8,13 +8,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.datasources.paths import table_folder
-from lightly_pipeline.embedding import Encoder
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.fingerprint import video_fingerprint
@@ -28,6 +28,9 @@ from lightly_pipeline.tables.outcome import (
 )
 from lightly_pipeline.tables.source import opened
 from lightly_pipeline.video import DecodedFrame
+
+if TYPE_CHECKING:
+    from lightly_pipeline.embedding import Encoder
 
 _logger = logging.getLogger(__name__)
 # How often a progress callback is told about decoded frames.
@@ -47,7 +50,7 @@ class TableBuilder:
 
     source: Datasource
     store: Datasource
-    load_encoder: Callable[[], Encoder]
+    load_encoder: Callable[[], "Encoder"]
     embedding_id: str
 
     def existing(self, video: StoredObject) -> VideoOutcome | None:
@@ -123,7 +126,7 @@ class TableBuilder:
 
 def _batches(
     frames: Iterator[DecodedFrame],
-    encoder: Encoder,
+    encoder: "Encoder",
     table: FrameTableWriter,
     on_frames: Callable[[int], None],
 ) -> Iterator[NDArray[np.uint8]]:
@@ -133,6 +136,7 @@ def _batches(
     filled = 0
     for frame in frames:
         table.append(frame.row)
+        assert frame.small is not None
         batch[filled] = frame.small
         filled += 1
         if frame.row.index % _REPORT_EVERY == 0:

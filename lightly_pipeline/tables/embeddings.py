@@ -60,7 +60,7 @@ def read_into(store: Datasource, folder: str, target: NDArray[np.float32]) -> No
                 f"{target.shape[1]} numbers, as its outcome says: delete the folder it is in "
                 "and run again"
             )
-        _read_exactly(file, memoryview(target).cast("B"), store.location(path))
+        _read_exactly(file, memoryview(target.data).cast("B"), store.location(path))
 
 
 def _read_exactly(file: BinaryIO, buffer: memoryview, location: str) -> None:

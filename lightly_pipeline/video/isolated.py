@@ -1,0 +1,251 @@
+"""Decodes in a child process with a deadline and a memory bound.
+
+For videos whose decoding in-process died before. The child gets the path of a local file and
+sends plain numbers and pixels back; nothing it sends is unpickled or run.
+"""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+
+from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
+from lightly_pipeline.video.types import (
+    DecodedFrame,
+    DecodeLimits,
+    DecodeReport,
+    FrameIndex,
+    FrameInput,
+    FrameRow,
+    KeyPacket,
+    VideoInfo,
+)
+
+_LENGTH = struct.Struct("<II")
+
+
+class IsolatedVideo:
+    """A video that is only ever touched by a child process; the interface of `Video`.
+
+    Args:
+        path: A local file.
+        deadline_s: Wall time after which the child is killed, for each call.
+        memory_bytes: Address space that the child may take (on systems that enforce it).
+        limits: Bounds on what the file may cost.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        deadline_s: float,
+        memory_bytes: int,
+        limits: DecodeLimits | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._deadline_s, self._memory_bytes = deadline_s, memory_bytes
+        self._limits = limits or DecodeLimits()
+        self._info: VideoInfo | None = None
+        self._report: DecodeReport | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the container says; known once `frames()` has begun."""
+        if self._info is None:
+            raise RuntimeError("iterate over frames() before asking for the info")
+        return self._info
+
+    @property
+    def report(self) -> DecodeReport:
+        """What the last complete pass met."""
+        if self._report is None:
+            raise RuntimeError("iterate over frames() to its end before asking for the report")
+        return self._report
+
+    def frames(self, frame_input: FrameInput | None = None) -> Iterator[DecodedFrame]:
+        """Yields every frame once, as `Video.frames`.
+
+        Raises:
+            CorruptVideoError: Also when the child dies or takes too long.
+        """
+        wanted = asdict(frame_input) if frame_input else None
+        for header, payload in self._ask({"frame_input": wanted}):
+            if header["kind"] == "info":
+                self._info = VideoInfo.from_dict(header["info"])
+            elif header["kind"] == "report":
+                self._report = DecodeReport.from_dict(header["report"])
+            else:
+                small = (
+                    np.frombuffer(payload, np.uint8).reshape(header["shape"]) if wanted else None
+                )
+                yield DecodedFrame(FrameRow(**header["row"]), small)
+
+    def fetch(self, rows: Sequence[FrameRow], index: FrameIndex) -> Iterator[Any]:
+        """Yields exactly the frames of `rows`, as `Video.fetch`."""
+        from lightly_pipeline.video.fetch import FetchedFrame
+
+        request = {"rows": [asdict(row) for row in rows], "index": asdict(index)}
+        by_index = {row.index: row for row in rows}
+        for header, payload in self._ask(request):
+            row = by_index[header["index"]]
+            rgb = np.frombuffer(payload, np.uint8).reshape(header["shape"])
+            yield FetchedFrame(row.index, row.pts, row.time_s, header["rung"], rgb)
+
+    def _ask(self, request: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
+        """Runs a child on a request and yields its messages until it is done."""
+        request |= {
+            "path": str(self._path),
+            "limits": asdict(self._limits),
+            "memory_bytes": self._memory_bytes,
+            "cpu_s": int(self._deadline_s) + 1,
+        }
+        late = threading.Event()
+        with subprocess.Popen(  # noqa: S603  our own module
+            [sys.executable, "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as child:
+            timer = threading.Timer(self._deadline_s, _kill, (child, late))
+            timer.daemon = True
+            timer.start()
+            try:
+                yield from self._messages(child, request, late)
+            finally:
+                timer.cancel()
+                child.kill()
+
+    def _messages(
+        self, child: "subprocess.Popen[bytes]", request: dict[str, Any], late: threading.Event
+    ) -> Iterator[tuple[dict[str, Any], bytes]]:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            child.stdin.write(json.dumps(request).encode())
+            child.stdin.close()
+        except BrokenPipeError:
+            pass
+        while (message := _receive(child.stdout)) is not None:
+            header, payload = message
+            if header["kind"] == "done":
+                return
+            if header["kind"] == "corrupt":
+                raise CorruptVideoError(header["reason"])
+            if header["kind"] == "changed":
+                raise FrameChangedError(header["indices"])
+            yield header, payload
+        status = child.wait()
+        if late.is_set() or status == -signal.SIGXCPU:
+            raise CorruptVideoError(f"decoding exceeded {self._deadline_s:.0f} s")
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        raise CorruptVideoError(f"decoder crashed ({how})")
+
+
+def _kill(child: "subprocess.Popen[bytes]", late: threading.Event) -> None:
+    late.set()
+    child.kill()
+
+
+def _receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+    """Returns the next message, or None when the child's output ends, also in its middle."""
+    lengths = stream.read(_LENGTH.size)
+    if len(lengths) < _LENGTH.size:
+        return None
+    n_header, n_payload = _LENGTH.unpack(lengths)
+    header, payload = stream.read(n_header), stream.read(n_payload)
+    if len(header) < n_header or len(payload) < n_payload:
+        return None
+    return json.loads(header), payload
+
+
+def _send(stream: IO[bytes], header: Mapping[str, Any], payload: bytes = b"") -> None:
+    text = json.dumps(header).encode()
+    stream.write(_LENGTH.pack(len(text), len(payload)) + text + payload)
+
+
+def _serve() -> None:
+    """Answers one request on standard input: the child's whole life."""
+    request = json.loads(sys.stdin.buffer.read())
+    output = sys.stdout.buffer
+    try:
+        _bound(request["memory_bytes"], request["cpu_s"])
+        if "rows" in request:
+            _serve_fetch(request, output)
+        else:
+            _serve_frames(request, output)
+        _send(output, {"kind": "done"})
+    except CorruptVideoError as error:
+        _send(output, {"kind": "corrupt", "reason": error.reason})
+    except FrameChangedError as error:
+        _send(output, {"kind": "changed", "indices": error.indices})
+    except MemoryError:
+        _send(output, {"kind": "corrupt", "reason": "decoding asks for more memory than allowed"})
+    output.flush()
+
+
+def _bound(memory_bytes: int, cpu_s: int) -> None:
+    import resource
+
+    for kind, value in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, cpu_s)):
+        try:
+            resource.setrlimit(kind, (value, value))
+        except (ValueError, OSError):
+            # Not every system enforces every limit; the deadline remains.
+            continue
+
+
+def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
+    from lightly_pipeline.video.reader import open_video
+
+    wanted = FrameInput(**request["frame_input"]) if request["frame_input"] else None
+    with open_video(request["path"], limits=DecodeLimits(**request["limits"])) as video:
+        _send(output, {"kind": "info", "info": video.info.as_dict()})
+        for frame in video.frames(wanted):
+            header = {"kind": "frame", "row": asdict(frame.row)}
+            if frame.small is None:
+                _send(output, header)
+            else:
+                _send(output, {**header, "shape": frame.small.shape}, frame.small.tobytes())
+        _send(output, {"kind": "report", "report": video.report.as_dict()})
+
+
+def _serve_fetch(request: dict[str, Any], output: IO[bytes]) -> None:
+    from lightly_pipeline.video.reader import open_video
+
+    rows = [FrameRow(**row) for row in request["rows"]]
+    values = request["index"]
+    index = FrameIndex(
+        tuple(values["pts"]),
+        tuple(values["key_indices"]),
+        tuple(KeyPacket(*packet) for packet in values["key_packets"]),
+    )
+    with open_video(request["path"], limits=DecodeLimits(**request["limits"])) as video:
+        for frame in video.fetch(rows, index):
+            rgb = frame.to_rgb()
+            header = {"kind": "fetched", "index": frame.index, "rung": frame.rung}
+            _send(output, {**header, "shape": rgb.shape}, rgb.tobytes())
+
+
+if __name__ == "__main__":
+    _serve()
