@@ -1,4 +1,4 @@
-"""Labelled scenes of real videos, as frames and as features: what encoders are fitted and judged on.
+"""Labelled scenes of real videos, as frames and features: what encoders are fitted and judged on.
 
 Reads `scenes.json` in a samples folder (LIGHTLY_PIPELINE_SAMPLES, or ../shared/samples beside the
 checkout). Fitting is in `fit_encoder.py`, judging in `encoder.py`.
@@ -123,7 +123,8 @@ def alter(frames: NDArray[np.uint8], kind: str, seed: int) -> NDArray[np.uint8]:
     elif kind == "gamma":
         x = 255 * (x / 255) ** np.exp(rng.normal(0, 0.3, (len(x), 1, 1, 1)))
     elif kind == "jpeg":
-        return np.stack([_jpeg(f, int(q)) for f, q in zip(frames, rng.integers(8, 41, len(x)))])
+        qualities = rng.integers(8, 41, len(x))
+        return np.stack([_jpeg(f, int(q)) for f, q in zip(frames, qualities, strict=True)])
     else:
         raise ValueError(kind)
     return np.clip(np.rint(x), 0, 255).astype(np.uint8)

@@ -3,6 +3,7 @@
 Gives the container and the stream to read; decoding is in `decode.py`.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,9 +59,7 @@ def open_stream(
         CorruptVideoError: It is not a video this package reads, with the reason.
         OSError: From the reader, unchanged.
     """
-    file: Any = str(Path(source)) if isinstance(source, str | os.PathLike) else source
-    if not isinstance(file, str):
-        file.seek(0)
+    file = str(Path(source)) if isinstance(source, str | os.PathLike) else _Reader(source)
     container = _open(file, limits)
     try:
         stream, note = _choose_stream(container)
@@ -74,7 +73,32 @@ def open_stream(
         container.close()
 
 
-def _open(file: Any, limits: DecodeLimits) -> Any:
+class _Reader:
+    """Hands FFmpeg the content of a reader and nothing else, from its first byte on.
+
+    Without a name, which FFmpeg would judge the content by, and with FFmpeg's own answer to seeks
+    outside of files, which broken ones ask for and Python raises on.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        file.seek(0)
+        self.read = file.read
+        self.tell = file.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, OverflowError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
+            return -errno.EINVAL
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _open(file: "str | _Reader", limits: DecodeLimits) -> Any:
     options = {
         "format_whitelist": _DEMUXERS,
         "protocol_whitelist": "file",

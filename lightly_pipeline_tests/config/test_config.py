@@ -1,0 +1,303 @@
+"""A configuration written for Lightly works; a wrong one is answered with the right one."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
+
+from lightly_pipeline.config import (
+    LightlyConfig,
+    PipelineConfig,
+    RunBlocks,
+    RunConfig,
+    SelectionConfig,
+    WorkerConfig,
+    load_config_file,
+)
+from lightly_pipeline.config.base import _model_of
+from lightly_pipeline.config.selection import COMBINATIONS
+from lightly_pipeline.config.support import EXECUTED_COMBINATIONS, Support, support_of
+from lightly_pipeline.errors import InvalidConfigurationError
+
+DIVERSITY = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
+MODELS: dict[str, type[BaseModel]] = {
+    "worker_config": WorkerConfig,
+    "lightly_config": LightlyConfig,
+    "selection_config": SelectionConfig,
+    "pipeline_config": PipelineConfig,
+}
+
+
+def options(model: type[BaseModel], path: str) -> Iterator[str]:
+    """Dotted paths of all options of a block."""
+    for name, info in model.model_fields.items():
+        nested = _model_of(info.annotation)
+        if nested is None:
+            yield f"{path}.{name}"
+        else:
+            yield from options(nested, f"{path}.{name}")
+
+
+ALL_OPTIONS = [o for name, model in MODELS.items() for o in options(model, name)]
+
+
+def test_the_pages_default() -> None:
+    config = RunConfig.from_blocks()
+    config.check_supported()
+    assert config.selection.n_samples == 50
+    assert config.worker.output_image_format == "png"
+    assert config.worker.resize is None
+    assert config.warnings == ()
+    assert config.as_dict()["selection_config"]["strategies"][0]["input"] == {"type": "EMBEDDINGS"}
+
+
+def test_the_pages_own_listing_is_accepted_unchanged() -> None:
+    config = RunConfig.from_blocks(
+        worker_config={"output_image_format": "png"},
+        selection_config={"n_samples": 50, "strategies": [DIVERSITY]},
+    )
+    config.check_supported()
+
+
+FULL: dict[str, Any] = {
+    "worker_config": {
+        "use_datapool": False,
+        "corruptness_check": {"corruption_threshold": 0.1},
+        "datasource": {
+            "bypass_verify": True,
+            "input_expiration": {"min_days_to_expiration": 2, "handling_strategy": "SKIP"},
+        },
+        "num_threads": 3,
+        "output_image_format": "JPEG",
+        "resize": [480, 640],
+    },
+    "lightly_config": {
+        "loader": {"batch_size": 8},
+        "collate": {"cj_prob": 0.5, "sigmas": [0.1, 1]},
+    },
+    "selection_config": {
+        "proportion_samples": 0.25,
+        "strategies": [
+            {
+                "input": {"type": "METADATA", "key": "a.b"},
+                "strategy": {"type": "BALANCE", "target": {"some_Class": 0.3}},
+            }
+        ],
+    },
+}
+
+
+def camel(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k if k == "some_Class" else to_camel(k): camel(v) for k, v in value.items()}
+    return [camel(item) for item in value] if isinstance(value, list) else value
+
+
+def test_camel_case_means_the_same_at_every_depth() -> None:
+    config = RunConfig.from_blocks(**camel_blocks())
+    assert config == RunConfig.from_blocks(**FULL)
+    assert config.worker.resize == (480, 640)
+    assert config.worker.output_image_format == "jpeg"
+    assert config.selection.strategies[0].strategy.target == {"some_Class": 0.3}
+
+
+def camel_blocks() -> dict[str, Any]:
+    return {name: camel(block) for name, block in FULL.items()}
+
+
+@given(st.sampled_from(ALL_OPTIONS))
+def test_every_option_has_a_camel_case_name_that_leads_back(option: str) -> None:
+    from pydantic.alias_generators import to_snake
+
+    for part in option.split("."):
+        assert to_snake(to_camel(part)) == part
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ({"worker_config": {"output_image_fromat": "png"}}, "did you mean output_image_format"),
+        ({"worker_config": {"outputImageFromat": "png"}}, "did you mean output_image_format"),
+        (
+            {"worker_config": {"datasource": {"proces_all": True}}},
+            r"worker_config\.datasource\.proces_all.*did you mean process_all",
+        ),
+        ({"worker_config": {"remove_exact_duplicates": True}}, "remove it"),
+        ({"worker_config": {"num_threads": "2"}}, "num_threads: .*integer, got '2'"),
+        ({"worker_config": {"output_image_format": "gif"}}, "'png', 'jpg'.*got 'gif'"),
+        ({"worker_config": {"resize": 0}}, "shorter edge.*got 0"),
+        ({"worker_config": {"resize": [1, 2, 3]}}, "height, width"),
+        (
+            {"worker_config": {"checkpoint": "a", "checkpoint_run_id": "0" * 24}},
+            "exclude each other",
+        ),
+        ({"lightly_config": {"model": {"name": "resnet-19"}}}, "resnet-18"),
+        ({"lightly_config": {"optimizer": {"weight_decay": 2}}}, "weight_decay"),
+        ({"selection_config": {"n_samples": 5.0}}, "integer, got 5.0"),
+        ({"selection_config": {"n_samples": 0}}, "nothing would be selected"),
+        (
+            {"selection_config": {"n_samples": 5, "proportion_samples": 0.1}},
+            "exactly one of .*both",
+        ),
+        ({"selection_config": {"proportion_samples": 1.5}}, "proportion_samples"),
+        ({"selection_config": {"strategies": []}}, "strategies"),
+        (
+            {"selection_config": {"strategies": [{**DIVERSITY, "strength": 2}]}},
+            "belongs inside strategy",
+        ),
+        ({"selection_config": {"n_samples": 3, "nSamples": 4}}, "given twice"),
+        ({"selection_config": []}, "expected keys and values"),
+    ],
+)
+def test_mistakes_are_answered_with_what_to_write(blocks: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidConfigurationError, match=message):
+        RunConfig.from_blocks(**blocks)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(InvalidConfigurationError) as caught:
+        RunConfig.from_blocks({"num_threads": "2", "no_such": 1, "resize": "big"})
+    assert all(name in str(caught.value) for name in ("num_threads", "no_such", "resize"))
+
+
+@pytest.mark.parametrize("kind", COMBINATIONS)
+@pytest.mark.parametrize("strategy", sorted({s for v in COMBINATIONS.values() for s in v}))
+def test_impossible_combinations_are_refused_with_the_possible_ones(
+    kind: str, strategy: str
+) -> None:
+    inputs: dict[str, dict[str, Any]] = {
+        "EMBEDDINGS": {},
+        "EMBEDDINGS with dataset_id and tag_name": {"dataset_id": "a" * 24, "tag_name": "some tag"},
+        "SCORES": {"task": "t", "score": "s"},
+        "METADATA": {"key": "k"},
+        "PREDICTIONS CLASS_DISTRIBUTION": {"task": "t", "name": "CLASS_DISTRIBUTION"},
+        "PREDICTIONS CATEGORY_COUNT": {"task": "t", "name": "CATEGORY_COUNT"},
+        "RANDOM": {"random_seed": 3},
+    }
+    needs: dict[str, dict[str, Any]] = {
+        "THRESHOLD": {"threshold": 1, "operation": "BIGGER"},
+        "BALANCE": {"distribution": "UNIFORM"},
+    }
+    entry = {
+        "input": {"type": kind.split(" ", maxsplit=1)[0], **inputs[kind]},
+        "strategy": {"type": strategy, **needs.get(strategy, {})},
+    }
+    block = {"n_samples": 3, "strategies": [entry]}
+    if strategy not in COMBINATIONS[kind]:
+        with pytest.raises(InvalidConfigurationError, match=COMBINATIONS[kind][0]):
+            RunConfig.from_blocks(selection_config=block)
+        return
+    config = RunConfig.from_blocks(selection_config=block)
+    if (kind, strategy) in EXECUTED_COMBINATIONS:
+        config.check_supported()
+    else:
+        with pytest.raises(InvalidConfigurationError, match=f"not supported yet: .*{strategy}"):
+            config.check_supported()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (
+            {"input": {"type": "EMBEDDINGS", "key": "k"}, "strategy": {"type": "DIVERSITY"}},
+            "key does not belong",
+        ),
+        ({"input": {"type": "METADATA"}, "strategy": {"type": "WEIGHTS"}}, "needs key"),
+        (
+            {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY", "threshold": 1}},
+            "to THRESHOLD",
+        ),
+        (
+            {"input": {"type": "METADATA", "key": "k"}, "strategy": {"type": "THRESHOLD"}},
+            "needs threshold",
+        ),
+        (
+            {"input": {"type": "METADATA", "key": "k"}, "strategy": {"type": "BALANCE"}},
+            "needs target",
+        ),
+    ],
+)
+def test_options_belong_to_their_types(entry: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidConfigurationError, match=message):
+        RunConfig.from_blocks(selection_config={"n_samples": 1, "strategies": [entry]})
+
+
+def test_saas_options_are_named_in_one_warning() -> None:
+    config = RunConfig.from_blocks(
+        {"shutdown_when_job_finished": True, "cache_size": 5},
+        {"trainer": {"max_epochs": 3}, "optimizer": {"lr": 0.1}},
+    )
+    config.check_supported()
+    assert len(config.warnings) == 1
+    for name in ("shutdown_when_job_finished", "cache_size", "max_epochs", "optimizer.lr"):
+        assert name in config.warnings[0]
+
+
+def test_what_is_not_executed_is_refused_unless_it_is_at_its_neutral_value() -> None:
+    neutral = {"use_datapool": False, "selected_sequence_length": 1, "pretagging": False}
+    RunConfig.from_blocks(neutral).check_supported()
+    wanted = {"use_datapool": True, "selected_sequence_length": 10, "pretagging": True}
+    with pytest.raises(InvalidConfigurationError) as caught:
+        RunConfig.from_blocks(wanted).check_supported()
+    assert all(name in str(caught.value) for name in wanted)
+
+
+def test_launch_goes_over_the_datasets_default_over_the_pages() -> None:
+    defaults = RunBlocks(
+        worker_config={"resize": 100, "datasource": {"bypass_verify": True}},
+        selection_config={"proportion_samples": 0.5},
+    )
+    config = RunConfig.from_blocks({"outputImageFormat": "jpg"}, defaults=defaults)
+    assert config.worker.resize == 100
+    assert config.worker.datasource.bypass_verify
+    assert config.worker.output_image_format == "jpg"
+    assert config.selection.proportion_samples == 0.5
+    over = RunConfig.from_blocks(selection_config={"nSamples": 7}, defaults=defaults)
+    assert (over.selection.n_samples, over.selection.proportion_samples) == (7, None)
+
+
+def test_minus_one_is_not_an_amount() -> None:
+    config = RunConfig.from_blocks(
+        selection_config={"n_samples": -1, "proportion_samples": 0.5, "strategies": [DIVERSITY]}
+    )
+    assert config.selection.n_samples is None
+
+
+def test_a_round_trip_changes_nothing() -> None:
+    config = RunConfig.from_blocks(**FULL)
+    assert RunConfig.from_blocks(**config.as_dict()).as_dict() == config.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("worker_config: {resize: 5\n", "not valid YAML"),
+        ("worker_config: {resize: 5, resize: 6}\n", "resize is given twice"),
+        ("worker: {resize: 5}\n", "unknown block 'worker'"),
+        ("- 1\n", "expected worker_config"),
+        ("a: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
+    ],
+)
+def test_files_are_refused_with_their_name(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(InvalidConfigurationError, match=rf"config\.yaml: .*{message}"):
+        load_config_file(file)
+
+
+def test_the_documentation_lists_every_option_as_the_code_treats_it() -> None:
+    path = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
+    if not path.exists():
+        pytest.skip("installed without the documentation")
+    rows = dict(
+        re.findall(r"^\| `([a-z_.]+)` \|.*\| (\w[\w ]*?)(?:[:;,(].*)? \|$", path.read_text(), re.M)
+    )
+    assert set(rows) == set(ALL_OPTIONS)
+    for option, support in rows.items():
+        assert Support(support.strip()) is support_of(option), option

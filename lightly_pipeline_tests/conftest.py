@@ -1,0 +1,27 @@
+"""Fixtures that several parts of the suite share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lightly_pipeline_tests.support.videos import RECIPES, make_video
+
+os.environ.setdefault("SVT_LOG", "1")
+
+
+@pytest.fixture(scope="session")
+def fixture_videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """All recipes, encoded once per session."""
+    folder = tmp_path_factory.mktemp("videos")
+    return {recipe.name: make_video(folder, recipe) for recipe in RECIPES}
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Real videos, where there are any."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "samples"
+    folder = Path(os.environ.get("LIGHTLY_PIPELINE_SAMPLES", beside))
+    if not folder.is_dir():
+        pytest.skip("no samples folder (LIGHTLY_PIPELINE_SAMPLES)")
+    return folder

@@ -1,0 +1,375 @@
+"""The whole chain as a user runs it: videos in a folder, diverse frames out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
+from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.tables import source as table_source
+from lightly_pipeline_tests.support.videos import RECIPES, Recipe, make_video
+
+BY_NAME = {recipe.name: recipe for recipe in RECIPES}
+LONGER = Recipe("long.mp4", "libx264", 300, options=BY_NAME["h264.mp4"].options)
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    make_video(folder, BY_NAME["h264.mp4"], "a.mp4", seed=1)
+    make_video(folder, BY_NAME["cinepak.avi"], "sub/b.AVI", seed=2)
+    make_video(folder, BY_NAME["mpeg2.mpg"], "sub/deep er/c.mpg", seed=3)
+    make_video(folder, BY_NAME["h265.hevc"], "d.hevc", seed=4)
+    return folder
+
+
+def dataset(tmp_path: Path, folder: str = "out") -> Dataset:
+    return Dataset(
+        "test", input=LocalDatasource(tmp_path / "in"), lightly=LocalDatasource(tmp_path / folder)
+    )
+
+
+def chosen(result: RunResult) -> list[tuple[str, int]]:
+    return [(frame.video, frame.frame_index) for frame in result.selected]
+
+
+def n(count: int) -> dict[str, int]:
+    return {"n_samples": count}
+
+
+def test_images_are_the_frames_as_decoded_bit_for_bit(videos: Path, tmp_path: Path) -> None:
+    from av.video.reformatter import Interpolation, VideoReformatter
+
+    result = run(dataset(tmp_path), selection_config=n(20))
+    assert result.n_selected == len(result.selected) == 20
+    assert result.n_input_videos == 4
+    assert result.n_input_frames == 160
+    flags = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+    for frame in result.selected:
+        with av.open(str(videos / frame.video)) as container:
+            decoded = list(container.decode(video=0))[frame.frame_index]
+            rgb = VideoReformatter().reformat(decoded, format="rgb24", interpolation=flags)
+            image = np.asarray(Image.open(tmp_path / "out" / frame.image))
+            assert np.array_equal(image, rgb.to_ndarray()), frame
+
+
+def test_frame_names_are_lightlys(videos: Path, tmp_path: Path) -> None:
+    result = run(dataset(tmp_path), selection_config=n(160))
+    images = {frame.image for frame in result.selected}
+    assert ".lightly/frames/a-00-mp4.png" in images
+    assert ".lightly/frames/sub/b-39-AVI.png" in images
+    assert ".lightly/frames/sub/deep er/c-07-mpg.png" in images
+    on_disk = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.png")}
+    assert on_disk == images
+
+
+def test_nothing_but_chosen_frames_is_written_as_an_image(videos: Path, tmp_path: Path) -> None:
+    run(dataset(tmp_path), selection_config=n(3))
+    suffixes = sorted(p.suffix for p in (tmp_path / "out").rglob("*") if p.is_file())
+    assert suffixes.count(".png") == 3
+    assert set(suffixes) == {".png", ".json", ".parquet", ".npy", ".txt", ""}
+    assert sorted(p.name for p in videos.rglob("*") if p.is_file()) == [
+        "a.mp4",
+        "b.AVI",
+        "c.mpg",
+        "d.hevc",
+    ]
+
+
+def test_the_choice_is_farthest_first_on_the_stored_embeddings(
+    videos: Path, tmp_path: Path
+) -> None:
+    result = run(dataset(tmp_path), selection_config=n(25))
+    manifest = json.loads(Path(result.manifest).read_text())
+    names, vectors = [], []
+    for video in ("a.mp4", "d.hevc", "sub/b.AVI", "sub/deep er/c.mpg"):
+        folder = tmp_path / "out" / table_folder(manifest["embedding_id"], video)
+        stored = np.load(folder / "embeddings.npy").astype(np.float64)
+        vectors.append(stored / np.linalg.norm(stored, axis=1, keepdims=True))
+        names += [(video, i) for i in range(len(stored))]
+    rows = np.rint(np.concatenate(vectors) * 2**25) / 2**25
+    picks, nearest = [0], np.full(len(rows), np.inf)
+    while len(picks) < 25:
+        nearest = np.minimum(nearest, ((rows - rows[picks[-1]]) ** 2).sum(1))
+        picks.append(int(np.argmax(nearest)))
+    assert chosen(result) == [names[i] for i in picks]
+
+
+@pytest.mark.parametrize("image_format", ["jpg", "jpeg", "webp", "bmp", "tiff"])
+def test_other_image_formats(videos: Path, tmp_path: Path, image_format: str) -> None:
+    worker = {"output_image_format": image_format, "resize": 60}
+    result = run(dataset(tmp_path), worker_config=worker, selection_config=n(4))
+    for frame in result.selected:
+        assert frame.image.endswith("." + image_format)
+        assert Image.open(tmp_path / "out" / frame.image).size == (80, 60)
+
+
+def test_the_manifest_names_every_image_with_its_hash(videos: Path, tmp_path: Path) -> None:
+    import hashlib
+
+    result = run(dataset(tmp_path), selection_config=n(7))
+    manifest = json.loads(Path(result.manifest).read_text())
+    assert manifest["run_id"] == result.run_id
+    assert [image["rank"] for image in manifest["images"]] == list(range(7))
+    for image in manifest["images"]:
+        content = (tmp_path / "out" / image["image"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == image["sha256"]
+        assert len(content) == image["size_bytes"]
+
+
+def test_a_second_run_decodes_nothing_and_chooses_the_same(videos: Path, tmp_path: Path) -> None:
+    first = run(dataset(tmp_path), selection_config=n(9))
+    opened: list[str] = []
+    sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+    second = run(dataset(tmp_path), selection_config=n(9))
+    read = [name for name in opened if name.startswith(str(videos)) and Path(name).suffix]
+    assert first.n_decoded_videos == 4
+    assert second.n_decoded_videos == 0
+    assert chosen(first) == chosen(second)
+    # The permission check opens the first video, nothing reads one.
+    assert set(read) <= {str(videos / "a.mp4")}
+
+
+def test_another_amount_or_format_decodes_no_video_for_its_table(
+    videos: Path, tmp_path: Path
+) -> None:
+    first = run(dataset(tmp_path), selection_config=n(4))
+    second = run(
+        dataset(tmp_path), selection_config=n(8), worker_config={"output_image_format": "jpg"}
+    )
+    assert second.n_decoded_videos == 0
+    assert chosen(second)[:4] == chosen(first)
+
+
+def test_a_replaced_video_is_noticed(videos: Path, tmp_path: Path) -> None:
+    run(dataset(tmp_path), selection_config=n(4))
+    make_video(videos, BY_NAME["h264.mp4"], "a.mp4", seed=77)
+    assert run(dataset(tmp_path), selection_config=n(4)).n_decoded_videos == 1
+
+
+def test_an_image_that_was_damaged_is_written_again(videos: Path, tmp_path: Path) -> None:
+    first = run(dataset(tmp_path), selection_config=n(3))
+    image = tmp_path / "out" / first.selected[1].image
+    content = image.read_bytes()
+    image.write_bytes(b"something else")
+    run(dataset(tmp_path), selection_config=n(3))
+    assert image.read_bytes() == content
+
+
+def test_thread_count_does_not_change_the_choice(videos: Path, tmp_path: Path) -> None:
+    results = [
+        run(dataset(tmp_path, f"out{t}"), {"num_threads": t}, selection_config=n(30))
+        for t in (1, 4)
+    ]
+    assert chosen(results[0]) == chosen(results[1])
+
+
+def test_python_command_line_and_camel_case_yaml_agree(videos: Path, tmp_path: Path) -> None:
+    result = run(dataset(tmp_path), {"resize": 60}, selection_config=n(6))
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "workerConfig: {outputImageFormat: png, resize: 60}\n"
+        "selectionConfig:\n"
+        "  nSamples: 6\n"
+        "  strategies: [{input: {type: EMBEDDINGS}, strategy: {type: DIVERSITY}}]\n"
+    )
+    for options in (["--n-samples", "6"], ["--config", str(config)]):
+        done = command_line(videos, tmp_path / "cli", *options, "--json")
+        printed = json.loads(done.stdout)
+        assert done.returncode == 0
+        assert [(f["video"], f["frame_index"]) for f in printed["selected"]] == chosen(result)
+        assert [f["image"] for f in printed["selected"]] == [f.image for f in result.selected]
+
+
+def command_line(videos: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    arguments = ["run", "--input", str(videos), "--lightly", str(out), *options]
+    return subprocess.run(
+        [sys.executable, "-m", "lightly_pipeline", *arguments], capture_output=True, text=True
+    )
+
+
+def test_broken_files_are_named_with_their_reason_and_the_rest_goes_on(
+    videos: Path, tmp_path: Path
+) -> None:
+    (videos / "empty.mp4").touch()
+    (videos / "text.mov").write_text("These are the notes of the day.\n" * 9)
+    whole = make_video(tmp_path, LONGER, "x.mp4").read_bytes()
+    (videos / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    make_video(videos, BY_NAME["vp9.webm"], "wrong.webm").rename(videos / "wrong.avi")
+    (videos / "notes.txt").write_text("not listed at all")
+    result = run(dataset(tmp_path), selection_config=n(10))
+    assert set(result.corrupt_videos) == {"empty.mp4", "text.mov", "cut.mp4"}
+    assert all(result.corrupt_videos.values())
+    assert result.n_input_videos == 8
+    assert result.n_input_frames == 200
+    report = json.loads(
+        (Path(result.manifest).parent / "corruptness_check_information.json").read_text()
+    )
+    assert report["corrupt_videos"] == result.corrupt_videos
+    log = (Path(result.manifest).parent / "log.txt").read_text()
+    assert "text.mov" in log
+
+
+def test_a_damaged_video_keeps_its_good_frames(videos: Path, tmp_path: Path) -> None:
+    recipe = Recipe(
+        "x.mp4", "libx264", 200, options=LONGER.options, mux_options={"movflags": "faststart"}
+    )
+    content = bytearray(make_video(tmp_path, recipe).read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3000] = bytes(3000)
+    (videos / "hole.mp4").write_bytes(content)
+    result = run(dataset(tmp_path), selection_config=n(250))
+    assert "hole.mp4" not in result.corrupt_videos
+    assert any(name.startswith("hole.mp4") for name in result.corrupt_samples)
+    kept = [index for video, index in chosen(result) if video == "hole.mp4"]
+    assert len(kept) > 100
+
+
+def test_a_video_that_killed_an_attempt_is_decoded_in_a_child(videos: Path, tmp_path: Path) -> None:
+    reference = run(dataset(tmp_path, "other"), selection_config=n(12))
+    leave_marker(tmp_path, "a.mp4")
+    result = run(dataset(tmp_path), selection_config=n(12))
+    assert chosen(result) == chosen(reference)
+    assert [f.image for f in result.selected] == [f.image for f in reference.selected]
+    assert "child process" in (Path(result.manifest).parent / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "reason"),
+    [
+        ("_MIN_DEADLINE_S", 0.05, "exceeded"),
+        ("CHILD_MEMORY_BYTES", 1024**2, "crashed"),
+    ],
+)
+def test_a_decoder_that_dies_or_never_ends_costs_one_video(
+    videos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bound: str,
+    value: float,
+    reason: str,
+) -> None:
+    leave_marker(tmp_path, "a.mp4")
+    monkeypatch.setattr(table_source, "_DEADLINE_S_PER_BYTE", 0)
+    monkeypatch.setattr(table_source, bound, value)
+    result = run(dataset(tmp_path), selection_config=n(12))
+    assert list(result.corrupt_videos) == ["a.mp4"]
+    assert reason in result.corrupt_videos["a.mp4"]
+    assert result.n_selected == 12
+
+
+def leave_marker(tmp_path: Path, video: str) -> None:
+    """Leaves what an attempt leaves that dies in the middle."""
+    from lightly_pipeline.pipeline import resolve_config, table_id
+    from lightly_pipeline.tables.fingerprint import video_fingerprint
+    from lightly_pipeline.tables.outcome import begin_attempt
+
+    data = dataset(tmp_path)
+    tables = table_id(resolve_config(data))
+    listed = data.input.stat(video)
+    assert listed is not None
+    begin_attempt(data.lightly, table_folder(tables, video), video_fingerprint(listed, tables))
+
+
+def test_after_a_kill_complete_tables_are_not_made_again(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    for i in range(6):
+        make_video(folder, LONGER, f"{i}.mp4", seed=i)
+    reference = run(dataset(tmp_path, "reference"), selection_config=n(15))
+    arguments = ["run", "--input", str(folder), "--lightly", str(tmp_path / "out")]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "lightly_pipeline", *arguments, "--n-samples", "15"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while len(list((tmp_path / "out").rglob("outcome.json"))) < 2:
+        assert time.monotonic() < deadline
+        assert child.poll() is None, "it was over before it could be killed"
+        time.sleep(0.005)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    complete = len(list((tmp_path / "out").rglob("outcome.json")))
+    assert not list((tmp_path / "out").rglob("manifest.json"))
+    result = run(dataset(tmp_path), selection_config=n(15))
+    assert result.n_decoded_videos == 6 - complete
+    assert chosen(result) == chosen(reference)
+
+
+def test_an_empty_folder_is_an_error_that_says_what_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(LightlyPipelineError, match=r"no videos in .*\.webm"):
+        run(dataset(tmp_path))
+
+
+def test_only_broken_videos_are_an_error_and_not_an_empty_success(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").write_text("no")
+    with pytest.raises(LightlyPipelineError, match=r"none of the 1 videos .* a\.mp4: "):
+        run(dataset(tmp_path))
+
+
+def test_wrong_configuration_fails_before_any_work(videos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidConfigurationError, match="exactly one of"):
+        run(dataset(tmp_path), selection_config={"n_samples": 5, "proportion_samples": 0.5})
+    with pytest.raises(InvalidConfigurationError, match="use_datapool"):
+        run(dataset(tmp_path), worker_config={"use_datapool": True})
+    assert not (tmp_path / "out").exists()
+
+
+def test_amounts_and_distance(videos: Path, tmp_path: Path) -> None:
+    assert run(dataset(tmp_path), selection_config={"proportion_samples": 0.1}).n_selected == 16
+    assert run(dataset(tmp_path), selection_config=n(10_000)).n_selected == 160
+    diverse = {
+        "n_samples": 160,
+        "strategies": [
+            {
+                "input": {"type": "EMBEDDINGS"},
+                "strategy": {"type": "DIVERSITY", "stopping_condition_minimum_distance": 0.5},
+            }
+        ],
+    }
+    result = run(dataset(tmp_path), selection_config=diverse)
+    assert 1 < result.n_selected < 160
+    assert result.summary["stopped_by"] == "minimum_distance"
+    assert result.summary["minimum_distance"] >= 0.5
+
+
+def test_exit_codes_and_streams(videos: Path, tmp_path: Path) -> None:
+    (videos / "broken.mp4").write_text("no")
+    done = command_line(videos, tmp_path / "out", "--n-samples", "3")
+    assert done.returncode == 0
+    assert "broken.mp4: " in done.stdout
+    nothing = command_line(tmp_path / "absent", tmp_path / "out", "--json")
+    assert nothing.returncode == 1
+    assert nothing.stdout == ""
+    assert "does not exist" in nothing.stderr
+    config = tmp_path / "c.yaml"
+    config.write_text("worker_config: {output_image_fromat: png}\n")
+    wrong = command_line(videos, tmp_path / "out", "--config", str(config))
+    assert wrong.returncode == 2
+    assert "did you mean output_image_format" in wrong.stderr
+    assert command_line(videos, tmp_path / "out", "--nonsense").returncode == 2
+
+
+def test_help_and_import_need_nothing_heavy() -> None:
+    code = (
+        "import sys, lightly_pipeline.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = ('torch', 'faiss', 'av', 'pyarrow', 'dagster', 'boto3')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
