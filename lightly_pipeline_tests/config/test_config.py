@@ -296,7 +296,9 @@ def test_the_documentation_lists_every_option_as_the_code_treats_it() -> None:
     if not path.exists():
         pytest.skip("installed without the documentation")
     rows = dict(
-        re.findall(r"^\| `([a-z_.]+)` \|.*\| (\w[\w ]*?)(?:[:;,(].*)? \|$", path.read_text(), re.M)
+        re.findall(
+            r"^\| `([a-z_.]+)` \|.*\| (\w[\w ]*?)(?:[:;,(].*)? \|$", path.read_text(), re.MULTILINE
+        )
     )
     assert set(rows) == set(ALL_OPTIONS)
     for option, support in rows.items():

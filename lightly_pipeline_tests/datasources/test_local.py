@@ -1,0 +1,149 @@
+"""A folder behaves as a store of objects."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lightly_pipeline.datasources import LocalDatasource, list_videos, verify_access
+from lightly_pipeline.errors import (
+    DatasourceError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalDatasource:
+    return LocalDatasource(tmp_path)
+
+
+NAMES = st.lists(
+    st.lists(
+        st.text("ab.!/ é-", min_size=1, max_size=4).filter(lambda s: s.strip(".") and "/" not in s),
+        min_size=1,
+        max_size=3,
+    ).map("/".join),
+    max_size=8,
+    unique=True,
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+)
+@given(names=NAMES)
+def test_listing_is_in_byte_order_of_the_whole_path(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str]
+) -> None:
+    store = LocalDatasource(tmp_path_factory.mktemp("store"))
+    written = []
+    for name in names:
+        try:
+            store.write(name, b"x")
+        except (OSError, DatasourceError):
+            continue
+        written.append(name)
+    listed = [item.path for item in store.list()]
+    assert listed == sorted(written, key=lambda path: path.encode())
+    for prefix in ("a", "a/", "b.", "é"):
+        expected = [path for path in listed if path.startswith(prefix)]
+        assert [item.path for item in store.list(prefix)] == expected
+
+
+def test_what_is_written_is_read_and_described(store: LocalDatasource) -> None:
+    record = store.write("sub/a.bin", b"content")
+    assert store.read("sub/a.bin") == b"content"
+    assert store.stat("sub/a.bin") == record
+    assert record.size_bytes == 7
+    assert list(store.list()) == [record]
+    assert store.stat("sub") is None
+    assert store.stat("nothing") is None
+
+
+def test_another_content_has_another_etag_and_old_readers_are_told(store: LocalDatasource) -> None:
+    first = store.write("a", b"one")
+    second = store.write("a", b"two!")
+    assert first.etag != second.etag
+    with pytest.raises(ObjectChangedError, match="changed since it was listed"):
+        store.open("a", etag=first.etag)
+    with store.open("a", etag=second.etag) as file:
+        file.seek(1)
+        assert file.read(2) == b"wo"
+
+
+def test_conditional_writes(store: LocalDatasource) -> None:
+    first = store.write("a", b"1", if_absent=True)
+    with pytest.raises(PreconditionFailedError):
+        store.write("a", b"2", if_absent=True)
+    second = store.write("a", b"22", if_match=first.etag)
+    with pytest.raises(PreconditionFailedError):
+        store.write("a", b"3", if_match=first.etag)
+    assert store.read("a") == b"22"
+    assert store.stat("a") == second
+    assert [item.path for item in store.list()] == ["a"]
+
+
+def test_one_of_many_racing_writers_wins(store: LocalDatasource) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def attempt(i: int) -> bool:
+        try:
+            store.write("a", str(i).encode(), if_absent=True)
+        except PreconditionFailedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(attempt, range(32))) == 1
+
+
+def test_an_unfinished_write_leaves_nothing(store: LocalDatasource) -> None:
+    with pytest.raises(RuntimeError), store.writer("a") as file:
+        file.write(b"half")
+        raise RuntimeError("the process died, so to say")
+    assert list(store.list()) == []
+    assert list(store.root.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a//b", "", ".", "a\0b"])
+def test_paths_cannot_leave_the_folder(store: LocalDatasource, path: str) -> None:
+    for operation in (store.read, store.stat, store.delete, store.open):
+        with pytest.raises(DatasourceError, match="not a path inside"):
+            operation(path)
+    with pytest.raises(DatasourceError, match="not a path inside"):
+        store.write(path, b"")
+
+
+def test_missing_things_are_named(store: LocalDatasource, tmp_path: Path) -> None:
+    with pytest.raises(ObjectNotFoundError, match="nothing does not exist"):
+        store.read("nothing")
+    with pytest.raises(DatasourceError, match=r"absent does not exist"):
+        list(LocalDatasource(tmp_path / "absent").list())
+    store.delete("nothing")
+
+
+def test_loops_of_links_end(store: LocalDatasource) -> None:
+    store.write("a/b/c", b"x")
+    (store.root / "a" / "b" / "loop").symlink_to(store.root / "a")
+    (store.root / "file").symlink_to(store.root / "a" / "b" / "c")
+    assert [item.path for item in store.list()] == ["a/b/c", "file"]
+
+
+def test_videos_are_the_eight_extensions_whatever_their_case(store: LocalDatasource) -> None:
+    good = ["a.mp4", "b.M4V", "c.hevc", "d.mpg", "e.MPEG", "f.avi", "g.Mov", "h.webm", "s/i.mp4"]
+    for name in [*good, "x.mkv", "x.mp4.txt", ".mp4", "mp4", "y.png", ".lightly/frames/z.mp4"]:
+        store.write(name, b"")
+    assert [video.path for video in list_videos(store)] == sorted(good)
+
+
+def test_access_is_tried_before_work(store: LocalDatasource, tmp_path: Path) -> None:
+    verify_access(store, writable=True)
+    verify_access(store, writable=False)
+    with pytest.raises(DatasourceError, match="cannot list objects in .*absent"):
+        verify_access(LocalDatasource(tmp_path / "absent"), writable=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DatasourceError, match="cannot write objects in"):
+        verify_access(LocalDatasource(tmp_path / "file"), writable=True)

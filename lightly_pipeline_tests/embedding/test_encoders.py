@@ -1,0 +1,187 @@
+"""Embeddings depend on the frame, the encoder and nothing else."""
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lightly_pipeline.embedding import encoder_spec, load_encoder
+from lightly_pipeline.embedding.encoders import WEIGHTS_FILE, one_torch_thread
+from lightly_pipeline.embedding.features import BLOCKS, statistics
+from lightly_pipeline.embedding.fitting import fit
+from lightly_pipeline.embedding.spec import sidecar
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline_tests.support.videos import painted
+
+
+def frames(n: int = 64, size: int = 64) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    plain = np.stack([painted(i, size, size, seed=i % 7) for i in range(n)])
+    return np.clip(plain + rng.normal(0, 6, plain.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder(encoder_spec())
+
+
+def test_bits_do_not_depend_on_the_batch_or_on_threads(encoder) -> None:
+    batch = frames()
+    together = encoder.encode(batch)
+    alone = np.concatenate([encoder.encode(batch[i : i + 1]) for i in range(len(batch))])
+    turned = encoder.encode(batch[::-1].copy())[::-1]
+    with one_torch_thread():
+        single = encoder.encode(batch)
+    for other in (alone, turned, single):
+        assert np.array_equal(together, other)
+
+
+def test_embeddings_are_raw_float32_of_the_promised_length(encoder) -> None:
+    embeddings = encoder.encode(frames(5))
+    assert embeddings.dtype == np.float32
+    assert embeddings.shape == (5, encoder.spec.dim)
+    assert not np.allclose(np.linalg.norm(embeddings, axis=1), 1)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (224, 224), (1, 50), (10, 3), (1080, 1920)])
+def test_any_size_and_any_flat_picture_gives_finite_vectors(
+    encoder, shape: tuple[int, int]
+) -> None:
+    for value in (0, 128, 255):
+        embedding = encoder.encode(np.full((1, *shape, 3), value, np.uint8))
+        assert np.isfinite(embedding).all()
+        assert np.linalg.norm(embedding) > 0
+
+
+def test_brightness_matters_less_than_content(encoder) -> None:
+    plain = frames(40)
+    brighter = np.clip(plain * 1.2, 0, 255).astype(np.uint8)
+    a, b = unit(encoder.encode(plain)), unit(encoder.encode(brighter))
+    own = ((a - b) ** 2).sum(1)
+    others = ((a[:, None] - a[None]) ** 2).sum(2)
+    assert np.median(own) < np.median(others[~np.eye(40, dtype=bool)]) / 4
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_statistics_are_square_rooted_histograms() -> None:
+    rows = statistics(torch.from_numpy(frames(3))).double() ** 2
+    assert rows.shape == (3, sum(BLOCKS))
+    assert torch.allclose(rows[:, :256].sum(1), torch.ones(3, dtype=torch.float64), atol=1e-5)
+    assert torch.allclose(rows[:, 256:492].sum(1), torch.full((3,), 4.0, dtype=torch.float64))
+    assert torch.allclose(rows[:, 492:].sum(1), torch.ones(3, dtype=torch.float64))
+
+
+def test_one_colour_falls_where_the_definition_says() -> None:
+    # Pure red: exposure 0.299 is raised by sqrt(0.4 / 0.299), clipped to 1: hue 0, s = v = 1.
+    red = np.zeros((1, 64, 64, 3), np.uint8)
+    red[..., 0] = 255
+    histogram = statistics(torch.from_numpy(red))[0, :256] ** 2
+    assert int(histogram.argmax()) == (0 * 4 + 3) * 8 + 7
+    assert float(histogram.max()) == pytest.approx(1, abs=1e-5)
+
+
+def test_embeddings_of_a_known_picture_are_as_they_were(encoder) -> None:
+    picture = np.stack([painted(i, 64, 64, seed=i) for i in (3, 8)])
+    embedding = encoder.encode(picture)
+    known = np.load(Path(__file__).with_name("known_embeddings.npy"))
+    assert np.allclose(embedding, known, atol=1e-4 * np.abs(known).max())
+
+
+def test_the_weights_are_those_the_sidecar_names() -> None:
+    content = files("lightly_pipeline.embedding").joinpath(WEIGHTS_FILE).read_bytes()
+    assert len(content) < 1_000_000
+    assert hashlib.sha256(content).hexdigest() == sidecar()["weights_sha256"]
+
+
+def test_fitting_is_reproducible_and_blind_to_row_order() -> None:
+    rng = np.random.default_rng(1)
+    rows = np.abs(rng.normal(size=(700, sum(BLOCKS)))).astype(np.float32)
+    scenes = np.repeat(np.arange(35), 20)
+    changes = {k: rng.normal(0, 0.1, rows.shape).astype(np.float32) for k in ("flicker", "noise")}
+    a = fit(rows, scenes, changes, BLOCKS, dim=8)
+    order = rng.permutation(700)
+    b = fit(rows[order], scenes[order], {k: v[order] for k, v in changes.items()}, BLOCKS, dim=8)
+    assert np.array_equal(a.matrix, fit(rows, scenes, changes, BLOCKS, dim=8).matrix)
+    assert np.allclose(a.matrix, b.matrix, atol=1e-3 * np.abs(a.matrix).max())
+
+
+def test_the_fit_list_names_files_that_exist(samples: Path) -> None:
+    sidecar_files = {file for _, _, file in sidecar()["fitted_on"]}
+    assert all((samples / file).is_file() for file in sidecar_files)
+
+
+def test_a_network_needs_weights_and_says_what_else_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(LightlyPipelineError, match=r"default encoder.*checkpoint.*internet"):
+        load_encoder(encoder_spec("resnet-18"))
+
+
+def test_a_network_with_a_local_checkpoint(tmp_path: Path) -> None:
+    import torchvision.models
+
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18(weights=None)
+    state = {f"backbone.{k}": v for k, v in network.state_dict().items() if not k.startswith("fc.")}
+    torch.save({"state_dict": state}, tmp_path / "weights.pt")
+    spec = encoder_spec("resnet-18", checkpoint=str(tmp_path / "weights.pt"), batch_size=3)
+    encoder = load_encoder(spec)
+    pictures = frames(4, 224)
+    embeddings = encoder.encode(pictures)
+    assert embeddings.shape == (4, 512)
+    assert np.array_equal(embeddings[3:], encoder.encode(pictures[3:]))
+    with pytest.raises(LightlyPipelineError, match="does not fit resnet-50"):
+        load_encoder(encoder_spec("resnet-50", checkpoint=str(tmp_path / "weights.pt")))
+
+
+def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
+    import os
+    import pickle
+
+    class Evil:
+        def __reduce__(self) -> object:
+            return os.system, (f"touch {tmp_path}/ran",)
+
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(LightlyPipelineError, match="cannot be read as weights"):
+        load_encoder(encoder_spec("resnet-18", checkpoint=str(tmp_path / "evil.pt")))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_decides_over_numbers_is_in_the_identity(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    (tmp_path / "b").write_text("2")
+    specs = [
+        encoder_spec(),
+        encoder_spec("resnet-18"),
+        encoder_spec("resnet-50"),
+        encoder_spec("resnet-18", batch_size=4),
+        encoder_spec("resnet-18", gpus=1),
+        encoder_spec("resnet-18", gpus=1, precision=16),
+        encoder_spec("resnet-18", checkpoint=str(tmp_path / "a")),
+        encoder_spec("resnet-18", checkpoint=str(tmp_path / "b")),
+    ]
+    assert len({spec.identity() for spec in specs}) == len(specs)
+    assert encoder_spec(batch_size=5).identity() == encoder_spec().identity()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model_name": "resnet-19"}, "not known; use default, resnet-18"),
+        ({"checkpoint": "x.pt"}, "default encoder takes none"),
+        ({"model_name": "resnet-18", "checkpoint": "absent.pt"}, "not a file"),
+        ({"model_name": "resnet-18", "precision": 16}, "needs a GPU"),
+    ],
+)
+def test_senseless_requests_are_refused_before_work(options: dict, message: str) -> None:
+    with pytest.raises(InvalidConfigurationError, match=message):
+        encoder_spec(**options)

@@ -1,0 +1,64 @@
+"""Datasets are declared in Python or YAML, and wrong declarations are answered."""
+
+from pathlib import Path
+
+import pytest
+
+from lightly_pipeline import Dataset, DatasetType, LocalDatasource
+from lightly_pipeline.datasets import load_datasets
+from lightly_pipeline.errors import InvalidConfigurationError
+
+
+def test_python(tmp_path: Path) -> None:
+    store = LocalDatasource(tmp_path)
+    dataset = Dataset("street", dataset_type=DatasetType.VIDEOS, input=store, lightly=store)
+    assert dataset.name == "street"
+
+
+def test_yaml_with_folders_relative_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "datasets.yaml"
+    file.write_text(
+        "datasets:\n"
+        "  street:\n"
+        "    dataset_type: VIDEOS\n"
+        "    input: videos\n"
+        f"    lightly: {tmp_path}/out\n"
+        "    selection_config: {n_samples: 5}\n"
+        "  studio: {input: a, lightly: b, automation: true}\n"
+    )
+    street, studio = load_datasets(file)
+    assert street.input.describe() == str(tmp_path / "videos")
+    assert street.lightly.describe() == str(tmp_path / "out")
+    assert street.selection_config == {"n_samples": 5}
+    assert studio.automation
+
+
+@pytest.mark.parametrize("name", ["Street", "1a", "", "a-b", "a b"])
+def test_names_are_restricted(tmp_path: Path, name: str) -> None:
+    store = LocalDatasource(tmp_path)
+    with pytest.raises(InvalidConfigurationError, match="lower-case letters"):
+        Dataset(name, input=store, lightly=store)
+
+
+def test_images_are_not_supported(tmp_path: Path) -> None:
+    store = LocalDatasource(tmp_path)
+    with pytest.raises(InvalidConfigurationError, match=r"DatasetType\.VIDEOS"):
+        Dataset("a", dataset_type=DatasetType.IMAGES, input=store, lightly=store)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("datasets: {a: {inputs: x, lightly: y}}", "did you mean input"),
+        ("datasets: {a: {lightly: y}}", "input: expected a folder"),
+        ("datasets: {a: {input: 'ftp://x', lightly: y}}", "ftp:// is not supported"),
+        ("datasets: {a: {input: x, lightly: y, dataset_type: FILMS}}", "use VIDEOS"),
+        ("datasets: []", "expected `datasets:`"),
+        ("datasets: {", "not valid YAML"),
+    ],
+)
+def test_mistakes_in_yaml_name_the_file(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "datasets.yaml"
+    file.write_text(text)
+    with pytest.raises(InvalidConfigurationError, match=message):
+        load_datasets(file)
