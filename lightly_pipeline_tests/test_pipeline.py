@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -248,7 +249,7 @@ def test_a_video_that_killed_an_attempt_is_decoded_in_a_child(videos: Path, tmp_
     ("bound", "value", "reason"),
     [
         ("_MIN_DEADLINE_S", 0.05, "exceeded"),
-        ("CHILD_MEMORY_BYTES", 1024**2, "crashed"),
+        ("CHILD_MEMORY_BYTES", 1024**2, "crashed|more memory than allowed"),
     ],
 )
 def test_a_decoder_that_dies_or_never_ends_costs_one_video(
@@ -264,7 +265,7 @@ def test_a_decoder_that_dies_or_never_ends_costs_one_video(
     monkeypatch.setattr(table_source, bound, value)
     result = run(dataset(tmp_path), selection_config=n(12))
     assert list(result.corrupt_videos) == ["a.mp4"]
-    assert reason in result.corrupt_videos["a.mp4"]
+    assert re.search(reason, result.corrupt_videos["a.mp4"])
     assert result.n_selected == 12
 
 

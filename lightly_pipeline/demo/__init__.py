@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_MARKER = "sample-videos-1"
+_MARKER = "sample-videos-2"
 _FPS = 25
 # What stands where a broken recording would: the header of an MP4, and nothing that it promises.
 _BROKEN = (
@@ -58,7 +58,7 @@ _CLIPS = (
         "mpeg2video",
         "yuv420p",
         (352, 288),
-        (("studio", 6.0), ("snow", 3.0)),
+        (("studio", 6.0), ("clock", 4.0)),
     ),
     _Clip("archive/cd-rom/orbit.avi", "cinepak", "rgb24", (160, 120), (("planets", 4.0),)),
 )

@@ -97,7 +97,7 @@ def _blocks(time_s: float, size: tuple[int, int]) -> Picture:
 
 def _sea(time_s: float, size: tuple[int, int]) -> Picture:
     x, y = _grid(size)
-    waves = 0.5 + 0.25 * np.sin(40 * y + 9 * np.sin(3 * x + time_s) + 2 * time_s)
+    waves = 0.5 + 0.25 * np.sin(40 * y + 9 * np.sin(3 * x + time_s / 4) + time_s / 2)
     foam = _pan(_texture(3, size, 6), size, time_s * 0.03)
     return _blend(0.7 * waves.astype(np.float32) + 0.3 * foam, (5, 60, 90), (150, 220, 225))
 
@@ -117,10 +117,17 @@ def _studio(time_s: float, size: tuple[int, int]) -> Picture:
     return np.where(head[..., None], np.array([225, 180, 150], np.float32), picture)
 
 
-def _snow(time_s: float, size: tuple[int, int]) -> Picture:
-    rng = np.random.default_rng(int(time_s * 1000))
-    grain = rng.random((size[1], size[0]), dtype=np.float32)
-    return _blend(grain, (30, 30, 30), (220, 220, 220))
+def _clock(time_s: float, size: tuple[int, int]) -> Picture:
+    x, y = _grid(size)
+    aspect = size[0] / size[1]
+    dx, dy = (x - 0.5) * aspect, y - 0.5
+    picture = _blend(y, (20, 50, 120), (30, 90, 170))
+    dial = dx**2 + dy**2 < 0.16
+    picture = np.where(dial[..., None], np.array([235, 235, 225], np.float32), picture)
+    angle = 2 * np.pi * time_s / 12
+    along, across = dx * np.sin(angle) - dy * np.cos(angle), dx * np.cos(angle) + dy * np.sin(angle)
+    hand = (np.abs(across) < 0.012) & (along > 0) & (along < 0.36)
+    return np.where(hand[..., None], np.array([150, 20, 20], np.float32), picture)
 
 
 def _planets(time_s: float, size: tuple[int, int]) -> Picture:
@@ -136,12 +143,12 @@ def _planets(time_s: float, size: tuple[int, int]) -> Picture:
 
 _SCENES: dict[str, Callable[[float, tuple[int, int]], Picture]] = {
     "blocks": _blocks,
+    "clock": _clock,
     "desert": _desert,
     "forest": _forest,
     "hills": _hills,
     "night": _night,
     "planets": _planets,
     "sea": _sea,
-    "snow": _snow,
     "studio": _studio,
 }

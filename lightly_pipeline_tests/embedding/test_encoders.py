@@ -150,7 +150,7 @@ def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
         def __reduce__(self) -> object:
             return os.system, (f"touch {tmp_path}/ran",)
 
-    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
     with pytest.raises(LightlyPipelineError, match="cannot be read as weights"):
         load_encoder(encoder_spec("resnet-18", checkpoint=str(tmp_path / "evil.pt")))
     assert not (tmp_path / "ran").exists()

@@ -1,0 +1,76 @@
+"""A child process decodes the same, and its death is an outcome."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
+from lightly_pipeline.video import FrameIndex, FrameInput, open_video
+from lightly_pipeline.video.isolated import IsolatedVideo
+from lightly_pipeline_tests.support.videos import Recipe, make_video
+
+GIB = 1024**3
+
+
+def isolated(path: Path, deadline_s: float = 60, memory_bytes: int = 4 * GIB) -> IsolatedVideo:
+    return IsolatedVideo(path, deadline_s=deadline_s, memory_bytes=memory_bytes)
+
+
+def test_a_child_gives_the_same_frames_report_and_pictures(fixture_videos: dict[str, Path]) -> None:
+    path = fixture_videos["h264.mp4"]
+    wanted = FrameInput(64, 64)
+    with open_video(path) as plain, isolated(path) as child:
+        here, there = list(plain.frames(wanted)), list(child.frames(wanted))
+        assert [f.row for f in here] == [f.row for f in there]
+        assert all(np.array_equal(a.small, b.small) for a, b in zip(here, there, strict=True))
+        assert (plain.info, plain.report) == (child.info, child.report)
+        rows = [f.row for f in here]
+        index = FrameIndex.from_table(rows, plain.report.as_dict())
+        mine = {f.index: f.to_rgb() for f in plain.fetch([rows[3], rows[33]], index)}
+        theirs = {f.index: f.to_rgb() for f in child.fetch([rows[3], rows[33]], index)}
+    assert mine.keys() == theirs.keys() == {3, 33}
+    assert all(np.array_equal(mine[i], theirs[i]) for i in mine)
+
+
+def test_reasons_come_through(fixture_videos: dict[str, Path], tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("no video")
+    with pytest.raises(CorruptVideoError, match="cannot be opened"), isolated(text) as child:
+        list(child.frames())
+    a, b = fixture_videos["h264.mp4"], fixture_videos["vp9.webm"]
+    with open_video(a) as video:
+        rows = [f.row for f in video.frames()]
+        index = FrameIndex.from_table(rows, video.report.as_dict())
+    with pytest.raises(FrameChangedError), isolated(b) as child:
+        list(child.fetch([rows[5]], index))
+
+
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = Recipe("long.avi", "mpeg4", 1500, options={"g": "12"})
+    return make_video(tmp_path_factory.mktemp("long"), recipe)
+
+
+def test_a_decoder_that_never_ends_is_stopped(long_video: Path) -> None:
+    with pytest.raises(CorruptVideoError, match="decoding exceeded 0 s"):
+        list(isolated(long_video, deadline_s=0.3).frames(FrameInput(640, 640, "bicubic")))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in /proc")
+def test_a_decoder_that_dies_is_named_with_its_signal(long_video: Path) -> None:
+    frames = isolated(long_video).frames(FrameInput(640, 640))
+    next(frames)
+    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+        if b"isolated" in Path(f"/proc/{child}/cmdline").read_bytes():
+            os.kill(int(child), signal.SIGSEGV)
+    with pytest.raises(CorruptVideoError, match=r"decoder crashed \(signal 11\)"):
+        list(frames)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="address space is bounded on Linux")
+def test_a_decoder_that_asks_for_too_much_memory_is_stopped(long_video: Path) -> None:
+    with pytest.raises(CorruptVideoError, match=r"crashed|memory"):
+        list(isolated(long_video, memory_bytes=64 * 1024**2).frames(FrameInput(64, 64)))
