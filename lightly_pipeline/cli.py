@@ -65,9 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="select frames of the videos in a folder or bucket")
-    run.add_argument("--input", required=True, metavar="PATH", help="folder of videos")
     run.add_argument(
-        "--lightly", required=True, metavar="PATH", help="folder for images and tables"
+        "--input", required=True, metavar="PATH", help="folder of videos, or s3://bucket/prefix/"
+    )
+    run.add_argument(
+        "--lightly",
+        required=True,
+        metavar="PATH",
+        help="folder for images and tables, or s3://bucket/prefix/",
     )
     run.add_argument(
         "--config", metavar="FILE", help="YAML with worker_config, lightly_config, ..."

@@ -1,6 +1,7 @@
 """Fixtures that several parts of the suite share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,15 @@ def samples() -> Path:
     if not folder.is_dir():
         pytest.skip("no samples folder (LIGHTLY_PIPELINE_SAMPLES)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """The URL of an S3 protocol server."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

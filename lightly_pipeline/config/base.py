@@ -27,6 +27,7 @@ class StrictModel(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         alias_generator=to_camel,
+        allow_inf_nan=False,
     )
 
     @classmethod

@@ -142,7 +142,8 @@ def load_config_file(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path)
     try:
-        content = file.read_bytes()
+        with file.open("rb") as opened:
+            content = opened.read(_MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InvalidConfigurationError(f"{file}: cannot be read: {error.strerror}") from None
     if len(content) > _MAX_FILE_BYTES:
@@ -150,7 +151,7 @@ def load_config_file(path: str | Path) -> dict[str, Any]:
     try:
         document = yaml.load(content, _UniqueKeyLoader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError as error:
-        raise InvalidConfigurationError(f"{file}: not valid YAML: {error}") from None
+        raise InvalidConfigurationError(f"{file}: not valid YAML: {_where(error)}") from None
     if document is None:
         return {}
     if not isinstance(document, Mapping):
@@ -162,6 +163,13 @@ def load_config_file(path: str | Path) -> dict[str, Any]:
             f"{file}: unknown block {unknown[0]!r}; known are {', '.join(BLOCKS)}"
         )
     return blocks
+
+
+def _where(error: yaml.YAMLError) -> str:
+    """Returns the problem and its line, without the text around it, which may hold a secret."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "cannot be read"
+    return f"{problem} (line {mark.line + 1})" if mark is not None else str(problem)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

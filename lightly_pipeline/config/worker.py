@@ -21,7 +21,7 @@ def _lower(value: Any) -> Any:
 
 def _parse_resize(value: Any) -> Any:
     """Turns -1, x or [height, width] into None, x or (height, width)."""
-    if value is None or value == -1:
+    if value is None or (value == -1 and isinstance(value, int)):
         return None
     numbers = list(value) if isinstance(value, list | tuple) else [value]
     if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in numbers):

@@ -11,6 +11,7 @@ from lightly_pipeline.datasources.protocol import Datasource, StoredObject
 if TYPE_CHECKING:
     from lightly_pipeline.datasources.access import verify_access
     from lightly_pipeline.datasources.local import LocalDatasource
+    from lightly_pipeline.datasources.s3 import S3Datasource
     from lightly_pipeline.datasources.urls import datasource_from_url
     from lightly_pipeline.datasources.videos import VIDEO_EXTENSIONS, is_video_path, list_videos
 
@@ -18,6 +19,7 @@ __all__ = [
     "VIDEO_EXTENSIONS",
     "Datasource",
     "LocalDatasource",
+    "S3Datasource",
     "StoredObject",
     "datasource_from_url",
     "is_video_path",
@@ -27,6 +29,7 @@ __all__ = [
 
 _HOMES = {
     "LocalDatasource": "local",
+    "S3Datasource": "s3",
     "VIDEO_EXTENSIONS": "videos",
     "datasource_from_url": "urls",
     "is_video_path": "videos",

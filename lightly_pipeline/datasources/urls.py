@@ -11,7 +11,7 @@ def datasource_from_url(url: str, base: Path | None = None) -> Datasource:
     """Returns the datasource that a path names.
 
     Args:
-        url: A folder.
+        url: A folder, or `s3://bucket/prefix/` (credentials and endpoint from the environment).
         base: Folder that relative paths start from; the working folder by default.
 
     Raises:
@@ -20,4 +20,10 @@ def datasource_from_url(url: str, base: Path | None = None) -> Datasource:
     scheme, separator, _ = url.partition("://")
     if not separator:
         return LocalDatasource((base or Path()) / Path(url).expanduser())
-    raise InvalidConfigurationError(f"{url!r}: {scheme}:// is not supported; give a folder")
+    if scheme == "s3":
+        from lightly_pipeline.datasources.s3 import S3Datasource
+
+        return S3Datasource(url)
+    raise InvalidConfigurationError(
+        f"{url!r}: {scheme}:// is not supported; give a folder or s3://bucket/prefix/"
+    )

@@ -131,6 +131,8 @@ def test_every_option_has_a_camel_case_name_that_leads_back(option: str) -> None
         ({"worker_config": {"remove_exact_duplicates": True}}, "remove it"),
         ({"worker_config": {"num_threads": "2"}}, "num_threads: .*integer, got '2'"),
         ({"worker_config": {"output_image_format": "gif"}}, "'png', 'jpg'.*got 'gif'"),
+        ({"worker_config": {"resize": -1.0}}, "shorter edge"),
+        ({"lightly_config": {"optimizer": {"lr": float("nan")}}}, "finite"),
         ({"worker_config": {"resize": 0}}, "shorter edge.*got 0"),
         ({"worker_config": {"resize": [1, 2, 3]}}, "height, width"),
         (
@@ -289,6 +291,14 @@ def test_files_are_refused_with_their_name(tmp_path: Path, text: str, message: s
     file.write_text(text)
     with pytest.raises(InvalidConfigurationError, match=rf"config\.yaml: .*{message}"):
         load_config_file(file)
+
+
+def test_a_broken_file_is_not_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("password: hunter2 : x\nworker_config: {}\n")
+    with pytest.raises(InvalidConfigurationError, match="line 1") as caught:
+        load_config_file(file)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_the_documentation_lists_every_option_as_the_code_treats_it() -> None:

@@ -1,0 +1,305 @@
+"""A prefix of an S3 bucket as a datasource; AWS or any store that speaks its protocol.
+
+One cached boto3 client; credentials come from the environment, a profile, a role or boto3's own
+chain. Reading in ranges is in `s3_reader.py`, what errors mean in `s3_errors.py`.
+"""
+
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Literal, TypeVar, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lightly_pipeline.datasources.protocol import StoredObject
+from lightly_pipeline.datasources.s3_errors import status_of, translated, with_retries
+from lightly_pipeline.datasources.s3_reader import RangeReader
+from lightly_pipeline.errors import (
+    InvalidConfigurationError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+)
+
+_Answer = TypeVar("_Answer")
+_CONNECT_S, _READ_S, _ATTEMPTS, _POOL = 5, 30, 6, 32
+# Larger tables spill from memory to a temporary file before they are sent.
+_SPOOL_BYTES = 16 * 1024 * 1024
+_HASH_KEY = "sha256"
+
+
+@dataclass(frozen=True)
+class S3Datasource:
+    """Objects below `s3://bucket/prefix/`.
+
+    Needs permission to list the bucket and get objects, for LIGHTLY also to put them; nothing is
+    ever deleted by a run. Objects are written by single puts, never in parts.
+
+    Attributes:
+        resource_path: `s3://bucket/prefix/`.
+        region: AWS region; boto3's own default without it.
+        endpoint_url: Of a store that is not AWS; AWS_ENDPOINT_URL_S3 serves as well.
+        profile: Profile in the AWS configuration files.
+        role_arn: Role to assume.
+        external_id: Its external id.
+        access_key_id: Better left to the environment, a profile or a role.
+        secret_access_key: As above; never shown.
+        session_token: As above; never shown.
+        addressing_style: How the bucket is put into requests.
+        verify: False is not offered; a path names a bundle of certificate authorities.
+        kms_key_id: KMS key that written objects are encrypted with.
+    """
+
+    resource_path: str
+    region: str | None = None
+    endpoint_url: str | None = None
+    profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = field(default=None, repr=False)
+    access_key_id: str | None = field(default=None, repr=False)
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    verify: str | None = None
+    kms_key_id: str | None = None
+    _lock: threading.Lock = field(
+        default_factory=threading.Lock, init=False, repr=False, compare=False
+    )
+    _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        scheme, separator, rest = self.resource_path.partition("://")
+        if scheme != "s3" or not separator or not rest.split("/", maxsplit=1)[0]:
+            raise InvalidConfigurationError(
+                f"{self.resource_path!r} is not of the form s3://bucket/prefix/"
+            )
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise InvalidConfigurationError(
+                f"{self.resource_path}: access_key_id and secret_access_key belong together"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError("S3Datasource is not pickled: it may hold credentials; make it anew")
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket."""
+        return self.resource_path.removeprefix("s3://").split("/", maxsplit=1)[0]
+
+    @property
+    def prefix(self) -> str:
+        """What all keys start with: empty, or ending in "/"."""
+        _, _, prefix = self.resource_path.removeprefix("s3://").partition("/")
+        return f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
+
+    def describe(self) -> str:
+        """Returns bucket and prefix."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    def location(self, path: str) -> str:
+        """Returns an object's URL."""
+        return f"s3://{self.bucket}/{self.prefix}{path}"
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """Yields objects page by page, in UTF-8 byte order, as S3 lists them."""
+        token: dict[str, str] = {}
+        while True:
+            page = self._page(self.prefix + prefix, token)
+            for item in page.get("Contents", ()):
+                path = item["Key"][len(self.prefix) :]
+                if path and not path.endswith("/"):
+                    yield StoredObject(path, item["Size"], item["ETag"])
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def stat(self, path: str) -> StoredObject | None:
+        """Returns the object's record by a HEAD request, or None when there is none."""
+        try:
+            head = self._call("read", path, lambda client: client.head_object(**self._key(path)))
+        except ObjectNotFoundError:
+            return None
+        return StoredObject(path, head["ContentLength"], head["ETag"])
+
+    def open(self, path: str, *, etag: str | None = None) -> BinaryIO:
+        """Returns a reader that gets ranges of this version as they are asked for."""
+        match = {"IfMatch": etag} if etag else {}
+        client = self._client()
+
+        def get(byte_range: str) -> Any:
+            try:
+                return client.get_object(**self._key(path), Range=byte_range, **match)
+            except ClientError as error:
+                if status_of(error) == 412:
+                    raise ObjectChangedError(
+                        f"{self.location(path)} was changed since it was listed"
+                    ) from None
+                raise
+
+        def opened(_: Any) -> RangeReader:
+            return _TranslatingReader(get, self.location(path))
+
+        return cast(BinaryIO, self._call("read", path, opened))
+
+    def read(self, path: str) -> bytes:
+        """Returns an object's content."""
+
+        def get(client: Any) -> bytes:
+            content: bytes = client.get_object(**self._key(path))["Body"].read()
+            return content
+
+        return self._call("read", path, get)
+
+    def write(
+        self, path: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None
+    ) -> StoredObject:
+        """Puts an object in one request; a condition is the store's to keep."""
+        condition = {"IfNoneMatch": "*"} if if_absent else {"IfMatch": if_match} if if_match else {}
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            etag = self._put(path, data, digest, condition)
+        except PreconditionFailedError:
+            # A lost answer and its repetition look like somebody else's write.
+            mine = self._mine(path, len(data), digest)
+            if mine is None:
+                raise
+            return mine
+        return StoredObject(path, len(data), etag)
+
+    @contextmanager
+    def writer(self, path: str) -> Iterator[BinaryIO]:
+        """Yields a temporary file that is put when the context ends well."""
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
+            yield cast(BinaryIO, file)
+            file.seek(0)
+            digest = hashlib.sha256()
+            while block := file.read(1024 * 1024):
+                digest.update(block)
+            self._put(path, file, digest.hexdigest(), {})
+
+    def delete(self, path: str) -> None:
+        """Removes an object; S3 does not mind when there is none."""
+        self._call("delete", path, lambda client: client.delete_object(**self._key(path)))
+
+    def is_case_insensitive(self) -> bool:
+        """Never."""
+        return False
+
+    def _page(self, prefix: str, token: dict[str, str]) -> Any:
+        def get(client: Any) -> Any:
+            return client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **token)
+
+        return self._call("list", "", get)
+
+    def _put(self, path: str, body: Any, digest: str, condition: dict[str, Any]) -> str:
+        encryption = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id}
+            if self.kms_key_id
+            else {}
+        )
+
+        def put(client: Any) -> str:
+            if not isinstance(body, bytes):
+                body.seek(0)
+            answer = client.put_object(
+                **self._key(path),
+                Body=body,
+                Metadata={_HASH_KEY: digest},
+                **condition,
+                **encryption,
+            )
+            return str(answer["ETag"])
+
+        return self._call("write", path, put)
+
+    def _mine(self, path: str, size_bytes: int, digest: str) -> StoredObject | None:
+        head = self._call("read", path, lambda client: client.head_object(**self._key(path)))
+        stored = {key.lower(): value for key, value in head.get("Metadata", {}).items()}
+        if head["ContentLength"] != size_bytes or stored.get(_HASH_KEY) != digest:
+            return None
+        return StoredObject(path, size_bytes, head["ETag"])
+
+    def _key(self, path: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": self.prefix + path}
+
+    def _call(self, operation: str, path: str, call: Callable[[Any], _Answer]) -> _Answer:
+        """Calls the store, with retries, and translates what it refuses."""
+        try:
+            client = self._client()
+            return with_retries(lambda: call(client))
+        except (ClientError, BotoCoreError) as error:
+            where = self.location(path) if path else self.describe()
+            raise translated(error, operation, where) from None
+
+    def _client(self) -> Any:
+        with self._lock:
+            if "client" not in self._cache:
+                self._cache["client"] = self._make_client()
+            return self._cache["client"]
+
+    def _make_client(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        foreign = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3")
+        style = self.addressing_style
+        options: dict[str, Any] = {
+            "connect_timeout": _CONNECT_S,
+            "read_timeout": _READ_S,
+            "retries": {"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            "max_pool_connections": _POOL,
+            "s3": {"addressing_style": "path" if foreign and style == "auto" else style},
+        }
+        if foreign:
+            # Older stores refuse the trailing checksums that AWS takes.
+            options["request_checksum_calculation"] = "when_required"
+        session = boto3.Session(
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            aws_session_token=self.session_token,
+            profile_name=self.profile,
+            region_name=self.region,
+        )
+        if self.role_arn:
+            session = _assumed(session, self.role_arn, self.external_id)
+        return session.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            region_name=self.region or session.region_name or "us-east-1",
+            verify=self.verify,
+            config=Config(**options),
+        )
+
+
+class _TranslatingReader(RangeReader):
+    """A reader whose later failures are the datasource's errors, too."""
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            return super().readinto(buffer)
+        except (ClientError, BotoCoreError) as error:
+            raise translated(error, "read", self._location) from None
+
+
+def _assumed(session: Any, role_arn: str, external_id: str | None) -> Any:
+    """Returns a session with credentials of a role that refresh themselves."""
+    import boto3
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+    from botocore.session import get_session
+
+    core = session._session
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=core.create_client,
+        source_credentials=core.get_credentials(),
+        role_arn=role_arn,
+        extra_args={"ExternalId": external_id} if external_id else {},
+    )
+    assumed: Any = get_session()
+    assumed._credentials = DeferredRefreshableCredentials(
+        method="assume-role", refresh_using=fetcher.fetch_credentials
+    )
+    return boto3.Session(botocore_session=assumed, region_name=session.region_name)
