@@ -146,9 +146,14 @@ def _measure_chain(video: Path, mode: str) -> dict[str, float]:
 
 
 def _import_everything() -> None:
-    from lightly_pipeline.embedding import encoder_spec, load_encoder
+    import numpy as np
 
-    load_encoder(encoder_spec())
+    from lightly_pipeline.config import DEFAULT_SELECTION
+    from lightly_pipeline.embedding import encoder_spec, load_encoder
+    from lightly_pipeline.selection import select
+
+    load_encoder(encoder_spec()).encode(np.zeros((1, 64, 64, 3), np.uint8))
+    select(np.eye(8, dtype=np.float32), DEFAULT_SELECTION)
 
 
 def _ffmpeg(video: Path, output: list[str], seconds: float | None = None) -> float:

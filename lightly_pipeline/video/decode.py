@@ -105,12 +105,18 @@ class Pass:
         for frame in frames:
             if self.n_frames >= self._limits.max_frames:
                 raise CorruptVideoError(f"more than {self._limits.max_frames} frames")
-            self.orientation = orientation_of(frame)
+            self._note_orientation(frame)
             if self.orientation != Orientation():
                 self._orientations.add(str(self.orientation))
             self._n_flagged += frame.is_corrupt
             self.n_frames += 1
             yield frame
+
+    def _note_orientation(self, frame: Any) -> None:
+        # Reading the matrix costs 1 ms, the angle nothing; only a flip upside down has angle 0.
+        upright_so_far = self.n_frames > 0 and self.orientation == Orientation()
+        if not upright_so_far or frame.rotation:
+            self.orientation = orientation_of(frame)
 
     def _note_error(self, error: Exception) -> None:
         self._n_errors += 1
