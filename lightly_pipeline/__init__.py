@@ -1,7 +1,8 @@
 """Finds the video frames worth labelling.
 
 Only the public names live here, loaded when first used so that importing the package costs
-nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `S3Datasource` and `run`.
+nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `S3Datasource`,
+`build_definitions` and `run`.
 """
 
 from importlib import import_module
@@ -10,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightly_pipeline.datasets import Dataset, DatasetType
     from lightly_pipeline.datasources import LocalDatasource, S3Datasource
+    from lightly_pipeline.defs.build import build_definitions
     from lightly_pipeline.pipeline import RunResult, run
 
 __version__ = "0.1.0"
 
-__all__ = ["Dataset", "DatasetType", "LocalDatasource", "RunResult", "S3Datasource", "run"]
+__all__ = [
+    "Dataset",
+    "DatasetType",
+    "LocalDatasource",
+    "RunResult",
+    "S3Datasource",
+    "build_definitions",
+    "run",
+]
 
 _HOMES = {
     "Dataset": "lightly_pipeline.datasets",
@@ -22,6 +32,7 @@ _HOMES = {
     "LocalDatasource": "lightly_pipeline.datasources",
     "RunResult": "lightly_pipeline.pipeline",
     "S3Datasource": "lightly_pipeline.datasources",
+    "build_definitions": "lightly_pipeline.defs.build",
     "run": "lightly_pipeline.pipeline",
 }
 

@@ -4,6 +4,8 @@ Every way in (Python, command line, Dagster assets) calls these functions; none 
 own. How each step works is in the package it calls.
 """
 
+import hashlib
+import json
 import logging
 import os
 import threading
@@ -35,7 +37,7 @@ from lightly_pipeline.export.records import (
     write_manifest,
     write_selection,
 )
-from lightly_pipeline.export.run_log import run_log
+from lightly_pipeline.export.run_log import RunLog
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.tables.catalog import Catalog, read_catalog, write_catalog
 from lightly_pipeline.tables.fingerprint import embedding_id
@@ -144,22 +146,65 @@ def run(
     config = resolve_config(
         dataset, worker_config, lightly_config, selection_config, pipeline_config
     )
-    run_id = run_id or str(uuid.uuid4())
-    seconds: dict[str, float] = {}
-    with run_log(dataset.lightly, run_id):
-        for warning in config.warnings:
-            _logger.warning(warning)
-        with _timed(seconds, "catalog"):
-            check_access(dataset, config)
-            catalog = list_catalog(dataset, progress=progress)
-        with _timed(seconds, "decode_and_embed"):
-            processed = process_videos(dataset, config, catalog, progress=progress)
-        with _timed(seconds, "select"):
-            select_frames(dataset, config, processed, run_id=run_id, progress=progress)
-        with _timed(seconds, "upload"):
-            result = upload_frames(dataset, run_id, config=config, progress=progress)
-    seconds["total"] = round(sum(seconds.values()), 3)
-    return _with_process(result, processed, seconds)
+    steps = run_steps(dataset, config, run_id=run_id or str(uuid.uuid4()), progress=progress)
+    return steps.finish(steps.process(steps.catalog()))
+
+
+def run_steps(
+    dataset: Dataset, config: RunConfig, *, run_id: str, progress: Progress = silent
+) -> "RunSteps":
+    """Returns the steps of one run, for callers that report between them."""
+    return RunSteps(dataset, config, run_id, progress)
+
+
+class RunSteps:
+    """The steps of one run, timed and logged: catalog, process, finish, in this order."""
+
+    def __init__(
+        self, dataset: Dataset, config: RunConfig, run_id: str, progress: Progress
+    ) -> None:
+        self._dataset, self._config, self._run_id = dataset, config, run_id
+        self._progress = progress
+        self._seconds: dict[str, float] = {}
+        self._log = RunLog(dataset.lightly, run_id)
+
+    def catalog(self) -> Catalog:
+        """Checks access and lists the videos."""
+        with self._step("catalog"):
+            for warning in self._config.warnings:
+                _logger.warning(warning)
+            check_access(self._dataset, self._config)
+            return list_catalog(self._dataset, progress=self._progress)
+
+    def process(self, catalog: Catalog) -> ProcessResult:
+        """Makes the tables that are missing."""
+        with self._step("decode_and_embed"):
+            return process_videos(self._dataset, self._config, catalog, progress=self._progress)
+
+    def finish(self, processed: ProcessResult) -> RunResult:
+        """Selects, and writes the images and the manifest."""
+        with self._step("select"):
+            select_frames(
+                self._dataset,
+                self._config,
+                processed,
+                run_id=self._run_id,
+                progress=self._progress,
+            )
+        with self._step("upload"):
+            result = upload_frames(
+                self._dataset, self._run_id, config=self._config, progress=self._progress
+            )
+        self._log.write()
+        self._seconds["total"] = round(sum(self._seconds.values()), 3)
+        return replace(result, n_decoded_videos=processed.n_decoded_videos, seconds=self._seconds)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        with self._log.collecting():
+            yield
+        self._seconds[name] = round(time.monotonic() - started, 3)
 
 
 def resolve_config(
@@ -415,6 +460,23 @@ def upload_frames(
     )
 
 
+def missing_images(dataset: Dataset, run_id: str) -> list[str]:
+    """Returns the images of a run's manifest that are not stored with the hash it names."""
+    manifest = json.loads(dataset.lightly.read(run_path(run_id, "manifest.json")))
+    return [
+        image["image"]
+        for image in manifest["images"]
+        if not _has_hash(dataset, image["image"], image["sha256"])
+    ]
+
+
+def _has_hash(dataset: Dataset, path: str, sha256: str) -> bool:
+    try:
+        return hashlib.sha256(dataset.lightly.read(path)).hexdigest() == sha256
+    except ObjectNotFoundError:
+        return False
+
+
 def n_threads(config: RunConfig) -> int:
     """Returns how many videos are worked on at once: `num_threads`, by default all cores."""
     wanted = config.worker.num_threads
@@ -554,21 +616,6 @@ def _selection_record(
         corrupt_videos={o.video: str(o.corrupt_reason) for o in processed.outcomes if o.is_corrupt},
         corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
     )
-
-
-def _with_process(
-    result: RunResult, processed: ProcessResult, seconds: dict[str, float]
-) -> RunResult:
-    return replace(result, n_decoded_videos=processed.n_decoded_videos, seconds=seconds)
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        seconds[step] = round(time.monotonic() - started, 3)
 
 
 class _FrameMeter:

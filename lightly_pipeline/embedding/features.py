@@ -48,23 +48,19 @@ def _small(frames: torch.Tensor) -> torch.Tensor:
 
 def _colour(rgb: torch.Tensor, luma: torch.Tensor) -> torch.Tensor:
     """Returns the square-rooted HSV histogram, each pixel shared among its eight nearest bins."""
-    n = len(rgb)
     # In float64, so that the order of summation cannot show in the float32 gain.
     mean = luma.double().mean(dim=(1, 2)).clamp_min(_MIN_LUMA)
     gain = (_TARGET_LUMA / mean).sqrt().float()
     hue, saturation, value = _hsv((rgb * gain[:, None, None, None]).clamp_max(1))
-    hue_low, hue_part = _split(hue * (HUES / 6), HUES)
-    saturation_low, saturation_part = _split(saturation * (SATURATIONS - 1), SATURATIONS - 1)
-    value_low, value_part = _split(value * (VALUES - 1), VALUES - 1)
-    hue_high = (hue_low + 1) % HUES
-    histogram = torch.zeros(n, COLOUR_DIM)
-    for hue_bin, hue_weight in ((hue_low, 1 - hue_part), (hue_high, hue_part)):
-        for step_s, weight_s in ((0, 1 - saturation_part), (1, saturation_part)):
-            weight_hs = hue_weight * weight_s
-            bins_hs = (hue_bin * SATURATIONS + saturation_low + step_s) * VALUES + value_low
-            histogram.scatter_add_(1, bins_hs, weight_hs * (1 - value_part))
-            histogram.scatter_add_(1, bins_hs + 1, weight_hs * value_part)
-    return histogram.div_(SIZE * SIZE).sqrt_()
+    distance = (hue[:, None] * (HUES / 6) - _bins(HUES)).abs_()
+    hues = (1 - torch.minimum(distance, HUES - distance)).clamp_min_(0)
+    saturations = _shares(saturation * (SATURATIONS - 1), SATURATIONS)
+    values = _shares(value * (VALUES - 1), VALUES).transpose(1, 2)
+    histogram = torch.empty(len(rgb), HUES, SATURATIONS, VALUES)
+    for i in range(SATURATIONS):
+        # One product of matrices per frame: its sums do not depend on the other frames.
+        histogram[:, :, i] = torch.bmm(hues * saturations[:, i : i + 1], values)
+    return histogram.flatten(1).div_(SIZE * SIZE).sqrt_()
 
 
 def _hsv(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -81,10 +77,13 @@ def _hsv(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return hue, chroma / value.clamp_min(1e-6), value
 
 
-def _split(position: torch.Tensor, n_bins: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns the lower bin of each position and how far it lies towards the next."""
-    low = position.long().clamp_(0, n_bins - 1)
-    return low, (position - low).clamp_(0, 1)
+def _shares(position: torch.Tensor, n_bins: int) -> torch.Tensor:
+    """Returns how much of each pixel falls into each bin, shape (B, n_bins, 4096)."""
+    return (1 - (position[:, None] - _bins(n_bins)).abs_()).clamp_min_(0)
+
+
+def _bins(n_bins: int) -> torch.Tensor:
+    return torch.arange(n_bins, dtype=torch.float32).view(1, n_bins, 1)
 
 
 def _patterns(luma: torch.Tensor, radius: int, n_cells: int) -> torch.Tensor:

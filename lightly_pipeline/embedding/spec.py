@@ -17,7 +17,7 @@ from lightly_pipeline.video import FrameInput
 DEFAULT_NAME = "default"
 _WEIGHTS = "weights/hsv_lbp_128.json"
 # Batch of the default encoder: more frames only leave the cache.
-_DEFAULT_BATCH = 32
+_DEFAULT_BATCH = 16
 _RESNET_BATCH = 16
 # Pooled features, and the hash that torchvision's file names carry.
 RESNETS = {

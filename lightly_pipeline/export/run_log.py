@@ -16,6 +16,43 @@ _PACKAGE = "lightly_pipeline"
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
+class RunLog:
+    """The log of one run; written when the run ends, well or not."""
+
+    def __init__(self, store: Datasource, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+        self._handler = _LineHandler()
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Collects what the package logs in the context; an error in it is logged and stored."""
+        logger = logging.getLogger(_PACKAGE)
+        level = logger.level
+        logger.addHandler(self._handler)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        except BaseException as error:
+            logger.error("%s: %s", type(error).__name__, error)
+            self._write_after(error)
+            raise
+        finally:
+            logger.removeHandler(self._handler)
+            logger.setLevel(level)
+
+    def write(self) -> None:
+        """Stores what was collected as the run's log.txt."""
+        content = ("\n".join(self._handler.lines) + "\n").encode(errors="backslashreplace")
+        self._store.write(run_path(self._run_id, "log.txt"), content)
+
+    def _write_after(self, error: BaseException) -> None:
+        try:
+            self.write()
+        except DatasourceError as second:
+            # The failure being logged matters more than the log that could not be kept.
+            error.add_note(f"the run's log could not be stored: {second}")
+
+
 class _LineHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -24,34 +61,3 @@ class _LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(self.format(record))
-
-
-@contextmanager
-def run_log(store: Datasource, run_id: str) -> Iterator[None]:
-    """Stores everything the package logs in the context as the run's log.txt, also on errors."""
-    logger = logging.getLogger(_PACKAGE)
-    handler = _LineHandler()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    except BaseException as error:
-        logger.error("%s: %s", type(error).__name__, error)
-        _write(store, run_id, handler.lines, error)
-        raise
-    else:
-        _write(store, run_id, handler.lines, None)
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-
-
-def _write(store: Datasource, run_id: str, lines: list[str], cause: BaseException | None) -> None:
-    content = ("\n".join(lines) + "\n").encode(errors="backslashreplace")
-    try:
-        store.write(run_path(run_id, "log.txt"), content)
-    except DatasourceError:
-        # The failure being logged matters more than the log that could not be kept.
-        if cause is None:
-            raise

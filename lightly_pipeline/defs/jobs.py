@@ -1,0 +1,116 @@
+"""Jobs: everything in one launch, and the parts."""
+
+from typing import Any
+
+import dagster as dg
+
+from lightly_pipeline import pipeline
+from lightly_pipeline.config import DEFAULT_SELECTION
+from lightly_pipeline.defs.assets import (
+    DatasetAssets,
+    failing,
+    log_progress,
+    outcome_event,
+    register,
+    resolve,
+    run_id_of,
+)
+from lightly_pipeline.defs.launch import (
+    LightlyLaunch,
+    PipelineLaunch,
+    SelectionLaunch,
+    WorkerLaunch,
+)
+from lightly_pipeline.defs.metadata import run_metadata
+from lightly_pipeline.tables.catalog import read_catalog
+
+PRESET: dict[str, Any] = {
+    "resources": {
+        "worker_config": {"config": {"output_image_format": "png"}},
+        "selection_config": {"config": DEFAULT_SELECTION},
+    }
+}
+"""The documentation page's own configuration, shown in the launchpad."""
+
+
+def dataset_jobs(owner: DatasetAssets) -> list[Any]:
+    """Returns the jobs of a dataset: one that does everything, one per part."""
+    name = owner.dataset.name
+    in_process = dg.in_process_executor
+    return [
+        _run_job(owner),
+        dg.define_asset_job(
+            f"{name}_catalog_job",
+            selection=[owner.key("video_catalog")],
+            description="Lists the videos.",
+            executor_def=in_process,
+        ),
+        dg.define_asset_job(
+            f"{name}_videos_job",
+            selection=[owner.key("video_frames"), owner.key("frame_embeddings")],
+            description="Decodes and embeds videos.",
+            executor_def=in_process,
+        ),
+        dg.define_asset_job(
+            f"{name}_selection_job",
+            selection=[owner.key("selected_frames"), owner.key("uploaded_frames")],
+            description="Chooses frames and writes their images.",
+            config=PRESET,
+            executor_def=in_process,
+        ),
+    ]
+
+
+def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
+    dataset = owner.dataset
+
+    @dg.op(
+        name=f"{dataset.name}_run",
+        description="Lists, decodes what is new, selects, and writes the images.",
+    )
+    def run_everything(
+        context: dg.OpExecutionContext,
+        worker_config: WorkerLaunch,  # type: ignore[valid-type]
+        lightly_config: LightlyLaunch,  # type: ignore[valid-type]
+        selection_config: SelectionLaunch,  # type: ignore[valid-type]
+        pipeline_config: PipelineLaunch,  # type: ignore[valid-type]
+    ) -> None:
+        config = resolve(dataset, worker_config, lightly_config, selection_config, pipeline_config)
+        before = read_catalog(dataset.lightly)
+        steps = pipeline.run_steps(
+            dataset, config, run_id=run_id_of(context), progress=log_progress(context)
+        )
+        catalog = failing(steps.catalog)
+        n_changed = register(context, dataset, before, catalog)
+        context.log_event(
+            dg.AssetMaterialization(
+                owner.key("video_catalog"),
+                metadata={"videos": len(catalog.videos), "new_or_changed": n_changed},
+            )
+        )
+        processed = steps.process(catalog)
+        for outcome in processed.outcomes:
+            for part in ("video_frames", "frame_embeddings"):
+                context.log_event(outcome_event(owner.key(part), outcome))
+        result = failing(lambda: steps.finish(processed))
+        context.log_event(
+            dg.AssetMaterialization(
+                owner.key("selected_frames"), metadata={"chosen": result.n_selected}
+            )
+        )
+        context.log_event(
+            dg.AssetMaterialization(
+                owner.key("uploaded_frames"), metadata=run_metadata(dataset, result)
+            )
+        )
+
+    @dg.job(
+        name=f"{dataset.name}_run_job",
+        description="Everything in one launch: list, decode what is new, select, write images.",
+        config=PRESET,
+        executor_def=dg.in_process_executor,
+    )
+    def run_job() -> None:
+        run_everything()
+
+    return run_job

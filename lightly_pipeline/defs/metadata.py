@@ -1,0 +1,66 @@
+"""What a person sees in the Dagster UI: numbers per video, a contact sheet per run."""
+
+import base64
+import io
+from typing import Any
+
+import dagster as dg
+
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.pipeline import RunResult
+from lightly_pipeline.tables.outcome import VideoOutcome
+
+_COLUMNS, _THUMBNAIL, _MAX_THUMBNAILS = 8, (112, 84), 48
+_MAX_SHEET_BYTES = 75_000
+
+
+def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
+    """Returns a video's numbers, which the UI plots over partitions."""
+    numbers: dict[str, Any] = {
+        "frames": outcome.n_frames,
+        "frames_per_s": round(outcome.n_frames / outcome.seconds, 1) if outcome.seconds else 0.0,
+        "corrupt_frames": len(outcome.corrupt_samples),
+        "seconds": outcome.seconds,
+    }
+    if outcome.corrupt_reason:
+        numbers["corrupt_video"] = outcome.corrupt_reason
+    return numbers
+
+
+def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
+    """Returns a run's numbers, where its files are, and a contact sheet of the chosen frames."""
+    metadata: dict[str, Any] = {
+        "images": result.n_selected,
+        "manifest": dg.MetadataValue.path(result.manifest),
+        "folder": dg.MetadataValue.path(result.images),
+        "corrupt_videos": len(result.corrupt_videos),
+    }
+    sheet = _contact_sheet(dataset, [frame.image for frame in result.selected])
+    if sheet:
+        picture = base64.b64encode(sheet).decode()
+        metadata["chosen_frames"] = dg.MetadataValue.md(
+            f"![chosen frames](data:image/jpeg;base64,{picture})"
+        )
+    return metadata
+
+
+def _contact_sheet(dataset: Dataset, images: list[str]) -> bytes:
+    """Returns a JPEG small enough for the event log, of the first chosen frames."""
+    from PIL import Image
+
+    shown = images[:_MAX_THUMBNAILS]
+    if not shown:
+        return b""
+    width, height = _THUMBNAIL
+    rows = -(-len(shown) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * width, rows * height), "white")
+    for i, path in enumerate(shown):
+        thumbnail = Image.open(io.BytesIO(dataset.lightly.read(path))).convert("RGB")
+        thumbnail.thumbnail((width - 2, height - 2))
+        sheet.paste(thumbnail, (i % _COLUMNS * width, i // _COLUMNS * height))
+    for quality in (80, 60, 40, 20):
+        buffer = io.BytesIO()
+        sheet.save(buffer, "JPEG", quality=quality)
+        if buffer.tell() <= _MAX_SHEET_BYTES:
+            break
+    return buffer.getvalue()

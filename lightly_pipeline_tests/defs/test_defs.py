@@ -1,0 +1,231 @@
+"""Dagster runs the same chain, in one launch or in parts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lightly_pipeline import Dataset, LocalDatasource, build_definitions, run
+from lightly_pipeline_tests.support.videos import RECIPES, make_video
+
+BY_NAME = {recipe.name: recipe for recipe in RECIPES}
+TEN = {"selection_config": {"config": {"n_samples": 10}}}
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    folder = tmp_path / "in"
+    make_video(folder, BY_NAME["h264.mp4"], "a.mp4", seed=1)
+    make_video(folder, BY_NAME["mpeg2.mpg"], "sub dir/b,c.mpg", seed=2)
+    make_video(folder, BY_NAME["cinepak.avi"], "d.avi", seed=3)
+    (folder / "broken.mov").write_text("no video")
+    return Dataset(
+        "street", input=LocalDatasource(folder), lightly=LocalDatasource(tmp_path / "out")
+    )
+
+
+@pytest.fixture
+def definitions(dataset: Dataset) -> dg.Definitions:
+    return build_definitions(dataset)
+
+
+def images(dataset: Dataset) -> set[str]:
+    return {item.path for item in dataset.lightly.list(".lightly/frames/")}
+
+
+def expected(dataset: Dataset, tmp_path: Path) -> set[str]:
+    other = Dataset("other", input=dataset.input, lightly=LocalDatasource(tmp_path / "other"))
+    return {frame.image for frame in run(other, selection_config={"n_samples": 10}).selected}
+
+
+def test_one_launch_does_it_all_and_reports_every_partition(
+    definitions: dg.Definitions, dataset: Dataset, tmp_path: Path
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_job_def("street_run_job")
+        result = job.execute_in_process(run_config={"resources": TEN}, instance=instance)
+        assert result.success
+        assert images(dataset) == expected(dataset, tmp_path)
+        keys = instance.get_dynamic_partitions("street_videos")
+        assert keys == ["a.mp4", "broken.mov", "d.avi", "sub%20dir/b%2Cc.mpg"]
+        for name in ("video_frames", "frame_embeddings", "videos"):
+            done = instance.get_materialized_partitions(dg.AssetKey(["street", name]))
+            assert done == set(keys)
+        event = instance.get_latest_materialization_event(
+            dg.AssetKey(["street", "uploaded_frames"])
+        )
+        metadata = event.asset_materialization.metadata
+        assert metadata["images"].value == 10
+        assert "data:image/jpeg;base64," in metadata["chosen_frames"].value
+        assert len(metadata["chosen_frames"].value) < 100_000
+
+
+def test_materialize_in_two_calls(
+    definitions: dg.Definitions, dataset: Dataset, tmp_path: Path
+) -> None:
+    """The README's recipe on a fresh instance."""
+    resources = definitions.resources
+    with dg.DagsterInstance.ephemeral() as instance:
+        assets = [a for a in definitions.assets if isinstance(a, dg.AssetsDefinition)]
+        catalog, *rest = assets
+        dg.materialize([catalog], instance=instance, resources=resources)
+        keys = instance.get_dynamic_partitions("street_videos")
+        result = dg.materialize(
+            rest,
+            instance=instance,
+            resources=resources,
+            run_config={"resources": TEN},
+            tags={
+                "dagster/asset_partition_range_start": keys[0],
+                "dagster/asset_partition_range_end": keys[-1],
+            },
+        )
+        assert result.success
+        assert images(dataset) == expected(dataset, tmp_path)
+        assert all(e.passed for e in result.get_asset_check_evaluations())
+        event = instance.get_latest_materialization_event(
+            dg.AssetKey(["street", "selected_frames"])
+        )
+        assert event.asset_materialization.metadata["corrupt_videos"].value == 1
+
+
+def test_selecting_before_anything_is_listed_says_what_to_do(definitions: dg.Definitions) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_job_def("street_selection_job")
+        with pytest.raises(dg.Failure) as caught:
+            job.execute_in_process(instance=instance)
+        assert "materialize video_catalog" in caught.value.description
+
+
+def test_selecting_before_anything_is_embedded_names_what_is_missing(
+    definitions: dg.Definitions,
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        definitions.resolve_job_def("street_catalog_job").execute_in_process(instance=instance)
+        with pytest.raises(dg.Failure) as caught:
+            job = definitions.resolve_job_def("street_selection_job")
+            job.execute_in_process(instance=instance)
+        assert "4 of 4 videos have no embeddings yet" in caught.value.description
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"n_samples": 5, "proportion_samples": 0.5}, "exactly one of"),
+        (
+            {"strategies": [{"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSTY"}}]},
+            "'DIVERSITY'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("job", ["street_run_job", "street_catalog_job", "street_selection_job"])
+def test_a_wrong_block_fails_every_launch_before_work(
+    definitions: dg.Definitions, dataset: Dataset, job: str, block: dict, message: str
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(dg.Failure) as caught:
+        definitions.resolve_job_def(job).execute_in_process(
+            run_config={"resources": {"selection_config": {"config": block}}}, instance=instance
+        )
+    assert message in caught.value.description
+    assert not Path(dataset.lightly.describe()).exists()
+
+
+def test_the_sensor_asks_for_a_listing_only_when_something_changed(
+    definitions: dg.Definitions, dataset: Dataset
+) -> None:
+    sensor = definitions.get_sensor_def("street_new_videos")
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = sensor(dg.build_sensor_context(instance=instance))
+        assert len(first.run_requests) == 1
+        second = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
+        assert isinstance(second, dg.SkipReason)
+        (Path(dataset.input.describe()) / "new.mp4").write_bytes(b"x")
+        third = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
+        assert third.run_requests[0].run_key != first.run_requests[0].run_key
+    assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def test_automation_takes_new_and_replaced_videos_and_then_selects_once(
+    definitions: dg.Definitions, dataset: Dataset
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def listed() -> None:
+            job = definitions.resolve_job_def("street_catalog_job")
+            assert job.execute_in_process(instance=instance).success
+
+        def requested(cursor: object = None) -> tuple[set[str], bool, object]:
+            result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
+            videos = result.get_requested_partitions(dg.AssetKey(["street", "frame_embeddings"]))
+            chosen = result.get_num_requested(dg.AssetKey(["street", "selected_frames"]))
+            return {key for key in videos if key}, bool(chosen), result.cursor
+
+        def process(keys: set[str]) -> None:
+            job = definitions.resolve_job_def("street_videos_job")
+            for key in keys:
+                assert job.execute_in_process(instance=instance, partition_key=key).success
+
+        def choose() -> None:
+            job = definitions.resolve_job_def("street_selection_job")
+            assert job.execute_in_process(instance=instance).success
+
+        listed()
+        videos, chosen, cursor = requested()
+        assert len(videos) == 4
+        assert not chosen
+        process(videos)
+        videos, chosen, cursor = requested(cursor)
+        assert not videos
+        assert chosen
+        choose()
+        videos, chosen, cursor = requested(cursor)
+        assert not videos
+        assert not chosen
+        # Listing again without a change starts nothing.
+        listed()
+        videos, chosen, cursor = requested(cursor)
+        assert (videos, chosen) == (set(), False)
+        # One replaced and one new video: exactly those, then one selection.
+        folder = Path(dataset.input.describe())
+        make_video(folder, BY_NAME["h264.mp4"], "a.mp4", seed=9)
+        make_video(folder, BY_NAME["vp9.webm"], "new.webm", seed=8)
+        listed()
+        videos, chosen, cursor = requested(cursor)
+        assert videos == {"a.mp4", "new.webm"}
+        assert not chosen
+        process(videos)
+        videos, chosen, cursor = requested(cursor)
+        assert (videos, chosen) == (set(), True)
+
+
+def test_two_datasets_stand_side_by_side(dataset: Dataset, tmp_path: Path) -> None:
+    other = Dataset("studio", input=dataset.input, lightly=LocalDatasource(tmp_path / "b"))
+    definitions = build_definitions(dataset, other)
+    names = {job.name for job in definitions.resolve_all_job_defs()}
+    assert {"street_run_job", "studio_run_job"} <= names
+    keys = {key.to_user_string() for key in definitions.resolve_all_asset_keys()}
+    assert {"street/uploaded_frames", "studio/uploaded_frames"} <= keys
+
+
+def test_the_code_location_loads_empty_and_light(tmp_path: Path) -> None:
+    code = (
+        "import sys, lightly_pipeline.definitions as d\n"
+        "heavy = [m for m in ('torch', 'faiss', 'av') if m in sys.modules]\n"
+        "print(heavy, len(list(d.defs.jobs or [])))"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "LIGHTLY_PIPELINE_DATASETS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.strip().endswith("[] 0")
+    assert "LIGHTLY_PIPELINE_DATASETS" in done.stderr
+    file = tmp_path / "datasets.yaml"
+    file.write_text("datasets: {street: {input: in, lightly: out}}\n")
+    environment["LIGHTLY_PIPELINE_DATASETS"] = str(file)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.strip().endswith("[] 4")
