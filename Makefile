@@ -2,6 +2,7 @@
 #
 #   make demo                            sample videos through the whole chain
 #   make demo VIDEOS=/path N_SAMPLES=20  the same for your own videos
+#   make dev                             the Dagster UI with the sample videos
 #   make test                            the test suite
 #
 # TORCH=cpu installs the CPU build of torch and spares 2.3 GB of CUDA libraries.
@@ -12,8 +13,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 DEMO_FOLDER ?= demo_data
+DAGSTER_HOME ?= $(CURDIR)/.dagster_home
+PORT ?= 3000
 
-.PHONY: install demo test lint format lock bench-chain bench-encoder clean help
+.PHONY: install demo demo-s3 dev test lint format lock bench-chain bench-encoder clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,6 +50,17 @@ $(STAMP): pyproject.toml requirements.lock | $(BIN)/uv
 demo: $(STAMP)
 	$(BIN)/lightly-pipeline demo --folder '$(DEMO_FOLDER)' \
 	  $(if $(VIDEOS),--videos '$(VIDEOS)') $(if $(N_SAMPLES),--n-samples '$(N_SAMPLES)')
+
+demo-s3: $(STAMP)
+	$(BIN)/python -m lightly_pipeline_tests.support.demo_s3
+
+dev: $(STAMP)
+	@mkdir -p $(DAGSTER_HOME) && cp deploy/dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	$(BIN)/python -c 'import pathlib; from lightly_pipeline.demo import make_demo_videos; \
+	  make_demo_videos(pathlib.Path("demo_data/videos"))'
+	DAGSTER_HOME='$(DAGSTER_HOME)' PATH="$(CURDIR)/$(BIN):$$PATH" \
+	  LIGHTLY_PIPELINE_DATASETS="$${LIGHTLY_PIPELINE_DATASETS:-$(CURDIR)/deploy/demo_datasets.yaml}" \
+	  $(BIN)/dagster dev --workspace workspace.yaml --port $(PORT)
 
 test: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -q

@@ -105,8 +105,8 @@ def test_selecting_before_anything_is_embedded_names_what_is_missing(
 ) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         definitions.resolve_job_def("street_catalog_job").execute_in_process(instance=instance)
+        job = definitions.resolve_job_def("street_selection_job")
         with pytest.raises(dg.Failure) as caught:
-            job = definitions.resolve_job_def("street_selection_job")
             job.execute_in_process(instance=instance)
         assert "4 of 4 videos have no embeddings yet" in caught.value.description
 

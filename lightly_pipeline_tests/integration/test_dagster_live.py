@@ -1,0 +1,204 @@
+"""A running webserver and daemon do what the UI asks them to."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightly_pipeline import Dataset, LocalDatasource, run
+from lightly_pipeline_tests.support.videos import RECIPES, make_video
+
+ROOT = Path(__file__).resolve().parents[2]
+BY_NAME = {recipe.name: recipe for recipe in RECIPES}
+TEN = {"resources": {"selection_config": {"config": {"n_samples": 10}}}}
+WAIT_S = 240
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+
+class Dagster:
+    """A running deployment, spoken to as the UI does."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}/graphql"
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(
+            self._url, data=body, headers={"Content-Type": "application/json"}
+        )
+        answer = json.loads(urllib.request.urlopen(request, timeout=60).read())
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    def launch(self, job: str, run_config: dict[str, Any]) -> str:
+        selector = {
+            "repositoryLocationName": "lightly_pipeline",
+            "repositoryName": "__repository__",
+            "pipelineName": job,
+        }
+        answer = self.ask(
+            "mutation($p: ExecutionParams!) { launchRun(executionParams: $p) { __typename "
+            "... on LaunchRunSuccess { run { runId } } ... on PythonError { message } "
+            "... on RunConfigValidationInvalid { errors { message } } } }",
+            p={"selector": selector, "runConfigData": run_config, "mode": "default"},
+        )["launchRun"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        run_id: str = answer["run"]["runId"]
+        return run_id
+
+    def status(self, run_id: str) -> str:
+        query = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+        status: str = self.ask(query, id=run_id)["runOrError"]["status"]
+        return status
+
+    def ended(self, run_id: str) -> str:
+        return wait_for(lambda: self.status(run_id), ("SUCCESS", "FAILURE", "CANCELED"))
+
+    def failures(self, run_id: str) -> str:
+        answer = self.ask(
+            "query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { "
+            "... on ExecutionStepFailureEvent { error { message } "
+            "failureMetadata { description } } } } } }",
+            id=run_id,
+        )
+        return json.dumps([e for e in answer["logsForRun"]["events"] if e])
+
+
+def wait_for(ask: Any, wanted: tuple[str, ...]) -> str:
+    deadline = time.monotonic() + WAIT_S
+    while (state := ask()) not in wanted:
+        assert time.monotonic() < deadline, f"still {state} after {WAIT_S} s"
+        time.sleep(0.5)
+    return str(state)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("live")
+    make_video(base / "in", BY_NAME["h264.mp4"], "a.mp4", seed=1)
+    make_video(base / "in", BY_NAME["cinepak.avi"], "sub dir/b,c.avi", seed=3)
+    make_video(base / "in", BY_NAME["vp9.webm"], "d.webm", seed=4)
+    (base / "in" / "broken.mov").write_text("no video")
+    names = ("launched", "materialized", "empty")
+    datasets = "".join(f"  {name}: {{input: in, lightly: {name}}}\n" for name in names)
+    (base / "datasets.yaml").write_text("datasets:\n" + datasets)
+    return base
+
+
+@pytest.fixture(scope="module")
+def dagster(folders: Path) -> Iterator[Dagster]:
+    if not (ROOT / "workspace.yaml").exists():
+        pytest.skip("not in a checkout")
+    home = folders / "home"
+    home.mkdir()
+    shutil.copy(ROOT / "deploy" / "dagster.yaml", home)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(home),
+        "LIGHTLY_PIPELINE_DATASETS": str(folders / "datasets.yaml"),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    live = Dagster(port)
+    try:
+        wait_for(lambda: _answers(live), ("yes",))
+        yield live
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        print((home / "log").read_text()[-3000:])
+
+
+def _answers(live: Dagster) -> str:
+    try:
+        live.ask("{ version }")
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return "no"
+    return "yes"
+
+
+@pytest.fixture(scope="module")
+def expected(folders: Path) -> set[str]:
+    dataset = Dataset(
+        "a", input=LocalDatasource(folders / "in"), lightly=LocalDatasource(folders / "reference")
+    )
+    return {frame.image for frame in run(dataset, selection_config={"n_samples": 10}).selected}
+
+
+def images(folders: Path, name: str) -> set[str]:
+    store = LocalDatasource(folders / name)
+    return {item.path for item in store.list(".lightly/frames/")}
+
+
+def test_one_launch_gives_the_same_frames_as_python(
+    dagster: Dagster, folders: Path, expected: set[str]
+) -> None:
+    run_id = dagster.launch("launched_run_job", TEN)
+    assert dagster.ended(run_id) == "SUCCESS", dagster.failures(run_id)
+    assert images(folders, "launched") == expected
+
+
+def test_a_wrong_block_fails_within_seconds_with_our_message(dagster: Dagster) -> None:
+    wrong = {"n_samples": 5, "proportion_samples": 0.5}
+    run_id = dagster.launch(
+        "launched_run_job", {"resources": {"selection_config": {"config": wrong}}}
+    )
+    assert dagster.ended(run_id) == "FAILURE"
+    assert "exactly one of n_samples and proportion_samples" in dagster.failures(run_id)
+
+
+def test_selecting_with_nothing_catalogued_fails_and_says_what_to_do(dagster: Dagster) -> None:
+    run_id = dagster.launch("empty_selection_job", {})
+    assert dagster.ended(run_id) == "FAILURE"
+    assert "materialize video_catalog" in dagster.failures(run_id)
+
+
+def test_materialize_all_runs_in_chunks_and_selects_once(
+    dagster: Dagster, folders: Path, expected: set[str]
+) -> None:
+    run_id = dagster.launch("materialized_catalog_job", {})
+    assert dagster.ended(run_id) == "SUCCESS", dagster.failures(run_id)
+    names = ("video_frames", "frame_embeddings", "selected_frames", "uploaded_frames")
+    selection = [{"path": ["materialized", name]} for name in names]
+    answer = dagster.ask(
+        "mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { "
+        "__typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }",
+        p={"assetSelection": selection, "allPartitions": True, "runConfigData": TEN},
+    )["launchPartitionBackfill"]
+    assert answer["__typename"] == "LaunchBackfillSuccess", answer
+    query = (
+        "query($id: String!) { partitionBackfillOrError(backfillId: $id) { "
+        "... on PartitionBackfill { status } } }"
+    )
+
+    def status() -> str:
+        found = dagster.ask(query, id=answer["backfillId"])["partitionBackfillOrError"]
+        return str(found["status"])
+
+    done = ("COMPLETED_SUCCESS", "COMPLETED", "COMPLETED_FAILED", "FAILED", "CANCELED")
+    assert wait_for(status, done) == "COMPLETED_SUCCESS"
+    assert images(folders, "materialized") == expected
+    runs = list((folders / "materialized" / ".lightly" / "runs").iterdir())
+    assert len(runs) == 1

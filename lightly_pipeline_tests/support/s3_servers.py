@@ -1,0 +1,41 @@
+"""Starts object stores in processes of their own."""
+
+import importlib.util
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ACCESS_KEY, SECRET_KEY = "test:admin", "adminsecret"
+
+
+def has_swift() -> bool:
+    """Whether Swift is installed (Linux only)."""
+    return importlib.util.find_spec("swift") is not None
+
+
+@contextmanager
+def swift_server(folder: Path) -> Iterator[str]:
+    """Runs Swift on a free port and yields its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    module = "lightly_pipeline_tests.support.swift_server"
+    with (
+        (folder / "swift.log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", module, str(folder), str(port)],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            if process.stdout.readline().strip() != "ready":
+                raise RuntimeError((folder / "swift.log").read_text()[-2000:])
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
