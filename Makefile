@@ -16,7 +16,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock bench-chain bench-encoder clean help
+.PHONY: install demo demo-s3 dev test lint format lock bench-chain bench-encoder bench-orchestration clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -84,6 +84,9 @@ bench-chain: $(STAMP)
 
 bench-encoder: $(STAMP)
 	$(BIN)/python -m benchmarks.encoder
+
+bench-orchestration: $(STAMP)
+	$(BIN)/python -m benchmarks.orchestration
 
 clean:
 	rm -rf $(VENV) build dist bench_data $(DEMO_FOLDER) .pytest_cache .mypy_cache .ruff_cache

@@ -135,10 +135,47 @@ def _type(value: Any, where: str) -> DatasetType:
     raise InvalidConfigurationError(f"{where}: dataset_type {value!r} is not known; use VIDEOS")
 
 
+_S3_OPTIONS = (
+    "resource_path",
+    "region",
+    "endpoint_url",
+    "profile",
+    "role_arn",
+    "external_id",
+    "addressing_style",
+    "verify",
+    "kms_key_id",
+)
+_SECRETS = ("access_key_id", "secret_access_key", "session_token")
+
+
 def _datasource(value: Any, where: str, base: Path) -> Datasource:
+    if isinstance(value, dict):
+        return _s3_datasource(value, where)
     if not isinstance(value, str):
-        raise InvalidConfigurationError(f"{where}: expected a folder, got {value!r}")
+        raise InvalidConfigurationError(
+            f"{where}: expected a folder, s3://bucket/prefix/, or resource_path with options"
+        )
     try:
         return datasource_from_url(value, base)
     except InvalidConfigurationError as error:
+        raise InvalidConfigurationError(f"{where}: {error}") from None
+
+
+def _s3_datasource(options: dict[str, Any], where: str) -> Datasource:
+    from lightly_pipeline.datasources import S3Datasource
+
+    for key in options:
+        if key in _SECRETS:
+            raise InvalidConfigurationError(
+                f"{where}: {key} does not belong into a file; set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY in the environment, or name a profile or role_arn"
+            )
+        if key not in _S3_OPTIONS:
+            close = difflib.get_close_matches(str(key), _S3_OPTIONS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(_S3_OPTIONS)}"
+            raise InvalidConfigurationError(f"{where}: unknown option {key!r}; {hint}")
+    try:
+        return S3Datasource(**options)
+    except (TypeError, InvalidConfigurationError) as error:
         raise InvalidConfigurationError(f"{where}: {error}") from None

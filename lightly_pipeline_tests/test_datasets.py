@@ -33,6 +33,18 @@ def test_yaml_with_folders_relative_to_the_file(tmp_path: Path) -> None:
     assert studio.automation
 
 
+def test_yaml_with_s3_options(tmp_path: Path) -> None:
+    file = tmp_path / "datasets.yaml"
+    file.write_text(
+        "datasets:\n  street:\n"
+        "    input: {resource_path: 's3://bucket/in', region: eu-central-1, profile: video}\n"
+        "    lightly: s3://bucket/out/\n"
+    )
+    (street,) = load_datasets(file)
+    assert street.input.describe() == "s3://bucket/in/"
+    assert street.lightly.describe() == "s3://bucket/out/"
+
+
 @pytest.mark.parametrize("name", ["Street", "1a", "", "a-b", "a b"])
 def test_names_are_restricted(tmp_path: Path, name: str) -> None:
     store = LocalDatasource(tmp_path)
@@ -53,6 +65,12 @@ def test_images_are_not_supported(tmp_path: Path) -> None:
         ("datasets: {a: {lightly: y}}", "input: expected a folder"),
         ("datasets: {a: {input: 'ftp://x', lightly: y}}", "ftp:// is not supported"),
         ("datasets: {a: {input: x, lightly: y, dataset_type: FILMS}}", "use VIDEOS"),
+        (
+            "datasets: {a: {input: {resource_path: 's3://b/', secret_access_key: x}, lightly: y}}",
+            "secret_access_key does not belong into a file",
+        ),
+        ("datasets: {a: {input: {resource_path: 's3://b/', regoin: x}, lightly: y}}", "region"),
+        ("datasets: {a: {input: {region: x}, lightly: y}}", "resource_path"),
         ("datasets: []", "expected `datasets:`"),
         ("datasets: {", "not valid YAML"),
     ],

@@ -66,6 +66,26 @@ class Dagster:
     def ended(self, run_id: str) -> str:
         return wait_for(lambda: self.status(run_id), ("SUCCESS", "FAILURE", "CANCELED"))
 
+    def materialize_all(self, dataset: str, run_config: dict[str, Any]) -> str:
+        """Presses "Materialize all" on everything behind the catalogue; returns the backfill."""
+        names = ("video_frames", "frame_embeddings", "selected_frames", "uploaded_frames")
+        selection = [{"path": [dataset, name]} for name in names]
+        answer = self.ask(
+            "mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { "
+            "__typename ... on LaunchBackfillSuccess { backfillId } "
+            "... on PythonError { message } } }",
+            p={"assetSelection": selection, "allPartitions": True, "runConfigData": run_config},
+        )["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        return str(answer["backfillId"])
+
+    def backfill_status(self, backfill_id: str) -> str:
+        query = (
+            "query($id: String!) { partitionBackfillOrError(backfillId: $id) { "
+            "... on PartitionBackfill { status } } }"
+        )
+        return str(self.ask(query, id=backfill_id)["partitionBackfillOrError"]["status"])
+
     def failures(self, run_id: str) -> str:
         answer = self.ask(
             "query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events { "
@@ -180,25 +200,9 @@ def test_materialize_all_runs_in_chunks_and_selects_once(
 ) -> None:
     run_id = dagster.launch("materialized_catalog_job", {})
     assert dagster.ended(run_id) == "SUCCESS", dagster.failures(run_id)
-    names = ("video_frames", "frame_embeddings", "selected_frames", "uploaded_frames")
-    selection = [{"path": ["materialized", name]} for name in names]
-    answer = dagster.ask(
-        "mutation($p: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $p) { "
-        "__typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }",
-        p={"assetSelection": selection, "allPartitions": True, "runConfigData": TEN},
-    )["launchPartitionBackfill"]
-    assert answer["__typename"] == "LaunchBackfillSuccess", answer
-    query = (
-        "query($id: String!) { partitionBackfillOrError(backfillId: $id) { "
-        "... on PartitionBackfill { status } } }"
-    )
-
-    def status() -> str:
-        found = dagster.ask(query, id=answer["backfillId"])["partitionBackfillOrError"]
-        return str(found["status"])
-
+    backfill = dagster.materialize_all("materialized", TEN)
     done = ("COMPLETED_SUCCESS", "COMPLETED", "COMPLETED_FAILED", "FAILED", "CANCELED")
-    assert wait_for(status, done) == "COMPLETED_SUCCESS"
+    assert wait_for(lambda: dagster.backfill_status(backfill), done) == "COMPLETED_SUCCESS"
     assert images(folders, "materialized") == expected
     runs = list((folders / "materialized" / ".lightly" / "runs").iterdir())
     assert len(runs) == 1
