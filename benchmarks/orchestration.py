@@ -111,7 +111,10 @@ def _through_dagster(base: Path) -> tuple[_RunProcesses, int]:
         n_runs = dagster.ask("{ runsOrError { ... on Runs { count } } }")["runsOrError"]["count"]
     finally:
         os.killpg(server.pid, signal.SIGINT)
-        server.wait(30)
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
     return processes, n_runs
 
 

@@ -29,6 +29,7 @@ from lightly_pipeline.defs.launch import (
 )
 from lightly_pipeline.defs.metadata import outcome_metadata, run_metadata
 from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
+from lightly_pipeline.export.records import SelectionRecord
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.tables.catalog import Catalog, read_catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
@@ -68,8 +69,7 @@ def dataset_assets(dataset: Dataset) -> DatasetAssets:
         _videos(dataset, partitions),
         _video_catalog(dataset),
         _frames_and_embeddings(dataset, partitions),
-        _selected_frames(dataset),
-        _uploaded_frames(dataset),
+        _selection_and_images(dataset),
     ]
     return DatasetAssets(dataset, partitions, assets)
 
@@ -286,108 +286,106 @@ def run_id_of(context: Any) -> str:
     return run.root_run_id or run.run_id
 
 
-def _selected_frames(dataset: Dataset) -> dg.AssetsDefinition:
-    own_key = [dataset.name, "selected_frames"]
+def _selection_and_images(dataset: Dataset) -> dg.AssetsDefinition:
+    """One step for both: a run is one selection with its images, never one without the other."""
+    selected, uploaded = (
+        dg.AssetKey([dataset.name, name]) for name in ("selected_frames", "uploaded_frames")
+    )
 
-    @dg.asset(
-        key=own_key,
-        group_name=dataset.name,
-        deps=[dg.AssetKey([dataset.name, "frame_embeddings"])],
-        description="The frames chosen from all embedded videos of the catalogue.",
-        code_version=_default_config_hash(dataset),
-        automation_condition=selection_condition(),
-        retry_policy=_RETRIES,
+    @dg.multi_asset(
+        name=f"{dataset.name}_selection_and_images",
+        specs=[
+            dg.AssetSpec(
+                selected,
+                deps=[dg.AssetKey([dataset.name, "frame_embeddings"])],
+                group_name=dataset.name,
+                description="The frames chosen from all embedded videos of the catalogue.",
+                code_version=_default_config_hash(dataset),
+                automation_condition=selection_condition(),
+            ),
+            dg.AssetSpec(
+                uploaded,
+                deps=[selected],
+                group_name=dataset.name,
+                description="The chosen frames as images in LIGHTLY, and their manifest.",
+            ),
+        ],
         check_specs=[
             dg.AssetCheckSpec(
-                "right_size", asset=own_key, description="As many as asked for, none twice."
-            )
+                "right_size", asset=selected, description="As many as asked for, none twice."
+            ),
+            dg.AssetCheckSpec(
+                "all_images_present", asset=uploaded, description="Each image has its hash."
+            ),
         ],
+        retry_policy=_RETRIES,
     )
-    def selected_frames(
+    def selection_and_images(
         context: dg.AssetExecutionContext,
         worker_config: WorkerLaunch,  # type: ignore[valid-type]
         lightly_config: LightlyLaunch,  # type: ignore[valid-type]
         selection_config: SelectionLaunch,  # type: ignore[valid-type]
         pipeline_config: PipelineLaunch,  # type: ignore[valid-type]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         config = resolve(dataset, worker_config, lightly_config, selection_config, pipeline_config)
+        run_id, progress = run_id_of(context), log_progress(context)
 
-        def choose() -> Any:
+        def choose() -> SelectionRecord:
             processed = pipeline.read_outcomes(dataset, config, pipeline.stored_catalog(dataset))
             return pipeline.select_frames(
-                dataset,
-                config,
-                processed,
-                run_id=run_id_of(context),
-                progress=log_progress(context),
+                dataset, config, processed, run_id=run_id, progress=progress
             )
 
         record = failing(choose)
-        frames = [(frame.video, frame.frame_index) for frame in record.frames]
-        wanted = record.summary["n_selected"]
-        return dg.MaterializeResult(
-            metadata={
-                "chosen": len(frames),
-                "candidates": record.n_input_frames,
-                "corrupt_videos": len(record.corrupt_videos),
-                **{k: v for k, v in record.summary.items() if isinstance(v, int | float | str)},
-            },
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=bool(frames) and len(set(frames)) == len(frames) == wanted,
-                    check_name="right_size",
-                    metadata={"frames": len(frames), "distinct": len(set(frames))},
-                )
-            ],
+        yield _selected(selected, record)
+        result = failing(
+            lambda: pipeline.upload_frames(dataset, run_id, config=config, progress=progress)
         )
+        yield _uploaded(uploaded, dataset, result)
 
-    return selected_frames
+    return selection_and_images
+
+
+def _selected(key: dg.AssetKey, record: SelectionRecord) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    frames = [(frame.video, frame.frame_index) for frame in record.frames]
+    figures = {k: v for k, v in record.summary.items() if isinstance(v, int | float | str)}
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata={
+            "chosen": len(frames),
+            "candidates": record.n_input_frames,
+            "corrupt_videos": len(record.corrupt_videos),
+            **figures,
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                passed=bool(frames) and len(set(frames)) == len(frames) == figures["n_selected"],
+                asset_key=key,
+                check_name="right_size",
+                metadata={"frames": len(frames), "distinct": len(set(frames))},
+            )
+        ],
+    )
+
+
+def _uploaded(
+    key: dg.AssetKey, dataset: Dataset, result: pipeline.RunResult
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    missing = pipeline.missing_images(dataset, result.run_id)
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata=run_metadata(dataset, result),
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not missing,
+                asset_key=key,
+                check_name="all_images_present",
+                metadata={"images": result.n_selected, "missing": missing[:20]},
+            )
+        ],
+    )
 
 
 def _default_config_hash(dataset: Dataset) -> str:
     blocks = [dataset.worker_config, dataset.lightly_config, dataset.selection_config]
     return hashlib.sha256(json.dumps(blocks, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def _uploaded_frames(dataset: Dataset) -> dg.AssetsDefinition:
-    own_key = [dataset.name, "uploaded_frames"]
-
-    @dg.asset(
-        key=own_key,
-        group_name=dataset.name,
-        deps=[dg.AssetKey([dataset.name, "selected_frames"])],
-        description="The chosen frames as images in the LIGHTLY datasource, and their manifest.",
-        automation_condition=selection_condition(),
-        retry_policy=_RETRIES,
-        check_specs=[
-            dg.AssetCheckSpec(
-                "all_images_present", asset=own_key, description="Each image has its hash."
-            )
-        ],
-    )
-    def uploaded_frames(
-        context: dg.AssetExecutionContext,
-        worker_config: WorkerLaunch,  # type: ignore[valid-type]
-        lightly_config: LightlyLaunch,  # type: ignore[valid-type]
-        selection_config: SelectionLaunch,  # type: ignore[valid-type]
-        pipeline_config: PipelineLaunch,  # type: ignore[valid-type]
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        config = resolve(dataset, worker_config, lightly_config, selection_config, pipeline_config)
-        result = failing(
-            lambda: pipeline.upload_frames(
-                dataset, run_id_of(context), config=config, progress=log_progress(context)
-            )
-        )
-        missing = pipeline.missing_images(dataset, result.run_id)
-        return dg.MaterializeResult(
-            metadata=run_metadata(dataset, result),
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=not missing,
-                    check_name="all_images_present",
-                    metadata={"images": result.n_selected, "missing": missing[:20]},
-                )
-            ],
-        )
-
-    return uploaded_frames

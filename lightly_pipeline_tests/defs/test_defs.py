@@ -161,6 +161,9 @@ def test_automation_takes_new_and_replaced_videos_and_then_selects_once(
             result = dg.evaluate_automation_conditions(definitions, instance, cursor=cursor)
             videos = result.get_requested_partitions(dg.AssetKey(["street", "frame_embeddings"]))
             chosen = result.get_num_requested(dg.AssetKey(["street", "selected_frames"]))
+            # A selection is never launched without its upload, nor the other way round.
+            images = result.get_num_requested(dg.AssetKey(["street", "uploaded_frames"]))
+            assert images == chosen
             return {key for key in videos if key}, bool(chosen), result.cursor
 
         def process(keys: set[str]) -> None:
