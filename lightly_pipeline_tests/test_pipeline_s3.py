@@ -2,12 +2,29 @@
 
 import hashlib
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import dagster as dg
 import pytest
 
-from lightly_pipeline import Dataset, LocalDatasource, RunResult, S3Datasource, run
+from lightly_pipeline import (
+    Dataset,
+    LocalDatasource,
+    RunResult,
+    S3Datasource,
+    build_definitions,
+    run,
+)
+from lightly_pipeline_tests.support.s3_servers import (
+    ACCESS_KEY,
+    SECRET_KEY,
+    has_swift,
+    swift_server,
+)
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -23,20 +40,36 @@ def folder(tmp_path: Path) -> Path:
     return videos
 
 
+@pytest.fixture(scope="module")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if not has_swift():
+        pytest.skip("Swift is not installed (Linux only)")
+    with swift_server(tmp_path_factory.mktemp("swift")) as url:
+        yield url
+
+
+@pytest.fixture(params=["moto", "swift"])
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a store; its credentials are in the environment."""
+    is_swift = request.param == "swift"
+    url: str = request.getfixturevalue("swift" if is_swift else "endpoint")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY if is_swift else "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY if is_swift else "adminsecret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+    return url
+
+
 @pytest.fixture
-def buckets(endpoint: str, folder: Path) -> tuple[S3Datasource, S3Datasource]:
-    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
-    resource = boto3.resource("s3", endpoint_url=endpoint, **keys)
-    bucket = resource.Bucket(BUCKET)
+def buckets(server: str, folder: Path) -> tuple[S3Datasource, S3Datasource]:
+    # A session of its own: boto3's default one would keep the keys of the store before.
+    bucket = boto3.Session().resource("s3", endpoint_url=server).Bucket(BUCKET)
     bucket.create()
-    bucket.objects.all().delete()
+    for item in bucket.objects.all():
+        item.delete()
     for file in folder.rglob("*.m*"):
         bucket.upload_file(str(file), f"input/{file.relative_to(folder)}")
-    options = {"endpoint_url": endpoint, "access_key_id": "a", "secret_access_key": "canary-91"}
-    return (
-        S3Datasource(f"s3://{BUCKET}/input/", **options),
-        S3Datasource(f"s3://{BUCKET}/lightly/", **options),
-    )
+    return S3Datasource(f"s3://{BUCKET}/input/"), S3Datasource(f"s3://{BUCKET}/lightly/")
 
 
 def chosen(result: RunResult) -> list[tuple[str, int, str]]:
@@ -67,4 +100,41 @@ def test_buckets_and_folders_give_the_same_frames_and_images(
     assert again.n_decoded_videos == 0
     assert chosen(again) == chosen(reference)
     stored = b"".join(target.read(item.path) for item in target.list() if item.size_bytes < 10**5)
-    assert b"canary-91" not in stored
+    assert SECRET_KEY.encode() not in stored
+
+
+def test_command_line_and_materialize_on_buckets_give_the_same_frames(
+    folder: Path, buckets: tuple[S3Datasource, S3Datasource], tmp_path: Path
+) -> None:
+    local_out = LocalDatasource(tmp_path / "reference")
+    reference = run(
+        Dataset("a", input=LocalDatasource(folder), lightly=local_out),
+        selection_config={"n_samples": 9},
+    )
+    urls = ["--input", f"s3://{BUCKET}/input/", "--lightly", f"s3://{BUCKET}/from_cli/"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lightly_pipeline", "run", *urls, "--n-samples", "9", "--json"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)["selected"]
+    assert [(f["video"], f["frame_index"], f["image"]) for f in printed] == chosen(reference)
+
+    definitions = build_definitions(Dataset("a", input=buckets[0], lightly=buckets[1]))
+    catalog, *rest = [a for a in definitions.assets if isinstance(a, dg.AssetsDefinition)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([catalog], instance=instance, resources=definitions.resources)
+        keys = instance.get_dynamic_partitions("a_videos")
+        dg.materialize(
+            rest,
+            instance=instance,
+            resources=definitions.resources,
+            run_config={"resources": {"selection_config": {"config": {"n_samples": 9}}}},
+            tags={
+                "dagster/asset_partition_range_start": keys[0],
+                "dagster/asset_partition_range_end": keys[-1],
+            },
+        )
+    images = {item.path for item in buckets[1].list(".lightly/frames/")}
+    assert images == {frame.image for frame in reference.selected}

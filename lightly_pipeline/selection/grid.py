@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lightly_pipeline.errors import LightlyPipelineError
 
 _GRID = 2.0**25
-_BLOCK_ROWS = 16384
+_BLOCK_ROWS = 1024
 _SHOWN = 10
 
 

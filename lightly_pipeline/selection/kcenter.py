@@ -146,8 +146,8 @@ def _pass_per_pick(state: _State) -> None:
 
 def _improve(state: _State, rows: NDArray[np.int64], pick: int) -> None:
     """Lowers the distances of rows to that of a pick, in blocks to bound memory."""
-    for start in range(0, len(rows), 8192):
-        part = rows[start : start + 8192]
+    for start in range(0, len(rows), 2048):
+        part = rows[start : start + 2048]
         squared = state.exact(part, np.full(len(part), pick))
         state.distances[part] = np.minimum(state.distances[part], squared)
 

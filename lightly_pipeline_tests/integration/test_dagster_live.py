@@ -14,9 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
-from lightly_pipeline import Dataset, LocalDatasource, run
+from lightly_pipeline import Dataset, LocalDatasource, S3Datasource, run
+from lightly_pipeline_tests.support.s3_servers import (
+    ACCESS_KEY,
+    SECRET_KEY,
+    has_swift,
+    swift_server,
+)
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,7 +125,30 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def dagster(folders: Path) -> Iterator[Dagster]:
+def bucket_environment(folders: Path) -> Iterator[dict[str, str]]:
+    """Environment of a store with the same videos in a bucket; empty where there is none."""
+    if not has_swift():
+        yield {}
+        return
+    (folders / "swift").mkdir()
+    with swift_server(folders / "swift") as url:
+        keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
+        client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
+        client.create_bucket(Bucket="live")
+        for file in (folders / "in").rglob("*.*"):
+            client.upload_file(str(file), "live", f"in/{file.relative_to(folders / 'in')}")
+        with (folders / "datasets.yaml").open("a") as datasets:
+            datasets.write("  bucket: {input: s3://live/in/, lightly: s3://live/out/}\n")
+        yield {
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_S3": url,
+        }
+
+
+@pytest.fixture(scope="module")
+def dagster(folders: Path, bucket_environment: dict[str, str]) -> Iterator[Dagster]:
     if not (ROOT / "workspace.yaml").exists():
         pytest.skip("not in a checkout")
     home = folders / "home"
@@ -129,6 +159,7 @@ def dagster(folders: Path) -> Iterator[Dagster]:
         port = probe.getsockname()[1]
     environment = {
         **os.environ,
+        **bucket_environment,
         "DAGSTER_HOME": str(home),
         "LIGHTLY_PIPELINE_DATASETS": str(folders / "datasets.yaml"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -178,6 +209,24 @@ def test_one_launch_gives_the_same_frames_as_python(
     run_id = dagster.launch("launched_run_job", TEN)
     assert dagster.ended(run_id) == "SUCCESS", dagster.failures(run_id)
     assert images(folders, "launched") == expected
+
+
+def test_one_launch_on_a_bucket_gives_the_same_frames_and_keeps_the_secret(
+    dagster: Dagster, folders: Path, expected: set[str], bucket_environment: dict[str, str]
+) -> None:
+    if not bucket_environment:
+        pytest.skip("Swift is not installed (Linux only)")
+    run_id = dagster.launch("bucket_run_job", TEN)
+    assert dagster.ended(run_id) == "SUCCESS", dagster.failures(run_id)
+    store = S3Datasource(
+        "s3://live/out/",
+        endpoint_url=bucket_environment["AWS_ENDPOINT_URL_S3"],
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+    )
+    assert {item.path for item in store.list(".lightly/frames/")} == expected
+    kept = [f for f in (folders / "home").rglob("*") if f.is_file()]
+    assert not any(SECRET_KEY.encode() in file.read_bytes() for file in kept)
 
 
 def test_a_wrong_block_fails_within_seconds_with_our_message(dagster: Dagster) -> None:
