@@ -64,7 +64,8 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 def buckets(server: str, folder: Path) -> tuple[S3Datasource, S3Datasource]:
     # A session of its own: boto3's default one would keep the keys of the store before.
     bucket = boto3.Session().resource("s3", endpoint_url=server).Bucket(BUCKET)
-    bucket.create()
+    if bucket.creation_date is None:
+        bucket.create()
     for item in bucket.objects.all():
         item.delete()
     for file in folder.rglob("*.m*"):
