@@ -31,7 +31,7 @@ class Picks:
 
     Attributes:
         indices: Shape (k,), int64.
-        squared_distances: Shape (k,), float64: to the picks before; inf for the first of all.
+        squared_distances: Shape (k,), float64: to the nearest row chosen before; inf if there was none.
         next_squared_distance: Of the pick that would have come next; None if no row is left.
     """
 
@@ -44,6 +44,7 @@ def farthest_first(
     embeddings: GridEmbeddings,
     k: int,
     *,
+    preselected: NDArray[np.int64] | None = None,
     stop_squared_distance: float = 0.0,
     progress: Progress = silent,
 ) -> Picks:
@@ -51,19 +52,23 @@ def farthest_first(
 
     Args:
         embeddings: N rows on the grid.
-        k: Rows wanted; at most N are given.
+        k: Rows wanted, the preselected ones not counted; at most all others are given.
+        preselected: Rows that count as chosen already, in any order: they are never returned, and
+            the first pick is the row farthest from them.
         stop_squared_distance: Stop when the best row is strictly nearer than this.
         progress: Told about picks.
 
     Returns:
-        The picks; the first is row 0. The sequence for k is a prefix of that for any larger k.
+        The picks; without preselected rows the first is row 0. The sequence for k is a prefix of
+        that for any larger k.
     """
-    k = min(k, len(embeddings))
+    known = np.unique(np.asarray([] if preselected is None else preselected, dtype=np.int64))
+    k = min(k, len(embeddings) - len(known))
     if k <= 0:
         return Picks(np.empty(0, np.int64), np.empty(0), None)
     state = _State(embeddings, stop_squared_distance, k, progress)
-    state.take(0, np.inf)
-    _pass_per_pick(state) if k < _BATCHED_FROM else _batched(state)
+    if _begin(state, known):
+        _pass_per_pick(state) if k < _BATCHED_FROM else _batched(state)
     rest = float(state.distances.max())
     picks = state.picks
     progress("select", len(picks), k, "picks")
@@ -118,6 +123,20 @@ class _State:
         bound = (self.norms[rows] + pick_norm - self.distances[rows]) / 2 - self.slack
         improved: NDArray[np.bool_] = products > bound
         return improved
+
+
+def _begin(state: _State, known: NDArray[np.int64]) -> bool:
+    """Applies what is chosen already and takes the first row; returns whether there was one."""
+    if not len(known):
+        state.take(0, np.inf)
+        return True
+    state.distances[known] = _CHOSEN
+    _apply(state, known)
+    best = int(np.argmax(state.distances))
+    if state.distances[best] < state.stop:
+        return False
+    state.take(best, float(state.distances[best]))
+    return True
 
 
 def _pass_per_pick(state: _State) -> None:

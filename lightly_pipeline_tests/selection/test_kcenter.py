@@ -1,5 +1,7 @@
 """Farthest-first gives the sequence of its definition, however it gets there."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,20 +14,23 @@ from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.kcenter import farthest_first
 
 
-def naive(vectors: np.ndarray, k: int, stop: float = 0.0) -> list[int]:
+def naive(
+    vectors: np.ndarray, k: int, stop: float = 0.0, known: Sequence[int] = ()
+) -> list[int]:
     """Farthest-first by the letter, in float64."""
     rows = vectors.astype(np.float64)
-    norms = (rows * rows).sum(1)
-    picks = [0] if k else []
+    picks: list[int] = []
     distances = np.full(len(rows), np.inf)
-    while len(picks) < k:
-        squared = norms + norms[picks[-1]] - 2 * rows @ rows[picks[-1]]
-        distances = np.minimum(distances, squared)
-        distances[picks] = -1
+    for row in known:
+        distances = np.minimum(distances, ((rows - rows[row]) ** 2).sum(1))
+    distances[list(known)] = -1
+    while len(picks) < min(k, len(rows) - len(set(known))):
         best = int(np.argmax(distances))
         if distances[best] < stop:
             break
         picks.append(best)
+        distances = np.minimum(distances, ((rows - rows[best]) ** 2).sum(1))
+        distances[[*picks, *known]] = -1
     return picks
 
 
@@ -72,6 +77,31 @@ def test_stops_only_strictly_below_the_distance(rows: np.ndarray, data: st.DataO
     picks = farthest_first(grid, len(rows), stop_squared_distance=stop)
     assert picks.indices.tolist() == naive(grid.vectors, len(rows), stop)
     assert picks.indices.tolist() == everything.indices[: len(picks.indices)].tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=SMALL, k=st.integers(0, 65), data=st.data())
+def test_preselected_rows_count_as_chosen(rows: np.ndarray, k: int, data: st.DataObject) -> None:
+    grid = prepare_embeddings(rows.copy())
+    known = data.draw(st.lists(st.integers(0, len(rows) - 1)))
+    stop = data.draw(st.sampled_from([0.0, 0.1, 2.0]))
+    picks = farthest_first(
+        grid, k, preselected=np.array(known, dtype=np.int64), stop_squared_distance=stop
+    )
+    assert picks.indices.tolist() == naive(grid.vectors, k, stop, known)
+
+
+def test_nothing_is_left_when_everything_is_preselected() -> None:
+    picks = farthest_first(embeddings(9, 3), 4, preselected=np.arange(9))
+    assert len(picks.indices) == 0
+    assert picks.next_squared_distance is None
+
+
+def test_copies_of_preselected_rows_come_last() -> None:
+    rows = np.array([[1, 0], [1, 0], [0, 1], [1, 1], [1, 0]], dtype=np.float32)
+    picks = farthest_first(prepare_embeddings(rows), 5, preselected=np.array([4]))
+    assert picks.indices.tolist() == [2, 3, 0, 1]
+    assert picks.squared_distances[-2:].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("normalize", [True, False])
