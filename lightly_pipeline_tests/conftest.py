@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lightly_pipeline_tests.support.videos import RECIPES, make_video
+from lightly_pipeline_tests.support.videos import VideoFolder
 
 os.environ.setdefault("SVT_LOG", "1")
 
 
 @pytest.fixture(scope="session")
-def fixture_videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """All recipes, encoded once per session."""
-    folder = tmp_path_factory.mktemp("videos")
-    return {recipe.name: make_video(folder, recipe) for recipe in RECIPES}
+def fixture_videos(tmp_path_factory: pytest.TempPathFactory) -> VideoFolder:
+    """A video for every pair of container and codec, encoded when first asked for."""
+    return VideoFolder(tmp_path_factory.mktemp("videos"))
 
 
 @pytest.fixture(scope="session")

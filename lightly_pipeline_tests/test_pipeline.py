@@ -18,6 +18,7 @@ from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
 from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.tables import source as table_source
+from lightly_pipeline.video import DecodeLimits
 from lightly_pipeline_tests.support.videos import RECIPES, Recipe, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -248,7 +249,7 @@ def test_a_video_that_killed_an_attempt_is_decoded_in_a_child(videos: Path, tmp_
 @pytest.mark.parametrize(
     ("bound", "value", "reason"),
     [
-        ("_MIN_DEADLINE_S", 0.05, "exceeded"),
+        ("LIMITS", DecodeLimits(min_time_s=0.05, time_per_playing_s=0), "exceeded"),
         ("CHILD_MEMORY_BYTES", 1024**2, "crashed|more memory than allowed"),
     ],
 )
@@ -257,11 +258,10 @@ def test_a_decoder_that_dies_or_never_ends_costs_one_video(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     bound: str,
-    value: float,
+    value: DecodeLimits | int,
     reason: str,
 ) -> None:
     leave_marker(tmp_path, "a.mp4")
-    monkeypatch.setattr(table_source, "_DEADLINE_S_PER_BYTE", 0)
     monkeypatch.setattr(table_source, bound, value)
     result = run(dataset(tmp_path), selection_config=n(12))
     assert list(result.corrupt_videos) == ["a.mp4"]

@@ -15,18 +15,20 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.tables.outcome import VideoOutcome
-from lightly_pipeline.video import FrameIndex, FrameRow, Video, open_video
+from lightly_pipeline.video import DecodeLimits, FrameIndex, FrameRow, Video, open_video
 from lightly_pipeline.video.isolated import IsolatedVideo
 
 CHILD_MEMORY_BYTES = 4 * 1024**3
-_MIN_DEADLINE_S = 120.0
-# A child gets twenty times the playing time of a video of 1 Mbit/s, as a bound for slow codecs.
-_DEADLINE_S_PER_BYTE = 20 * 8 / 1e6
+LIMITS = DecodeLimits()
 
 
 @contextmanager
 def opened(
-    source: Datasource, video: StoredObject, *, isolated: bool
+    source: Datasource,
+    video: StoredObject,
+    *,
+    isolated: bool,
+    index: FrameIndex | None = None,
 ) -> Iterator[Video | IsolatedVideo]:
     """Opens a video for decoding.
 
@@ -34,6 +36,7 @@ def opened(
         source: The INPUT datasource.
         video: The version that was listed.
         isolated: Decode in a child process with a deadline and a memory bound.
+        index: Of the whole video, for fetching frames.
 
     Raises:
         CorruptVideoError: The content is not a video.
@@ -41,7 +44,7 @@ def opened(
     """
     with source.open(video.path, etag=video.etag) as file:
         if not isolated:
-            with open_video(file) as opened_video:
+            with open_video(file, index=index, limits=LIMITS) as opened_video:
                 yield opened_video
             return
         with tempfile.TemporaryDirectory(prefix="lightly-pipeline-") as folder:
@@ -50,8 +53,10 @@ def opened(
                 shutil.copyfileobj(file, target, 1024 * 1024)
             with IsolatedVideo(
                 copy,
-                deadline_s=_MIN_DEADLINE_S + video.size_bytes * _DEADLINE_S_PER_BYTE,
+                deadline_s=LIMITS.allowed_time_s(video.size_bytes),
                 memory_bytes=CHILD_MEMORY_BYTES,
+                index=index,
+                limits=LIMITS,
             ) as child:
                 yield child
 
@@ -63,12 +68,12 @@ def fetch_frames(
     rows: Sequence[FrameRow],
     indices: Sequence[int],
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yields (frame index, RGB array (H, W, 3) uint8) of exactly these frames, ascending.
+    """Yields (frame index, RGB array (H, W, 3) uint8) of exactly these frames as it reaches them.
 
     Raises:
         FrameChangedError: Some frames could not be reproduced; the others were yielded before.
     """
     index = FrameIndex.from_table(rows, outcome.report)
-    with opened(source, video, isolated=outcome.isolated) as opened_video:
-        for frame in opened_video.fetch([rows[i] for i in indices], index):
+    with opened(source, video, isolated=outcome.isolated, index=index) as opened_video:
+        for frame in opened_video.fetch(indices, ordered=False):
             yield frame.index, frame.to_rgb()

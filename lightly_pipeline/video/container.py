@@ -3,10 +3,9 @@
 Gives the container and the stream to read; decoding is in `decode.py`.
 """
 
-import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +14,7 @@ import av
 import av.stream
 
 from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video.bounds import Meter, MeteredReader
 from lightly_pipeline.video.messages import capture_messages
 from lightly_pipeline.video.types import DecodeLimits, VideoInfo
 
@@ -38,11 +38,12 @@ _SLOW = (
 
 @dataclass(frozen=True, slots=True)
 class OpenedStream:
-    """An open container and the one stream of it that is read."""
+    """An open container, the one stream of it that is read, and what that costs."""
 
     container: Any
     stream: Any
     info: VideoInfo
+    meter: Meter
 
 
 @contextmanager
@@ -59,60 +60,42 @@ def open_stream(
         CorruptVideoError: It is not a video this package reads, with the reason.
         OSError: From the reader, unchanged.
     """
-    file = str(Path(source)) if isinstance(source, str | os.PathLike) else _Reader(source)
-    container = _open(file, limits)
-    try:
-        stream, note = _choose_stream(container)
-        for other in container.streams:
-            if other is not stream:
-                other.discard = av.stream.Discard.all
-        _prepare(stream, limits)
-        yield OpenedStream(container, stream, _info(container, stream, note))
-    finally:
-        # An unclosed container leaks 2 MB until the garbage collector finds it.
-        container.close()
-
-
-class _Reader:
-    """Hands FFmpeg the content of a reader and nothing else, from its first byte on.
-
-    Without a name, which FFmpeg would judge the content by, and with FFmpeg's own answer to seeks
-    outside of files, which broken ones ask for and Python raises on.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        file.seek(0)
-        self.read = file.read
-        self.tell = file.tell
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+    with _as_file(source) as file:
+        reader = MeteredReader(file, limits)
+        with capture_messages(), reader.meter.running():
+            container = _open(reader, limits)
         try:
-            return self._file.seek(offset, whence)
-        except (OSError, OverflowError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno != errno.EINVAL:
-                raise
-            return -errno.EINVAL
+            stream, note = _choose_stream(container)
+            for other in container.streams:
+                if other is not stream:
+                    other.discard = av.stream.Discard.all
+            _prepare(stream, limits)
+            info = _info(container, stream, note)
+            reader.meter.expect(info.duration_s)
+            yield OpenedStream(container, stream, info, reader.meter)
+        finally:
+            # An unclosed container leaks 2 MB until the garbage collector finds it.
+            container.close()
 
-    def seekable(self) -> bool:
-        return True
+
+def _as_file(source: str | os.PathLike[str] | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    if isinstance(source, str | os.PathLike):
+        return Path(source).open("rb", buffering=0)
+    return nullcontext(source)
 
 
-def _open(file: "str | _Reader", limits: DecodeLimits) -> Any:
+def _open(reader: MeteredReader, limits: DecodeLimits) -> Any:
     options = {
         "format_whitelist": _DEMUXERS,
-        "protocol_whitelist": "file",
+        "protocol_whitelist": "",
         "max_pixels": str(limits.max_pixels),
     }
-    with capture_messages():
-        try:
-            return av.open(
-                file, options=options, metadata_errors="replace", buffer_size=_BUFFER_BYTES
-            )
-        except (FileNotFoundError, IsADirectoryError, PermissionError):
-            raise
-        except (av.FFmpegError, MemoryError) as error:
-            raise CorruptVideoError(_open_reason(error)) from None
+    try:
+        return av.open(
+            reader, options=options, metadata_errors="replace", buffer_size=_BUFFER_BYTES
+        )
+    except (av.FFmpegError, MemoryError) as error:
+        raise CorruptVideoError(_open_reason(error)) from None
 
 
 def _open_reason(error: av.FFmpegError | MemoryError) -> str:

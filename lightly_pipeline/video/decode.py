@@ -34,6 +34,7 @@ class Pass:
 
     def __init__(self, opened: OpenedStream, limits: DecodeLimits) -> None:
         self._container, self._stream = opened.container, opened.stream
+        self._meter = opened.meter
         self._limits = limits
         self._messages: Counter[str] = Counter()
         self._errors: list[PacketError] = []
@@ -73,8 +74,9 @@ class Pass:
     def _packets(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
         while self._errors_in_a_row < self._limits.max_errors_in_a_row:
+            self._meter.check()
             try:
-                with capture_messages(self._messages):
+                with self._meter.running(), capture_messages(self._messages):
                     packet = next(packets)
             except (StopIteration, EOFError):
                 return
@@ -91,7 +93,7 @@ class Pass:
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
-            with capture_messages(self._messages):
+            with self._meter.running(), capture_messages(self._messages):
                 frames = self._stream.codec_context.decode(packet)
         except EOFError:
             return []
@@ -110,6 +112,7 @@ class Pass:
                 self._orientations.add(str(self.orientation))
             self._n_flagged += frame.is_corrupt
             self.n_frames += 1
+            self._meter.note_frame()
             yield frame
 
     def _note_orientation(self, frame: Any) -> None:

@@ -6,9 +6,11 @@ rung reproduces is an error, never another picture.
 """
 
 import os
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, BinaryIO
 
 import av
@@ -19,7 +21,7 @@ from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.messages import capture_messages
-from lightly_pipeline.video.orientation import Orientation, orientation_of
+from lightly_pipeline.video.orientation import orientation_of
 from lightly_pipeline.video.pixels import FullImages, checksum
 from lightly_pipeline.video.types import DecodeLimits, FrameIndex, FrameRow
 
@@ -65,15 +67,17 @@ class Fetcher:
         self._source, self._index, self._limits = source, index, limits
         self._images = FullImages()
         self._left: dict[int, FrameRow] = {}
+        self._key_indices = [row.index for row in index.rows if row.keyframe]
 
-    def fetch(self, rows: Sequence[FrameRow]) -> Iterator[FetchedFrame]:
-        """Yields the frames of `rows`, those of one rung in ascending order, one at a time.
+    def fetch(self, indices: Iterable[int]) -> Iterator[FetchedFrame]:
+        """Yields frames once each, those of one rung in ascending order, one at a time.
 
         Raises:
+            IndexError: There is no such frame.
             FrameChangedError: Some could not be reproduced; the others were yielded before.
-            CorruptVideoError: The file cannot be opened any more.
+            CorruptVideoError: The file cannot be opened any more, or the limits are exceeded.
         """
-        self._left = {row.index: row for row in rows}
+        self._left = {i: self._row(i) for i in sorted(set(indices))}
         if not self._left:
             return
         for rung in (self._by_seeking, self._by_skipping, self._sequentially):
@@ -83,13 +87,29 @@ class Fetcher:
                 return
         raise FrameChangedError(sorted(self._left))
 
+    def _row(self, index: int) -> FrameRow:
+        rows = self._index.rows
+        if not 0 <= index < len(rows):
+            raise IndexError(
+                f"there is no frame {index}: the video has frames 0 to {len(rows) - 1}"
+            )
+        return rows[index]
+
+    def _key_before(self, index: int) -> int:
+        """Returns the position in `_key_indices` of the last key frame at or before `index`."""
+        return max(bisect_right(self._key_indices, index) - 1, 0)
+
+    def _has_increasing_pts(self) -> bool:
+        known = [row.pts for row in self._index.rows if row.pts is not None]
+        return len(known) == len(self._index.rows) and all(a < b for a, b in pairwise(known))
+
     def _by_seeking(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
         container = opened.info.container
         if not any(name in container for name in _SEEKABLE):
             return
-        if not self._index.key_indices or not self._index.has_increasing_pts():
+        if not self._key_indices or not self._has_increasing_pts():
             return
-        groups = groupby(sorted(self._left), key=self._index.key_before)
+        groups = groupby(sorted(self._left), key=self._key_before)
         for key, indices in [(key, list(indices)) for key, indices in groups]:
             yield from self._from_key(opened, key, [self._left[i] for i in indices])
 
@@ -100,8 +120,8 @@ class Fetcher:
         skips = [_SKIP_UNREFERENCED] + [_NO_SKIP] * (_KEYS_BACK - 1)
         for back, skip in enumerate(skips):
             # The first repetition only takes back the skipping, the others start earlier.
-            start = self._index.key_indices[max(key - max(back - 1, 0), 0)]
-            pts = self._index.pts[start]
+            start = self._key_indices[max(key - max(back - 1, 0), 0)]
+            pts = self._index.rows[start].pts
             left = {row.pts: row for row in rows if row.index in self._left}
             try:
                 with capture_messages():
@@ -133,9 +153,9 @@ class Fetcher:
                 until = max(until, starts[ordinal])
             if ordinal > until:
                 continue
-            yield from self._matching(_decode(context, packet), by_checksum)
+            yield from self._matching(_decode(opened, packet), by_checksum)
             if ordinal == until or packet.size == 0:
-                yield from self._matching(_decode(context, None), by_checksum)
+                yield from self._matching(_decode(opened, None), by_checksum)
                 context.flush_buffers()
             if not self._left:
                 return
@@ -145,10 +165,10 @@ class Fetcher:
         ordinals = [packet.ordinal for packet in self._index.key_packets]
         starts: dict[int, int] = {}
         for index in sorted(self._left):
-            before = [ordinal for ordinal in ordinals if ordinal <= index]
-            if not before:
+            n_before = bisect_right(ordinals, index)
+            if not n_before:
                 continue
-            start = before[max(len(before) - 2, 0)]
+            start = ordinals[max(n_before - 2, 0)]
             starts[start] = max(starts.get(start, 0), index + _REORDER_ROOM)
         return starts
 
@@ -176,14 +196,37 @@ class Fetcher:
         """Yields `frame` for each row whose checksum it has."""
         if not rows or checksum(frame) != rows[0].checksum:
             return
-        rgb = self._images.of(frame, _orientation(frame))
+        rgb = self._images.of(frame, orientation_of(frame))
         for row in rows:
             del self._left[row.index]
             yield FetchedFrame(row.index, row.pts, row.time_s, rung, rgb)
 
 
-def _orientation(frame: Any) -> Orientation:
-    return orientation_of(frame)
+def in_order(indices: Sequence[int], frames: Iterable[FetchedFrame]) -> Iterator[FetchedFrame]:
+    """Yields `frames`, which come in any order, in the order of `indices`, repetitions included.
+
+    Raises:
+        FrameChangedError: From `frames`, after all others were yielded.
+    """
+    uses = Counter(indices)
+    reached: dict[int, FetchedFrame] = {}
+    arriving = iter(frames)
+    changed: FrameChangedError | None = None
+    for index in indices:
+        while index not in reached and changed is None:
+            try:
+                frame = next(arriving)
+            except FrameChangedError as error:
+                changed = error
+            else:
+                reached[frame.index] = frame
+        if index in reached:
+            yield reached[index]
+            uses[index] -= 1
+            if not uses[index]:
+                del reached[index]
+    if changed is not None:
+        raise changed
 
 
 def _until_sent(opened: OpenedStream, wanted: set[int | None], skip: str) -> Iterator[Any]:
@@ -198,10 +241,10 @@ def _until_sent(opened: OpenedStream, wanted: set[int | None], skip: str) -> Ite
             is_wanted = packet.pts in wanted
             wanted.discard(packet.pts)
             context.skip_frame = _NO_SKIP if is_wanted else skip
-            yield from _decode(context, packet)
+            yield from _decode(opened, packet)
             if not wanted:
                 break
-        yield from _decode(context, None)
+        yield from _decode(opened, None)
     finally:
         context.skip_frame = _NO_SKIP
 
@@ -209,17 +252,21 @@ def _until_sent(opened: OpenedStream, wanted: set[int | None], skip: str) -> Ite
 def _packets(opened: OpenedStream) -> Iterator[Any]:
     packets = opened.container.demux(opened.stream)
     while True:
+        opened.meter.check()
         try:
-            with capture_messages():
+            with opened.meter.running(), capture_messages():
                 packet = next(packets)
-        except (StopIteration, av.FFmpegError):
+        except (StopIteration, EOFError, av.FFmpegError):
             return
         yield packet
 
 
-def _decode(context: Any, packet: Any) -> list[Any]:
+def _decode(opened: OpenedStream, packet: Any) -> list[Any]:
     try:
-        with capture_messages():
-            return list(context.decode(packet))
-    except (av.FFmpegError, MemoryError):
+        with opened.meter.running(), capture_messages():
+            frames = list(opened.stream.codec_context.decode(packet))
+    except (EOFError, av.FFmpegError, MemoryError):
         return []
+    if frames:
+        opened.meter.note_frame()
+    return frames

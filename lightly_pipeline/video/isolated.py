@@ -11,11 +11,11 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from lightly_pipeline.video.types import (
     VideoInfo,
 )
 
+if TYPE_CHECKING:
+    from lightly_pipeline.video.fetch import FetchedFrame
+
 _LENGTH = struct.Struct("<II")
 
 
@@ -41,6 +44,7 @@ class IsolatedVideo:
         path: A local file.
         deadline_s: Wall time after which the child is killed, for each call.
         memory_bytes: Address space that the child may take (on systems that enforce it).
+        index: The index of the video, needed by `fetch`.
         limits: Bounds on what the file may cost.
     """
 
@@ -50,9 +54,10 @@ class IsolatedVideo:
         *,
         deadline_s: float,
         memory_bytes: int,
+        index: FrameIndex | None = None,
         limits: DecodeLimits | None = None,
     ) -> None:
-        self._path = Path(path)
+        self._path, self._index = Path(path), index
         self._deadline_s, self._memory_bytes = deadline_s, memory_bytes
         self._limits = limits or DecodeLimits()
         self._info: VideoInfo | None = None
@@ -101,14 +106,31 @@ class IsolatedVideo:
                 )
                 yield DecodedFrame(FrameRow(**header["row"]), small)
 
-    def fetch(self, rows: Sequence[FrameRow], index: FrameIndex) -> Iterator[Any]:
-        """Yields exactly the frames of `rows`, as `Video.fetch`."""
+    def index(self) -> FrameIndex:
+        """Returns the index of the whole video, as `Video.index`."""
+        if self._index is None:
+            rows = [frame.row for frame in self.frames()]
+            self._index = FrameIndex(rows, self.report.key_packets)
+        return self._index
+
+    def fetch(self, indices: Iterable[int], *, ordered: bool = True) -> Iterator["FetchedFrame"]:
+        """Yields exactly these frames, as `Video.fetch`."""
+        from lightly_pipeline.video.fetch import in_order
+
+        wanted = [int(index) for index in indices]
+        frames = self._fetch(wanted, self.index())
+        return in_order(wanted, frames) if ordered else frames
+
+    def _fetch(self, indices: Sequence[int], index: FrameIndex) -> Iterator["FetchedFrame"]:
         from lightly_pipeline.video.fetch import FetchedFrame
 
-        request = {"rows": [asdict(row) for row in rows], "index": asdict(index)}
-        by_index = {row.index: row for row in rows}
+        request = {
+            "indices": indices,
+            "rows": [astuple(row) for row in index.rows],
+            "key_packets": index.key_packets,
+        }
         for header, payload in self._ask(request):
-            row = by_index[header["index"]]
+            row = index.rows[header["index"]]
             rgb = np.frombuffer(payload, np.uint8).reshape(header["shape"])
             yield FetchedFrame(row.index, row.pts, row.time_s, header["rung"], rgb)
 
@@ -233,15 +255,11 @@ def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
 def _serve_fetch(request: dict[str, Any], output: IO[bytes]) -> None:
     from lightly_pipeline.video.reader import open_video
 
-    rows = [FrameRow(**row) for row in request["rows"]]
-    values = request["index"]
-    index = FrameIndex(
-        tuple(values["pts"]),
-        tuple(values["key_indices"]),
-        tuple(KeyPacket(*packet) for packet in values["key_packets"]),
-    )
-    with open_video(request["path"], limits=DecodeLimits(**request["limits"])) as video:
-        for frame in video.fetch(rows, index):
+    rows = [FrameRow(*row) for row in request["rows"]]
+    index = FrameIndex(rows, [KeyPacket(*packet) for packet in request["key_packets"]])
+    limits = DecodeLimits(**request["limits"])
+    with open_video(request["path"], index=index, limits=limits) as video:
+        for frame in video.fetch(request["indices"], ordered=False):
             rgb = frame.to_rgb()
             header = {"kind": "fetched", "index": frame.index, "rung": frame.rung}
             _send(output, {**header, "shape": rgb.shape}, rgb.tobytes())

@@ -4,17 +4,21 @@ Puts the modules beside it together; each of them does one part.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from fractions import Fraction
+from functools import partial
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
-from lightly_pipeline.video.fetch import FetchedFrame, Fetcher
+from lightly_pipeline.video.fetch import FetchedFrame, Fetcher, in_order
 from lightly_pipeline.video.orientation import Orientation
-from lightly_pipeline.video.pixels import SmallImages, checksum
+from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
@@ -27,18 +31,29 @@ from lightly_pipeline.video.types import (
 
 
 def open_video(
-    source: str | os.PathLike[str] | BinaryIO, *, limits: DecodeLimits | None = None
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    index: FrameIndex | None = None,
+    limits: DecodeLimits | None = None,
 ) -> "Video":
     """Opens a video; use it as a context manager.
 
+        with open_video("video.mp4") as video:
+            for frame in video.frames():
+                print(frame.index, frame.pts, frame.time_s)
+            for frame in video.fetch([24, 7]):
+                show(frame.to_rgb())
+
     Args:
         source: A path, or a seekable binary reader (read, seek and tell are used).
+        index: The index that an earlier pass over the same content gave; `fetch` makes one
+            without.
         limits: Bounds on what an untrusted file may cost.
 
     Raises:
         CorruptVideoError: It is not a video this package reads.
     """
-    return Video(source, limits or DecodeLimits())
+    return Video(source, index, limits or DecodeLimits())
 
 
 class Video:
@@ -48,8 +63,14 @@ class Video:
         info: What the container says.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO, limits: DecodeLimits) -> None:
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        index: FrameIndex | None,
+        limits: DecodeLimits,
+    ) -> None:
         self._source, self._limits = source, limits
+        self._index = index
         self._report: DecodeReport | None = None
         self._context: AbstractContextManager[OpenedStream] | None = open_stream(source, limits)
         self._opened: OpenedStream | None = self._context.__enter__()
@@ -97,24 +118,49 @@ class Video:
         decoding = Pass(opened, self._limits)
         time_base = opened.stream.time_base
         small = SmallImages(frame_input) if frame_input is not None else None
+        picture = _CurrentPicture()
         for frame in decoding.frames():
             orientation = decoding.orientation
             row = _row(decoding.n_frames - 1, frame, orientation, time_base)
-            yield DecodedFrame(row, small.of(frame, orientation) if small else None)
+            picture.show(row.index, frame, orientation)
+            yield DecodedFrame(
+                row,
+                small.of(frame, orientation) if small else None,
+                partial(picture.rgb, row.index),
+            )
+        picture.clear()
         self._report = decoding.report()
 
-    def fetch(self, rows: Sequence[FrameRow], index: FrameIndex) -> Iterator[FetchedFrame]:
-        """Yields exactly the frames of `rows`, each proven by its checksum.
-
-        Args:
-            rows: Rows of the wanted frames as an earlier pass gave them.
-            index: The index of the whole video.
+    def index(self) -> FrameIndex:
+        """Returns the index of the whole video: the one given, or made in a pass of its own.
 
         Raises:
-            FrameChangedError: Some could not be reproduced; the others were yielded before.
+            CorruptVideoError: No frame could be decoded, or the limits are exceeded.
         """
+        if self._index is None:
+            rows = [frame.row for frame in self.frames()]
+            self._index = FrameIndex(rows, self.report.key_packets)
+        return self._index
+
+    def fetch(self, indices: Iterable[int], *, ordered: bool = True) -> Iterator[FetchedFrame]:
+        """Yields exactly these frames, each proven by its checksum.
+
+        Args:
+            indices: Positions among the video's decoded frames.
+            ordered: Yield in the order asked for; frames that are reached too early wait in
+                memory. Otherwise each one, once, as soon as it is reached, which is ascending
+                but for the few that need another way.
+
+        Raises:
+            IndexError: There is no such frame.
+            FrameChangedError: Some could not be reproduced; the others were yielded before.
+            CorruptVideoError: The video cannot be opened any more, or the limits are exceeded.
+        """
+        wanted = [int(index) for index in indices]
+        index = self.index()
         self.close()
-        return Fetcher(self._source, index, self._limits).fetch(rows)
+        frames = Fetcher(self._source, index, self._limits).fetch(wanted)
+        return in_order(wanted, frames) if ordered else frames
 
     def _fresh(self) -> OpenedStream:
         """Returns the stream at its start: the one opened first, or a new one."""
@@ -126,8 +172,39 @@ class Video:
         return opened
 
 
+class _CurrentPicture:
+    """The one decoded frame of a pass whose planes are kept."""
+
+    def __init__(self) -> None:
+        self._images = FullImages()
+        self.clear()
+
+    def show(self, index: int, frame: Any, orientation: Orientation) -> None:
+        self._index, self._frame, self._orientation = index, frame, orientation
+
+    def clear(self) -> None:
+        self._index, self._frame, self._orientation = -1, None, Orientation()
+
+    def rgb(self, index: int) -> NDArray[np.uint8]:
+        if index != self._index:
+            raise RuntimeError(
+                f"the pass went on from frame {index}: take its picture before the next frame, "
+                f"or fetch([{index}])"
+            )
+        return self._images.of(self._frame, self._orientation)
+
+
 def _row(index: int, frame: Any, orientation: Orientation, time_base: Fraction | None) -> FrameRow:
     pts = frame.pts
     width, height = orientation.size(frame.width, frame.height)
     time_s = float(pts * time_base) if pts is not None and time_base is not None else None
-    return FrameRow(index, pts, time_s, bool(frame.key_frame), width, height, checksum(frame))
+    return FrameRow(
+        index,
+        pts,
+        time_s,
+        bool(frame.key_frame),
+        bool(frame.is_corrupt),
+        width,
+        height,
+        checksum(frame),
+    )

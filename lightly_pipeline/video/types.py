@@ -3,10 +3,8 @@
 No decoding happens here and nothing heavy is imported: encoders and tables share these types.
 """
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -34,15 +32,37 @@ class FrameInput:
 class DecodeLimits:
     """Bounds on what an untrusted file may cost.
 
+    Time is the processor time of FFmpeg in the decoding thread: a slow store, a busy machine and
+    whoever takes the frames cost a video nothing.
+
     Attributes:
         max_pixels: Largest picture, width times height (default 8192 x 4320).
         max_frames: Frames after which a stream is taken for endless.
         max_errors_in_a_row: Undecodable packets after which the rest is given up.
+        min_time_s: Time that every video has.
+        time_per_playing_s: Seconds for each second of playing time.
+        max_time_without_frame_s: Time after which a decoder is taken for stuck.
+        max_reads: Bytes read, as a multiple of the file's size.
     """
 
     max_pixels: int = 8192 * 4320
     max_frames: int = 2_000_000
     max_errors_in_a_row: int = 1000
+    min_time_s: float = 120.0
+    time_per_playing_s: float = 20.0
+    max_time_without_frame_s: float = 30.0
+    max_reads: float = 16.0
+
+    def allowed_time_s(self, size_bytes: int, duration_s: float | None = None) -> float:
+        """Returns how long decoding may take.
+
+        Args:
+            size_bytes: Of the file; it plays at least as long as at 1 Mbit/s, for many files name
+                no duration.
+            duration_s: By the container, if known.
+        """
+        playing_s = max(size_bytes * 8 / 1e6, duration_s or 0.0)
+        return max(self.min_time_s, self.time_per_playing_s * playing_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +74,7 @@ class FrameRow:
         pts: Presentation time in the stream's time base; None where the file has none.
         time_s: `pts` in seconds; None where the file has none.
         keyframe: The decoder's flag.
+        corrupt: The decoder's flag of a picture with parts missing.
         width: Of the upright frame, pixels.
         height: Of the upright frame, pixels.
         checksum: xxh3_64 of the visible bytes of all planes, with size and format mixed in.
@@ -63,6 +84,7 @@ class FrameRow:
     pts: int | None
     time_s: float | None
     keyframe: bool
+    corrupt: bool
     width: int
     height: int
     checksum: int
@@ -70,10 +92,42 @@ class FrameRow:
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
-    """One frame of a pass over a video: its row and its small image (H, W, 3) uint8, if wanted."""
+    """One frame of a pass over a video.
+
+    Attributes:
+        row: Its place in the index.
+        small: Its small image, shape (height, width, 3), if one was asked for.
+    """
 
     row: FrameRow
     small: NDArray[np.uint8] | None
+    _full: Callable[[], NDArray[np.uint8]] | None = None
+
+    @property
+    def index(self) -> int:
+        """Position in presentation order among the decoded frames, from 0."""
+        return self.row.index
+
+    @property
+    def pts(self) -> int | None:
+        """Presentation time in the stream's time base; None where the file has none."""
+        return self.row.pts
+
+    @property
+    def time_s(self) -> float | None:
+        """Presentation time in seconds; None where the file has none."""
+        return self.row.time_s
+
+    def to_rgb(self) -> NDArray[np.uint8]:
+        """Returns the upright picture, shape (height, width, 3), uint8, contiguous.
+
+        Raises:
+            RuntimeError: The pass went on since: a frame keeps its picture only while it is the
+                current one, for else a list of frames would hold a whole video in memory.
+        """
+        if self._full is None:
+            raise RuntimeError(f"frame {self.index} gives no full picture here; fetch it")
+        return self._full()
 
 
 class KeyPacket(NamedTuple):
@@ -191,30 +245,14 @@ class FrameIndex:
     """What fetching frames again needs to know about the whole video.
 
     Attributes:
-        pts: Of every frame, in index order.
-        key_indices: Frames the decoder flags as key frames, ascending.
+        rows: Of every frame, in index order.
         key_packets: Packets that decoding can start from, in file order.
     """
 
-    pts: tuple[int | None, ...]
-    key_indices: tuple[int, ...]
-    key_packets: tuple[KeyPacket, ...]
+    rows: Sequence[FrameRow]
+    key_packets: Sequence[KeyPacket]
 
     @classmethod
     def from_table(cls, rows: Sequence[FrameRow], report: Mapping[str, Any]) -> "FrameIndex":
         """Returns the index of a stored table: all its rows and its `DecodeReport.as_dict()`."""
-        return cls(
-            tuple(row.pts for row in rows),
-            tuple(row.index for row in rows if row.keyframe),
-            tuple(KeyPacket(*packet) for packet in report["key_packets"]),
-        )
-
-    def has_increasing_pts(self) -> bool:
-        """Returns whether every frame has a pts greater than the one before."""
-        known = [pts for pts in self.pts if pts is not None]
-        rising = all(a < b for a, b in pairwise(known))
-        return len(known) == len(self.pts) and rising
-
-    def key_before(self, index: int) -> int:
-        """Returns the position in `key_indices` of the last key frame at or before `index`."""
-        return max(bisect_right(self.key_indices, index) - 1, 0)
+        return cls(rows, tuple(KeyPacket(*packet) for packet in report["key_packets"]))

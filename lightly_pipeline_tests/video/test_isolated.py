@@ -10,16 +10,21 @@ import pytest
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video import FrameIndex, FrameInput, open_video
 from lightly_pipeline.video.isolated import IsolatedVideo
-from lightly_pipeline_tests.support.videos import Recipe, make_video
+from lightly_pipeline_tests.support.videos import Recipe, VideoFolder, make_video
 
 GIB = 1024**3
 
 
-def isolated(path: Path, deadline_s: float = 60, memory_bytes: int = 4 * GIB) -> IsolatedVideo:
-    return IsolatedVideo(path, deadline_s=deadline_s, memory_bytes=memory_bytes)
+def isolated(
+    path: Path,
+    deadline_s: float = 60,
+    memory_bytes: int = 4 * GIB,
+    index: FrameIndex | None = None,
+) -> IsolatedVideo:
+    return IsolatedVideo(path, deadline_s=deadline_s, memory_bytes=memory_bytes, index=index)
 
 
-def test_a_child_gives_the_same_frames_report_and_pictures(fixture_videos: dict[str, Path]) -> None:
+def test_a_child_gives_the_same_frames_report_and_pictures(fixture_videos: VideoFolder) -> None:
     path = fixture_videos["h264.mp4"]
     wanted = FrameInput(64, 64)
     with open_video(path) as plain, isolated(path) as child:
@@ -27,25 +32,22 @@ def test_a_child_gives_the_same_frames_report_and_pictures(fixture_videos: dict[
         assert [f.row for f in here] == [f.row for f in there]
         assert all(np.array_equal(a.small, b.small) for a, b in zip(here, there, strict=True))
         assert (plain.info, plain.report) == (child.info, child.report)
-        rows = [f.row for f in here]
-        index = FrameIndex.from_table(rows, plain.report.as_dict())
-        mine = {f.index: f.to_rgb() for f in plain.fetch([rows[3], rows[33]], index)}
-        theirs = {f.index: f.to_rgb() for f in child.fetch([rows[3], rows[33]], index)}
-    assert mine.keys() == theirs.keys() == {3, 33}
+        mine = {f.index: f.to_rgb() for f in plain.fetch([33, 3])}
+        theirs = {f.index: f.to_rgb() for f in child.fetch([33, 3])}
+    assert list(mine) == list(theirs) == [33, 3]
     assert all(np.array_equal(mine[i], theirs[i]) for i in mine)
 
 
-def test_reasons_come_through(fixture_videos: dict[str, Path], tmp_path: Path) -> None:
+def test_reasons_come_through(fixture_videos: VideoFolder, tmp_path: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("no video")
     with pytest.raises(CorruptVideoError, match="cannot be opened"), isolated(text) as child:
         list(child.frames())
     a, b = fixture_videos["h264.mp4"], fixture_videos["vp9.webm"]
     with open_video(a) as video:
-        rows = [f.row for f in video.frames()]
-        index = FrameIndex.from_table(rows, video.report.as_dict())
-    with pytest.raises(FrameChangedError), isolated(b) as child:
-        list(child.fetch([rows[5]], index))
+        index = video.index()
+    with pytest.raises(FrameChangedError), isolated(b, index=index) as child:
+        list(child.fetch([5]))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,113 @@
+"""Counts what a video costs and stops it at its limits.
+
+Hostile files make FFmpeg read or decode without end. Whoever works with FFmpeg says so here, and
+each read and each packet asks whether that is still within `DecodeLimits`. A decoder that loops
+without reading is beyond this module's reach: see `isolated.py`.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video.types import DecodeLimits
+
+# A small file may be read whole for every probe and seek.
+_FREE_BYTES = 64 * 1024 * 1024
+
+
+class Meter:
+    """The cost of one pass over one video so far.
+
+    Args:
+        limits: What is allowed.
+        size_bytes: Of the file.
+    """
+
+    def __init__(self, limits: DecodeLimits, size_bytes: int) -> None:
+        self._limits, self._size_bytes = limits, size_bytes
+        self._allowed_s = limits.allowed_time_s(size_bytes)
+        self._allowed_bytes = limits.max_reads * size_bytes + _FREE_BYTES
+        self._spent_s = self._spent_at_frame_s = 0.0
+        self._since: float | None = None
+        self._bytes = 0
+
+    def expect(self, duration_s: float | None) -> None:
+        """Takes note of how long the video says it plays."""
+        self._allowed_s = self._limits.allowed_time_s(self._size_bytes, duration_s)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Counts the time inside as FFmpeg's."""
+        self._since = time.thread_time()
+        try:
+            yield
+        finally:
+            self._spent_s += time.thread_time() - self._since
+            self._since = None
+
+    def note_frame(self) -> None:
+        """Says that a frame came out."""
+        self._spent_at_frame_s = self._spent_s
+
+    def note_read(self, n_bytes: int) -> None:
+        """Counts bytes that FFmpeg has read.
+
+        Raises:
+            CorruptVideoError: A limit is exceeded.
+        """
+        self._bytes += n_bytes
+        if self._bytes > self._allowed_bytes:
+            raise CorruptVideoError(f"reading it takes more than {self._limits.max_reads:g} passes")
+        self.check()
+
+    def check(self) -> None:
+        """Compares the time spent with the limits.
+
+        Raises:
+            CorruptVideoError: One is exceeded.
+        """
+        spent = self._spent_s
+        if self._since is not None:
+            spent += time.thread_time() - self._since
+        if spent > self._allowed_s:
+            raise CorruptVideoError(f"decoding exceeded {self._allowed_s:.0f} s")
+        idle_s = self._limits.max_time_without_frame_s
+        if spent - self._spent_at_frame_s > idle_s:
+            raise CorruptVideoError(f"no new frame in {idle_s:.0f} s of decoding")
+
+
+class MeteredReader:
+    """Hands FFmpeg the content of a reader and nothing else, from its first byte on.
+
+    Without a name, which FFmpeg would judge the content by, and with FFmpeg's own answer to seeks
+    outside of files, which broken ones ask for and Python raises on.
+    """
+
+    def __init__(self, file: BinaryIO, limits: DecodeLimits) -> None:
+        self._file = file
+        self.meter = Meter(limits, file.seek(0, os.SEEK_END))
+        file.seek(0)
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        """Returns up to `size` bytes; what the store raises comes out unchanged."""
+        content = self._file.read(size)
+        self.meter.note_read(len(content))
+        return content
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Moves the position; returns a negative error number where that is impossible."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, OverflowError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
+            return -errno.EINVAL
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
