@@ -564,8 +564,15 @@ def _select(
 ) -> "SelectionResult":
     from lightly_pipeline.selection import prepare_embeddings, select
 
-    embeddings = prepare_embeddings(matrix, normalize=config.worker.normalize_embeddings)
-    return select(embeddings, config.selection, progress=progress)
+    normalize = config.worker.normalize_embeddings
+    embeddings = prepare_embeddings(matrix, normalize=normalize)
+    return select(
+        embeddings,
+        config.selection,
+        normalize=normalize,
+        seed=config.lightly.seed,
+        progress=progress,
+    )
 
 
 def _selection_record(

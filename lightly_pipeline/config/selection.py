@@ -43,7 +43,8 @@ _STRATEGY_FIELDS = {
 # lightly-worker B.4.
 COMBINATIONS: dict[str, tuple[str, ...]] = {
     "EMBEDDINGS": ("DIVERSITY", "TYPICALITY"),
-    "EMBEDDINGS with dataset_id and tag_name": ("SIMILARITY",),
+    "EMBEDDINGS with task": ("DIVERSITY", "TYPICALITY", "SIMILARITY"),
+    "EMBEDDINGS with tag_name": ("SIMILARITY",),
     "SCORES": ("WEIGHTS", "THRESHOLD"),
     "METADATA": ("WEIGHTS", "THRESHOLD", "BALANCE"),
     "PREDICTIONS CLASS_DISTRIBUTION": ("BALANCE",),
@@ -88,8 +89,8 @@ class SelectionInput(StrictModel):
         ]
         if missing:
             raise ValueError(f"input type {self.type} needs {' and '.join(missing)}")
-        if (self.dataset_id is None) != (self.tag_name is None):
-            raise ValueError("dataset_id and tag_name belong together: give both")
+        if self.dataset_id is not None and self.tag_name is None:
+            raise ValueError("dataset_id needs tag_name: the tag of that dataset")
         if self.categories and len(set(self.categories)) < len(self.categories):
             raise ValueError("categories must not repeat")
         return self
@@ -97,8 +98,9 @@ class SelectionInput(StrictModel):
     @property
     def kind(self) -> str:
         """The row of the combination table that this input is."""
-        if self.type == "EMBEDDINGS" and self.tag_name is not None:
-            return "EMBEDDINGS with dataset_id and tag_name"
+        if self.type == "EMBEDDINGS":
+            options = [option for option in ("task", "tag_name") if getattr(self, option)]
+            return " with ".join(["EMBEDDINGS", *options[:1]])
         return f"PREDICTIONS {self.name}" if self.type == "PREDICTIONS" else self.type
 
 

@@ -36,9 +36,14 @@ _SUPPORTED = (
     "selection_config.n_samples",
     "selection_config.proportion_samples",
     "selection_config.strategies.input.type",
+    "selection_config.strategies.input.random_seed",
     "selection_config.strategies.strategy.type",
     "selection_config.strategies.strategy.strength",
     "selection_config.strategies.strategy.stopping_condition_minimum_distance",
+    "selection_config.strategies.strategy.num_nearest_neighbors",
+    "selection_config.strategies.strategy.stopping_condition_minimum_typicality",
+    "selection_config.strategies.strategy.stopping_condition_max_sum",
+    "selection_config.strategies.strategy.target_range",
     "pipeline_config.allow_incomplete",
 )
 _IGNORED = (
@@ -64,7 +69,11 @@ _IGNORED = (
     "lightly_config.optimizer",
     "lightly_config.collate",
 )
-EXECUTED_COMBINATIONS = (("EMBEDDINGS", "DIVERSITY"),)
+EXECUTED_COMBINATIONS = (
+    ("EMBEDDINGS", "DIVERSITY"),
+    ("EMBEDDINGS", "TYPICALITY"),
+    ("RANDOM", "WEIGHTS"),
+)
 """Pairs of input and strategy that the selection executes."""
 
 
@@ -111,13 +120,8 @@ def ignored_options(model: BaseModel, path: str) -> list[str]:
 
 def refused_combinations(selection: SelectionConfig) -> list[str]:
     """Returns what of the strategies is not executed."""
-    problems = [
+    return [
         f"{entry.input.kind} with {entry.strategy.type}"
         for entry in selection.strategies
         if (entry.input.kind, entry.strategy.type) not in EXECUTED_COMBINATIONS
     ]
-    if not problems and len(selection.strategies) > 1:
-        problems.append("several strategies at once")
-    if not problems and selection.strategies[0].strategy.strength <= 0:
-        problems.append("a DIVERSITY strength of 0 or below")
-    return problems

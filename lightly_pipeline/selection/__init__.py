@@ -8,15 +8,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lightly_pipeline.selection.duplicates import exact_duplicates
     from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
+    from lightly_pipeline.selection.inputs import Categories
     from lightly_pipeline.selection.result import SelectionResult
     from lightly_pipeline.selection.selector import n_to_select, select
 
-__all__ = ["GridEmbeddings", "SelectionResult", "n_to_select", "prepare_embeddings", "select"]
+__all__ = [
+    "Categories",
+    "GridEmbeddings",
+    "SelectionResult",
+    "exact_duplicates",
+    "n_to_select",
+    "prepare_embeddings",
+    "select",
+]
 
 _HOMES = {
+    "Categories": "inputs",
     "GridEmbeddings": "grid",
     "SelectionResult": "result",
+    "exact_duplicates": "duplicates",
     "n_to_select": "selector",
     "prepare_embeddings": "grid",
     "select": "selector",

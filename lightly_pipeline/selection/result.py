@@ -1,6 +1,7 @@
 """What a selection achieved, as plain data."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -8,31 +9,111 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class SelectionResult:
-    """The chosen rows and how well they cover the rest.
+class DistanceSummary:
+    """How far rows are from their nearest other row: Euclidean distances.
 
     Attributes:
-        indices: Shape (k,), int64, rows in the order of picks.
-        distances: Shape (k,), float64, Euclidean distance of each pick to the nearest one before
-            it (inf for the first).
-        coverage_radius: Largest distance of any row to its nearest pick; None without candidates.
-        stopped_by: "n_samples", "minimum_distance" or "candidates_exhausted".
-        n_candidates: Rows that could have been chosen.
+        n_rows: Rows measured: all, or evenly spaced ones where there are many.
+        mean: Mean distance.
+        min: Smallest distance.
+        p10: 10th percentile.
+        p50: Median.
+        p90: 90th percentile.
+        max: Largest distance.
+    """
+
+    n_rows: int
+    mean: float
+    min: float
+    p10: float
+    p50: float
+    p90: float
+    max: float
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyOutcome:
+    """What became of one strategy.
+
+    Attributes:
+        name: Type and input, such as "BALANCE of METADATA weather".
+        strength: As configured.
+        n_decided: Picks that it decided.
+        sum: WEIGHTS, TYPICALITY, SIMILARITY: sum of the new picks' values.
+        target: BALANCE: wanted share by class; "(all others)" for what the targets leave.
+        achieved: BALANCE: share by class among the chosen rows, preselected ones included.
+    """
+
+    name: str
+    strength: float
+    n_decided: int
+    sum: float | None = None
+    target: dict[str, float] | None = None
+    achieved: dict[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionResult:
+    """The chosen rows, why they were chosen, and how well they cover the rest.
+
+    Attributes:
+        indices: Shape (k,), int64, rows in the order of picks; preselected ones are not among them.
+        distances: Shape (k,), float64, Euclidean distance of each pick to the nearest row chosen
+            before it, preselected ones included; inf if there was none. NaN for all where they
+            cost too much: over 20,000 picks without DIVERSITY.
+        decided_by: Name of the strategy that decided each pick (see `decisions.py`).
+        coverage_radius: Largest distance of any candidate to its nearest chosen row; None if
+            nothing is chosen.
+        coverage_rows: Rows that it was measured on: all, or evenly spaced ones, which makes it a
+            lower bound, where rows times chosen rows exceed 2 * 10^9 without DIVERSITY.
+        stopped_by: "n_samples", "candidates_exhausted", "minimum_distance", "minimum_typicality",
+            "max_sum" or "target_range".
+        n_candidates: Rows that could have been chosen: neither preselected nor below a threshold.
+        n_removed_by_threshold: Rows that a THRESHOLD removed.
+        n_preselected: Rows that counted as chosen from the start.
+        strategies: What became of each strategy.
+        neighbors_before: Distances among the candidates.
+        neighbors_after: Distances among the picks.
     """
 
     indices: NDArray[np.int64]
     distances: NDArray[np.float64]
+    decided_by: tuple[str, ...]
     coverage_radius: float | None
+    coverage_rows: int
     stopped_by: str
     n_candidates: int
+    n_removed_by_threshold: int
+    n_preselected: int
+    strategies: tuple[StrategyOutcome, ...]
+    neighbors_before: DistanceSummary | None
+    neighbors_after: DistanceSummary | None
+
+    @property
+    def minimum_distance(self) -> float | None:
+        """Smallest distance of a pick to another pick or a preselected row."""
+        finite = self.distances[np.isfinite(self.distances)]
+        return float(finite.min()) if len(finite) else None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the figures as JSON-able values, without the rows themselves."""
-        finite = self.distances[np.isfinite(self.distances)]
         return {
             "n_selected": len(self.indices),
             "n_candidates": self.n_candidates,
-            "coverage_radius": self.coverage_radius,
-            "minimum_distance": float(finite.min()) if len(finite) else None,
+            "n_preselected": self.n_preselected,
+            "n_removed_by_threshold": self.n_removed_by_threshold,
             "stopped_by": self.stopped_by,
+            "coverage_radius": self.coverage_radius,
+            "coverage_rows": self.coverage_rows,
+            "minimum_distance": self.minimum_distance,
+            "nearest_neighbor_distances": {
+                "before": asdict(self.neighbors_before) if self.neighbors_before else None,
+                "after": asdict(self.neighbors_after) if self.neighbors_after else None,
+            },
+            "decided_by": dict(Counter(self.decided_by)),
+            "strategies": [_without_none(asdict(outcome)) for outcome in self.strategies],
         }
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}

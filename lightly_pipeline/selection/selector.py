@@ -1,10 +1,10 @@
 """Selection by Lightly's `selection_config` on plain arrays.
 
-Turns strategies into calls of the engine and amounts into counts; the algorithm is in
-`kcenter.py`, the rules for embeddings in `grid.py`.
+Puts the parts together: checks, thresholds, objective, engine, figures. Which engine serves which
+objective is decided here; all of them give the sequence of `direct.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Any
 
@@ -12,46 +12,87 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.config import SelectionConfig
-from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.selection import figures
+from lightly_pipeline.selection.direct import is_by_value, pick_by_value, pick_directly
 from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
-from lightly_pipeline.selection.kcenter import Picks, farthest_first
-from lightly_pipeline.selection.result import SelectionResult
+from lightly_pipeline.selection.inputs import Categories, Inputs, kept_by_thresholds
+from lightly_pipeline.selection.objective import Balance, Diversity, Objective, Weights
+from lightly_pipeline.selection.result import SelectionResult, StrategyOutcome
+from lightly_pipeline.selection.strategies import build_objective
+from lightly_pipeline.selection.tally import Tally
 
 
 def select(
     embeddings: NDArray[np.float32] | GridEmbeddings,
     selection_config: SelectionConfig | Mapping[str, Any],
     *,
+    preselected: NDArray[np.int64] | Sequence[int] | None = None,
+    metadata: Mapping[str, NDArray[Any]] | None = None,
+    scores: Mapping[tuple[str, str], NDArray[np.float64]] | None = None,
+    categories: Mapping[str, Categories] | None = None,
+    queries: Mapping[tuple[str | None, str], NDArray[np.float32]] | None = None,
     normalize: bool = True,
+    seed: int = 1,
     progress: Progress = silent,
 ) -> SelectionResult:
-    """Chooses diverse rows.
+    """Chooses rows by the strategies of a configuration.
 
-    Exact greedy k-center: distances are Euclidean between the embeddings on the grid, ties go to
-    the lowest index, so the choice is the same on every machine and number of threads.
+    THRESHOLD strategies remove rows first. Then, one at a time, the candidate is taken that
+    maximises the product over all other strategies of objective^strength (see `objective.py`).
+    Exact: distances are Euclidean between the embeddings on the grid of 2^-25; scores of several
+    strategies are rounded to 2^-40 (times the next power of two above the sum of strengths), those
+    of a single one compared as they are; ties go to the lowest index. So the choice is the same on
+    every machine and number of threads.
 
     Args:
-        embeddings: Shape (N, d), float32; left as they are (copied). To spare the copy, pass what
-            `prepare_embeddings` made of them.
-        selection_config: A model, or a mapping in Lightly's shape: EMBEDDINGS + DIVERSITY.
-        normalize: Bring rows to unit length first; for plain arrays only.
+        embeddings: Shape (N, d), float32, candidates and preselected rows; left as they are
+            (copied). To spare the copy, pass what `prepare_embeddings` made of them.
+        selection_config: A model, or a mapping in Lightly's shape.
+        preselected: Distinct rows that count as chosen already, in their order. They are never
+            returned or removed by a THRESHOLD, and do not count towards n_samples and sums.
+        metadata: METADATA inputs by key, shape (N,): numbers for WEIGHTS and THRESHOLD; strings,
+            booleans or objects (None: no class) for BALANCE.
+        scores: SCORES inputs by (task, score), shape (N,), numbers.
+        categories: PREDICTIONS inputs by task.
+        queries: SIMILARITY queries by (dataset id or None for this one, tag name), shape (Q, d).
+        normalize: Bring rows and queries to unit length; with prepared embeddings, say how they
+            were prepared.
+        seed: Of RANDOM inputs without `random_seed`.
         progress: Told about picks.
 
+    Returns:
+        The chosen rows with figures. `n_samples` and `proportion_samples` count new picks; the
+        proportion is of all rows that are not preselected, before any THRESHOLD.
+
     Raises:
-        InvalidConfigurationError: The configuration is wrong.
-        LightlyPipelineError: Embeddings are NaN, infinite or zero.
+        InvalidConfigurationError: The configuration is wrong, or asks for an input not given.
+        LightlyPipelineError: Embeddings are NaN, infinite or zero; an input has the wrong length
+            or kind, is NaN, or negative where that cannot be weighed.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.array([[1, 0], [1, 0.1], [0, 1]], dtype=np.float32)
+        >>> diversity = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
+        >>> select(rows, {"n_samples": 2, "strategies": [diversity]}).indices.tolist()
+        [0, 2]
     """
     config = _model(selection_config)
     if not isinstance(embeddings, GridEmbeddings):
         copy = np.array(embeddings, dtype=np.float32, order="C")
         embeddings = prepare_embeddings(copy, normalize=normalize)
-    wanted = n_to_select(config, len(embeddings))
-    minimum = _minimum_distance(config) / embeddings.scale
-    picks = farthest_first(
-        embeddings, wanted, stop_squared_distance=minimum * minimum, progress=progress
+    chosen_before = _checked_rows(preselected, len(embeddings))
+    inputs = Inputs(
+        len(embeddings), metadata or {}, scores or {}, categories or {}, queries or {}, seed
     )
-    return _result(picks, embeddings, wanted)
+    rows = _participants(config, inputs, chosen_before)
+    part = embeddings if len(rows) == len(embeddings) else figures.rows_of(embeddings, rows)
+    objective = build_objective(config.strategies, inputs, part, rows, normalize=normalize)
+    wanted = n_to_select(config, len(embeddings) - len(chosen_before))
+    tally = Tally(objective, part, min(wanted, len(rows) - len(chosen_before)), progress)
+    rest_squared = _pick(part, tally, np.searchsorted(rows, chosen_before))
+    return _result(embeddings, part, rows, tally, chosen_before, rest_squared)
 
 
 def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
@@ -69,34 +110,125 @@ def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
 
 
 def _model(config: SelectionConfig | Mapping[str, Any]) -> SelectionConfig:
-    if isinstance(config, SelectionConfig):
-        return config
-    return SelectionConfig.from_block(config)
-
-
-def _minimum_distance(config: SelectionConfig) -> float:
-    kinds = [(entry.input.type, entry.strategy.type) for entry in config.strategies]
-    if kinds != [("EMBEDDINGS", "DIVERSITY")]:
+    if not isinstance(config, SelectionConfig):
+        config = SelectionConfig.from_block(config, "selection_config")
+    if any(entry.input.kind == "EMBEDDINGS with task" for entry in config.strategies):
         raise InvalidConfigurationError(
-            "selection_config.strategies: exactly one EMBEDDINGS + DIVERSITY strategy is supported"
+            "not supported yet: EMBEDDINGS with task (object embeddings); remove task to compare "
+            "whole images"
         )
-    return float(config.strategies[0].strategy.stopping_condition_minimum_distance or 0.0)
+    return config
 
 
-def _result(picks: Picks, embeddings: GridEmbeddings, wanted: int) -> SelectionResult:
-    n_candidates = len(embeddings)
-    rest = picks.next_squared_distance
-    if len(picks.indices) < wanted:
-        stopped_by = "minimum_distance"
-    elif len(picks.indices) == n_candidates:
-        stopped_by = "candidates_exhausted"
-    else:
-        stopped_by = "n_samples"
-    radius = float(np.sqrt(rest)) * embeddings.scale if rest is not None else 0.0
-    return SelectionResult(
-        indices=picks.indices,
-        distances=np.sqrt(picks.squared_distances) * embeddings.scale,
-        coverage_radius=radius if len(picks.indices) else None,
-        stopped_by=stopped_by,
-        n_candidates=n_candidates,
+def _checked_rows(
+    preselected: NDArray[np.int64] | Sequence[int] | None, n_rows: int
+) -> NDArray[np.int64]:
+    rows = np.asarray([] if preselected is None else preselected)
+    if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iu"):
+        raise LightlyPipelineError("preselected must be a sequence of row indices")
+    rows = rows.astype(np.int64)
+    outside = rows[(rows < 0) | (rows >= n_rows)]
+    if len(outside):
+        raise LightlyPipelineError(
+            f"preselected names row {outside[0]}, but there are {n_rows} embeddings"
+        )
+    if len(np.unique(rows)) < len(rows):
+        raise LightlyPipelineError("preselected names a row twice")
+    return rows
+
+
+def _participants(
+    config: SelectionConfig, inputs: Inputs, preselected: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Returns the rows that take part: those that pass the thresholds, and the preselected."""
+    kept = kept_by_thresholds(config.strategies, inputs)
+    kept[preselected] = True
+    return np.flatnonzero(kept)
+
+
+def _pick(part: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64]) -> float | None:
+    """Runs the engine that serves the objective; returns the largest D afterwards, where known."""
+    objective = tally.objective
+    if is_by_value(objective):
+        pick_by_value(tally, preselected, len(part))
+        return None
+    alone = len(objective.strategies) == 1 and objective.diversity
+    if alone and alone.strength > 0 and not len(preselected):
+        return _pick_farthest_first(part, tally, alone)
+    return pick_directly(part, tally, preselected)
+
+
+def _pick_farthest_first(part: GridEmbeddings, tally: Tally, diversity: Diversity) -> float | None:
+    from lightly_pipeline.selection.kcenter import farthest_first
+
+    found = farthest_first(
+        part,
+        tally.k,
+        stop_squared_distance=diversity.minimum_squared,
+        progress=tally.progress,
     )
+    stopped_by = "n_samples" if len(found.indices) == tally.k else "minimum_distance"
+    tally.adopt(found.indices, found.squared_distances, stopped_by)
+    return 0.0 if found.next_squared_distance is None else found.next_squared_distance
+
+
+def _result(
+    embeddings: GridEmbeddings,
+    part: GridEmbeddings,
+    rows: NDArray[np.int64],
+    tally: Tally,
+    preselected: NDArray[np.int64],
+    rest_squared: float | None,
+) -> SelectionResult:
+    picks = np.array(tally.picks, dtype=np.int64)
+    before = np.searchsorted(rows, preselected)
+    chosen = np.concatenate([before, picks])
+    n_candidates = len(rows) - len(preselected)
+    if rest_squared is None:
+        radius, coverage_rows = figures.coverage(part, chosen)
+    else:
+        radius, coverage_rows = float(np.sqrt(rest_squared)) * part.scale, len(part)
+    if tally.objective.diversity:
+        distances = np.sqrt(np.array(tally.squared_distances)) * part.scale
+    else:
+        distances = figures.pick_distances(part, before, picks)
+    exhausted = len(picks) == n_candidates and tally.stopped_by == "n_samples"
+    return SelectionResult(
+        indices=rows[picks],
+        distances=distances,
+        decided_by=tuple(_name(tally.objective, place) for place in tally.decided_by),
+        coverage_radius=radius,
+        coverage_rows=coverage_rows,
+        stopped_by="candidates_exhausted" if exhausted else str(tally.stopped_by),
+        n_candidates=n_candidates,
+        n_removed_by_threshold=len(embeddings) - len(rows),
+        n_preselected=len(preselected),
+        strategies=tuple(
+            _outcome(tally, place) for place in range(len(tally.objective.strategies))
+        ),
+        neighbors_before=figures.neighbor_summary(part),
+        neighbors_after=figures.neighbor_summary(part, picks),
+    )
+
+
+def _name(objective: Objective, place: int) -> str:
+    return objective.strategies[place].label if objective.strategies else "order of rows"
+
+
+def _outcome(tally: Tally, place: int) -> StrategyOutcome:
+    strategy = tally.objective.strategies[place]
+    n_decided = tally.decided_by.count(place)
+    if isinstance(strategy, Weights):
+        return StrategyOutcome(
+            strategy.label, strategy.strength, n_decided, sum=tally.sum_of(place)
+        )
+    if isinstance(strategy, Balance):
+        shares = strategy.shares(tally.totals_of(place))
+        return StrategyOutcome(
+            strategy.label,
+            strategy.strength,
+            n_decided,
+            target=dict(zip(strategy.classes, strategy.target.tolist(), strict=True)),
+            achieved=dict(zip(strategy.classes, shares.tolist(), strict=True)),
+        )
+    return StrategyOutcome(strategy.label, strategy.strength, n_decided)

@@ -175,7 +175,8 @@ def test_impossible_combinations_are_refused_with_the_possible_ones(
 ) -> None:
     inputs: dict[str, dict[str, Any]] = {
         "EMBEDDINGS": {},
-        "EMBEDDINGS with dataset_id and tag_name": {"dataset_id": "a" * 24, "tag_name": "some tag"},
+        "EMBEDDINGS with task": {"task": "t"},
+        "EMBEDDINGS with tag_name": {"dataset_id": "a" * 24, "tag_name": "some tag"},
         "SCORES": {"task": "t", "score": "s"},
         "METADATA": {"key": "k"},
         "PREDICTIONS CLASS_DISTRIBUTION": {"task": "t", "name": "CLASS_DISTRIBUTION"},

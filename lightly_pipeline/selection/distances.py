@@ -1,0 +1,233 @@
+"""Exact squared distances to the nearest chosen row, kept up to date cheaply.
+
+Float32 products only sieve which rows a chosen one can have come nearer to; those are evaluated in
+float64, exact on the grid. Which row is chosen is decided elsewhere.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.selection.grid import GridEmbeddings
+
+BLOCK_ROWS = 256
+_MAX_PANEL = 512
+_EXACT_ROWS = 2048
+_GRID_SQUARED = 2.0**50
+
+
+def sieve_slack(dim: int) -> float:
+    """Returns a bound on the error of any float32 dot product of vectors of norm at most 1.
+
+    Higham 2002 (gamma_d), with room for the rounding of float32 norms.
+    """
+    unit = 2.0**-24
+    return dim * unit / (1 - dim * unit) + 2e-6
+
+
+def lower_to_nearest(
+    squared: NDArray[np.float64],
+    embeddings: GridEmbeddings,
+    others: GridEmbeddings,
+    chosen: NDArray[np.int64],
+    blocks: Iterable[slice],
+    slack: float | None = None,
+) -> None:
+    """Lowers `squared` of some blocks of rows to the nearest of some other rows.
+
+    Args:
+        squared: Shape (N,), float64; changed in place.
+        embeddings: N rows.
+        others: Rows of the same scale, which may be the same ones.
+        chosen: Which of `others` count.
+        blocks: Slices of rows of `embeddings`.
+        slack: Bound on the error of a float32 product, where norms above 1 ask for a larger one.
+    """
+    blocks = list(blocks)
+    slack = sieve_slack(embeddings.vectors.shape[1]) if slack is None else slack
+    for start in range(0, len(chosen), _MAX_PANEL):
+        panel = chosen[start : start + _MAX_PANEL]
+        vectors, norms = others.vectors[panel], others.squared_norms[panel]
+        columns = np.ascontiguousarray(vectors.T)
+        half_norms = (norms / 2).astype(np.float32)
+        for block in blocks:
+            # Half the row's norm less half the squared distance.
+            scores = embeddings.vectors[block] @ columns - half_norms
+            rows, places = _promising(scores, embeddings, squared, block, slack)
+            np.minimum.at(squared, rows, _exact(embeddings, rows, vectors, norms, places))
+
+
+def _promising(
+    scores: NDArray[np.float32],
+    embeddings: GridEmbeddings,
+    squared: NDArray[np.float64],
+    block: slice,
+    slack: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns the pairs (row, column of scores) that may hold a row's new nearest."""
+    best = scores.max(axis=1)
+    bound = (embeddings.squared_norms[block] - squared[block]) / 2 - slack
+    hit = np.flatnonzero(best > bound)
+    floor = np.maximum(bound[hit], best[hit] - 2 * slack)
+    rows, places = np.nonzero(scores[hit] > floor[:, None])
+    return hit[rows] + block.start, places
+
+
+def _exact(
+    embeddings: GridEmbeddings,
+    rows: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    norms: NDArray[np.float64],
+    places: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Returns the squared distance of each pair (rows[i], vectors[places[i]])."""
+    squared = embeddings.squared_norms[rows] + norms[places]
+    for start in range(0, len(rows), _EXACT_ROWS):
+        part = slice(start, start + _EXACT_ROWS)
+        left = embeddings.vectors[rows[part]].astype(np.float64)
+        right = vectors[places[part]].astype(np.float64)
+        squared[part] -= 2 * np.einsum("ij,ij->i", left, right)
+    return squared
+
+
+def squared_between(
+    embeddings: GridEmbeddings, rows: NDArray[np.int64], others: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Returns the squared distance of each pair (rows[i], others[i])."""
+    return _exact(embeddings, rows, embeddings.vectors, embeddings.squared_norms, others)
+
+
+def squared_to(
+    embeddings: GridEmbeddings, rows: NDArray[np.int64], other: int
+) -> NDArray[np.float64]:
+    """Returns the squared distance of each row to one other."""
+    squared = np.empty(len(rows))
+    vector = embeddings.vectors[other].astype(np.float64)
+    for start in range(0, len(rows), _EXACT_ROWS):
+        part = slice(start, start + _EXACT_ROWS)
+        squared[part] = embeddings.vectors[rows[part]].astype(np.float64) @ vector
+    squared *= -2
+    squared += embeddings.squared_norms[rows] + embeddings.squared_norms[other]
+    return squared
+
+
+def squared_to_all(
+    embeddings: GridEmbeddings,
+    rows: NDArray[np.int64],
+    others: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:
+    """Returns the squared distances of rows to others, by default all, by float64 products.
+
+    Shape (rows, others).
+    """
+    n_others = len(embeddings) if others is None else len(others)
+    vectors = embeddings.vectors[rows].astype(np.float64)
+    squared = np.empty((len(rows), n_others))
+    for start in range(0, n_others, _EXACT_ROWS):
+        part = slice(start, start + _EXACT_ROWS)
+        columns = embeddings.vectors[part if others is None else others[part]]
+        np.matmul(vectors, columns.astype(np.float64).T, out=squared[:, part])
+    squared *= -2
+    squared += embeddings.squared_norms if others is None else embeddings.squared_norms[others]
+    squared += embeddings.squared_norms[rows][:, None]
+    return squared
+
+
+class NearestChosen:
+    """D of every row: its squared distance to the nearest chosen row, inf before there is one.
+
+    Attributes:
+        squared: Shape (N,), float64.
+    """
+
+    def __init__(self, embeddings: GridEmbeddings) -> None:
+        self.embeddings = embeddings
+        self.squared = np.full(len(embeddings), np.inf)
+        self.slack = sieve_slack(embeddings.vectors.shape[1])
+        self._products = np.empty(len(embeddings), dtype=np.float32)
+
+    def add(self, row: int) -> None:
+        """Takes one more chosen row into account, by one pass over all rows."""
+        vectors, norms = self.embeddings.vectors, self.embeddings.squared_norms
+        vector = vectors[row].copy()
+        faiss.fvec_inner_products_ny(  # type: ignore[attr-defined]
+            faiss.swig_ptr(self._products),
+            faiss.swig_ptr(vector),
+            faiss.swig_ptr(vectors),
+            vectors.shape[1],
+            len(vectors),
+        )
+        bound = (norms + norms[row] - self.squared) / 2 - self.slack
+        near = np.flatnonzero(self._products > bound)
+        self.squared[near] = np.minimum(self.squared[near], squared_to(self.embeddings, near, row))
+
+    def add_to_blocks(self, chosen: NDArray[np.int64], blocks: Iterable[slice]) -> None:
+        """Takes chosen rows into account in some blocks of rows, by matrix products."""
+        lower_to_nearest(self.squared, self.embeddings, self.embeddings, chosen, blocks)
+
+
+class Spread:
+    """A: the sum over chosen rows of the squared distance to their nearest other chosen row.
+
+    Kept exactly, in whole numbers of 2^-50, so that it does not depend on the order of summation.
+    """
+
+    def __init__(self, embeddings: GridEmbeddings) -> None:
+        self._embeddings = embeddings
+        self._slack = sieve_slack(embeddings.vectors.shape[1])
+        self._vectors = np.empty((64, embeddings.vectors.shape[1]), dtype=np.float32)
+        self._rows = np.empty(64, dtype=np.int64)
+        self._nearest = np.empty(64)
+        self._n = 0
+        self._units = 0
+
+    @property
+    def total(self) -> float:
+        """A; 0 for fewer than two chosen rows."""
+        return self._units / _GRID_SQUARED if self._n > 1 else 0.0
+
+    def join(self, row: int) -> None:
+        """Adds a chosen row."""
+        if self._n == len(self._rows):
+            self._grow()
+        n, norms = self._n, self._embeddings.squared_norms
+        vector = self._embeddings.vectors[row]
+        nearest = np.inf
+        if n:
+            products = self._vectors[:n] @ vector
+            half = (norms[self._rows[:n]] + norms[row]) / 2
+            best = float((products - half).max())
+            hit = np.flatnonzero(
+                (products > half - self._nearest[:n] / 2 - self._slack)
+                | (products - half >= best - 2 * self._slack)
+            )
+            squared = squared_to(self._embeddings, self._rows[hit], row)
+            nearest = float(squared.min())
+            self._lower(hit, squared)
+        self._vectors[n], self._rows[n], self._nearest[n] = vector, row, nearest
+        self._n += 1
+        if np.isfinite(nearest):
+            self._units += int(nearest * _GRID_SQUARED)
+
+    def _lower(self, hit: NDArray[np.int64], squared: NDArray[np.float64]) -> None:
+        """Moves chosen rows nearer to a new one, in their distances and in the sum."""
+        before = self._nearest[hit]
+        lower = squared < before
+        known = before[lower]
+        gone = known[np.isfinite(known)]
+        self._units -= sum(int(value * _GRID_SQUARED) for value in gone.tolist())
+        self._units += sum(int(value * _GRID_SQUARED) for value in squared[lower].tolist())
+        self._nearest[hit[lower]] = squared[lower]
+
+    def _grow(self) -> None:
+        size = 2 * len(self._rows)
+        self._vectors = np.resize(self._vectors, (size, self._vectors.shape[1]))
+        self._rows = np.resize(self._rows, size)
+        self._nearest = np.resize(self._nearest, size)
+
+
+def blocks_of(n_rows: int) -> Iterator[slice]:
+    """Yields consecutive blocks of rows that stay in the cache."""
+    return (slice(i, min(i + BLOCK_ROWS, n_rows)) for i in range(0, n_rows, BLOCK_ROWS))

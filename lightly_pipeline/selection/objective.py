@@ -1,0 +1,147 @@
+"""The objective of a selection: one factor per strategy, multiplied to the power of its strength.
+
+At every step the candidate x is taken that maximises the product over strategies of
+O(S + x)^strength, in logarithms. Factors, as Lightly's engine has them:
+
+- DIVERSITY: A + D(x), D the squared distance to the nearest chosen row, A the sum over chosen
+  rows of the squared distance to their nearest other chosen row, as of now;
+- WEIGHTS, and TYPICALITY and SIMILARITY, which are weights of their own making: W + w(x), W the
+  sum over chosen rows;
+- BALANCE: 1 / H, H = - sum over classes of target * ln(max(q, 1e-10)), q the shares of the classes
+  among the chosen rows and x.
+
+A factor of 0 counts as the smallest positive float64, so that 0 for all candidates says nothing.
+What the factors are made of is in `inputs.py`, whom they make chosen in `direct.py` and `lazy.py`.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TINY = float(np.finfo(np.float64).tiny)
+_SMALLEST_SHARE = 1e-10
+# Logarithms differ in the last bits between C libraries, sums with their order.
+_RESOLUTION = 2.0**-40
+
+
+@dataclass(frozen=True, slots=True)
+class Diversity:
+    """Far from what is chosen.
+
+    Attributes:
+        label: How the strategy is called to the user.
+        strength: Power of the factor.
+        minimum_squared: Stop when the best candidate's D is below; in units of the grid.
+    """
+
+    label: str
+    strength: float
+    minimum_squared: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A large sum of a number per row.
+
+    Attributes:
+        label: How the strategy is called to the user.
+        strength: Power of the factor.
+        values: Shape (N,), float64, finite; at least 0 unless the strategy stands alone.
+        minimum: Stop when the best candidate's value is below.
+        max_sum: Stop once the new picks' values sum up to this.
+        target_range: (lower, upper): stop once the sum reaches the lower, never exceed the upper.
+    """
+
+    label: str
+    strength: float
+    values: NDArray[np.float64]
+    minimum: float | None = None
+    max_sum: float | None = None
+    target_range: tuple[float, float] | None = None
+
+    def take(self, rows: NDArray[np.int64]) -> "Weights":
+        """Returns the strategy for some rows."""
+        return replace(self, values=self.values[rows])
+
+    def is_below_minimum(self, row: int) -> bool:
+        """Returns whether a row's value is strictly below the minimum."""
+        return self.minimum is not None and bool(self.values[row] < self.minimum)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Shares of classes close to a target.
+
+    Attributes:
+        label: How the strategy is called to the user.
+        strength: Power of the factor.
+        classes: Names of the C classes.
+        target: Shape (C,), float64, sums to 1.
+        table: Shape (G, C), float64: the distinct class rows.
+        groups: Shape (N,), int64: each row's place in `table`.
+    """
+
+    label: str
+    strength: float
+    classes: tuple[str, ...]
+    target: NDArray[np.float64]
+    table: NDArray[np.float64]
+    groups: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.int64]) -> "Balance":
+        """Returns the strategy for some rows."""
+        return replace(self, groups=self.groups[rows])
+
+    def log_factors(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns strength * ln O for each row of `table`, given the class sums of the chosen."""
+        return -self.strength * np.log(np.maximum(self.cross_entropy(totals + self.table), _TINY))
+
+    def cross_entropy(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns H of class sums, shape (..., C)."""
+        logs = np.log(np.maximum(self.shares(sums), _SMALLEST_SHARE))
+        entropy: NDArray[np.float64] = -(logs * self.target).sum(axis=-1)
+        return entropy
+
+    def shares(self, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Returns class sums, shape (..., C), divided by their whole; sums of 0 stay 0."""
+        whole = sums.sum(axis=-1, keepdims=True)
+        shares: NDArray[np.float64] = sums / np.where(whole > 0, whole, 1.0)
+        return shares
+
+
+Strategy = Diversity | Weights | Balance
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """All strategies of a selection, for the same N rows; strengths of 0 are left out.
+
+    Attributes:
+        strategies: In the order of the configuration.
+    """
+
+    strategies: tuple[Strategy, ...]
+
+    def take(self, rows: NDArray[np.int64]) -> "Objective":
+        """Returns the objective for some rows."""
+        return Objective(
+            tuple(s if isinstance(s, Diversity) else s.take(rows) for s in self.strategies)
+        )
+
+    @property
+    def diversity(self) -> Diversity | None:
+        """The DIVERSITY strategy, if there is one."""
+        return next((s for s in self.strategies if isinstance(s, Diversity)), None)
+
+    @property
+    def unit(self) -> float:
+        """What scores are rounded to: equal multiples are ties, which go to the lowest index."""
+        strengths = sum(abs(strategy.strength) for strategy in self.strategies)
+        return _RESOLUTION * float(2.0 ** np.ceil(np.log2(max(1.0, strengths))))
+
+
+def log_sum(strength: float, chosen: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns strength * ln(chosen + value) for each value."""
+    result: NDArray[np.float64] = strength * np.log(np.maximum(chosen + values, _TINY))
+    return result

@@ -1,0 +1,109 @@
+"""TYPICALITY: how dense the neighbourhood of each row is.
+
+t(x) = mean over the K nearest other rows of exp(-d / s), s the mean over all rows of their mean
+distance to these. FAISS finds the neighbours, float64 evaluates their distances.
+"""
+
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.selection.distances import sieve_slack, squared_between, squared_to_all
+from lightly_pipeline.selection.grid import GridEmbeddings
+
+# Up to here all pairs are compared; above, an inverted file finds almost all neighbours.
+EXACT_ROWS = 50_000
+_TRAINING_ROWS = 50_000
+_PROBES = 16
+_SEED = 1
+# More neighbours than wanted: duplicates and float32 near-ties push true ones down.
+_SPARE = 8
+_BLOCK_ROWS = 4096
+_DENSE_BLOCK_ROWS = 128
+
+
+def typicality(
+    embeddings: GridEmbeddings, n_neighbors: int, *, progress: Progress = silent
+) -> NDArray[np.float64]:
+    """Returns the typicality of each row.
+
+    Exact up to 50,000 rows. Above, an IVF index with 4 * sqrt(N) cells trained on every
+    N/50,000-th row with a fixed seed, 16 cells probed; it holds a second copy of the vectors.
+
+    Args:
+        embeddings: N rows.
+        n_neighbors: K; at most the N - 1 others count.
+        progress: Told about rows.
+
+    Returns:
+        Shape (N,), float64, in (0, 1]; 1 if all rows are equal, or for a single row.
+    """
+    n = len(embeddings)
+    k = min(n_neighbors, n - 1)
+    if k <= 0:
+        return np.ones(n)
+    index = _index(embeddings)
+    nearest = np.empty((n, k))
+    for start in range(0, n, _BLOCK_ROWS):
+        rows = np.arange(start, min(start + _BLOCK_ROWS, n))
+        nearest[rows] = np.sqrt(_nearest_squared(embeddings, index, rows, k))
+        progress("typicality", int(rows[-1]) + 1, n, "rows")
+    scale = float(nearest.mean(axis=1).mean())
+    if scale == 0:
+        return np.ones(n)
+    nearest /= -scale
+    typical: NDArray[np.float64] = np.exp(nearest, out=nearest).mean(axis=1)
+    return typical
+
+
+def _index(embeddings: GridEmbeddings) -> Any:
+    n, dim = embeddings.vectors.shape
+    if n <= EXACT_ROWS:
+        flat = faiss.IndexFlatL2(dim)
+        flat.add(embeddings.vectors)
+        return flat
+    n_cells = int(4 * np.sqrt(n))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(dim), dim, n_cells)
+    index.cp.seed = _SEED
+    index.cp.max_points_per_centroid = n
+    index.cp.min_points_per_centroid = 1
+    index.train(np.ascontiguousarray(embeddings.vectors[:: max(1, n // _TRAINING_ROWS)]))
+    index.add(embeddings.vectors)
+    index.nprobe = _PROBES
+    return index
+
+
+def _nearest_squared(
+    embeddings: GridEmbeddings, index: Any, rows: NDArray[np.int64], k: int
+) -> NDArray[np.float64]:
+    """Returns the squared distances to the k nearest other rows, ascending, shape (rows, k)."""
+    found, ids = index.search(embeddings.vectors[rows], min(k + _SPARE + 1, len(embeddings)))
+    pairs = squared_between(embeddings, np.repeat(rows, ids.shape[1]), ids.reshape(-1))
+    squared = pairs.reshape(ids.shape)
+    # By id, since duplicates may come before the row itself.
+    squared[(ids == rows[:, None]) | (ids < 0)] = np.inf
+    squared.sort(axis=1)
+    nearest = squared[:, :k]
+    unsure = ~np.isfinite(nearest[:, -1])
+    if index.ntotal <= EXACT_ROWS and ids.shape[1] < index.ntotal:
+        # Float32 may have ranked a true neighbour below all that were found.
+        unsure |= nearest[:, -1] > found[:, -1] - 4 * sieve_slack(embeddings.vectors.shape[1])
+    nearest[unsure] = _by_all_pairs(embeddings, rows[unsure], k)
+    return nearest
+
+
+def _by_all_pairs(
+    embeddings: GridEmbeddings, rows: NDArray[np.int64], k: int
+) -> NDArray[np.float64]:
+    """Returns what `_nearest_squared` does, by float64 products with all rows."""
+    nearest = np.empty((len(rows), k))
+    for start in range(0, len(rows), _DENSE_BLOCK_ROWS):
+        part = rows[start : start + _DENSE_BLOCK_ROWS]
+        squared = squared_to_all(embeddings, part)
+        squared[np.arange(len(part)), part] = np.inf
+        squared.partition(k - 1, axis=1)
+        nearest[start : start + len(part)] = np.sort(squared[:, :k], axis=1)
+    return nearest

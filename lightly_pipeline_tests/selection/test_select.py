@@ -1,0 +1,188 @@
+"""`select` on plain arrays: what each strategy of a configuration does, and what is refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.selection import Categories, SelectionResult, exact_duplicates, select
+from lightly_pipeline.selection.grid import prepare_embeddings
+
+N = 40
+RNG = np.random.default_rng(5)
+ROWS = RNG.normal(size=(N, 6)).astype(np.float32)
+SHARPNESS = RNG.random(N)
+WEATHER = np.array(["sun", "sun", "rain", "sun", "snow"] * (N // 5))
+PREDICTIONS = Categories(
+    names=("car", "dog"),
+    distribution=RNG.random((N, 2)),
+    counts=RNG.integers(0, 4, size=(N, 2)).astype(np.float64),
+)
+
+EMBEDDINGS = {"type": "EMBEDDINGS"}
+DIVERSITY = {"input": EMBEDDINGS, "strategy": {"type": "DIVERSITY"}}
+
+
+def entry(source: dict[str, Any] | str, kind: str, **options: Any) -> dict[str, Any]:
+    if isinstance(source, str):
+        source = {"type": "METADATA", "key": source}
+    return {"input": source, "strategy": {"type": kind, **options}}
+
+
+def chosen(*strategies: dict[str, Any], n: int = 10, **arrays: Any) -> SelectionResult:
+    given = {
+        "metadata": {"lightly.sharpness": SHARPNESS, "weather": WEATHER},
+        "scores": {("yolo", "uncertainty"): SHARPNESS},
+        "categories": {"yolo": PREDICTIONS},
+        **arrays,
+    }
+    return select(ROWS, {"n_samples": n, "strategies": list(strategies)}, **given)
+
+
+def picks(*strategies: dict[str, Any], **arguments: Any) -> list[int]:
+    return chosen(*strategies, **arguments).indices.tolist()
+
+
+SHARP = entry("lightly.sharpness", "WEIGHTS")
+
+
+def test_weights_alone_are_the_highest_values_and_negative_strength_the_lowest() -> None:
+    assert picks(SHARP) == np.argsort(-SHARPNESS)[:10].tolist()
+    assert (
+        picks(entry("lightly.sharpness", "WEIGHTS", strength=-2))
+        == np.argsort(SHARPNESS)[:10].tolist()
+    )
+
+
+def test_weights_alone_may_be_negative() -> None:
+    values = SHARPNESS - 0.5
+    found = picks(SHARP, metadata={"lightly.sharpness": values})
+    assert found == np.argsort(-values)[:10].tolist()
+
+
+@pytest.mark.parametrize(
+    ("operation", "compare"),
+    [
+        ("SMALLER", np.less),
+        ("SMALLER_EQUAL", np.less_equal),
+        ("BIGGER", np.greater),
+        ("BIGGER_EQUAL", np.greater_equal),
+    ],
+)
+def test_threshold_keeps_what_compares_and_filters_first(operation: str, compare: Any) -> None:
+    keep = compare(SHARPNESS, SHARPNESS[7])
+    threshold = entry(
+        "lightly.sharpness", "THRESHOLD", threshold=float(SHARPNESS[7]), operation=operation
+    )
+    result = chosen(DIVERSITY, threshold, n=N)
+    rest = select(ROWS[keep], {"n_samples": N, "strategies": [DIVERSITY]})
+    assert result.indices.tolist() == np.flatnonzero(keep)[rest.indices].tolist()
+    assert result.n_removed_by_threshold == N - keep.sum()
+    assert picks(threshold, DIVERSITY, n=N) == result.indices.tolist()
+
+
+def test_preselected_rows_count_as_chosen_and_are_not_returned() -> None:
+    before = [3, 17, 8]
+    found = chosen(DIVERSITY, preselected=before, n=5)
+    assert len(found.indices) == 5
+    assert not set(before) & set(found.indices.tolist())
+    unit = ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True)
+    farthest = np.linalg.norm(unit[:, None] - unit[before][None], axis=2).min(axis=1).argmax()
+    assert found.indices[0] == farthest
+
+
+def test_random_depends_on_the_seed_only() -> None:
+    random = {"type": "RANDOM"}
+    first = picks(entry(random, "WEIGHTS"), seed=3)
+    assert first == picks(entry({**random, "random_seed": 3}, "WEIGHTS"), seed=8)
+    assert first != picks(entry(random, "WEIGHTS"), seed=4)
+    # Whatever machine this runs on.
+    assert first == [21, 15, 33, 24, 2, 27, 37, 14, 8, 38]
+
+
+def test_balance_meets_its_target() -> None:
+    target = {"sun": 0.2, "rain": 0.5, "snow": 0.3}
+    result = chosen(entry("weather", "BALANCE", target=target))
+    assert dict(zip(*np.unique(WEATHER[result.indices], return_counts=True), strict=True)) == {
+        "sun": 2,
+        "rain": 5,
+        "snow": 3,
+    }
+    (outcome,) = result.strategies
+    assert outcome.target == target
+    assert outcome.achieved == pytest.approx(target)
+
+
+def test_what_targets_leave_goes_to_all_other_classes_together() -> None:
+    result = chosen(entry("weather", "BALANCE", target={"rain": 0.4}))
+    assert np.count_nonzero(WEATHER[result.indices] == "rain") == 4
+    assert result.strategies[0].achieved == pytest.approx({"rain": 0.4, "(all others)": 0.6})
+
+
+def test_uniform_and_input_distributions_come_from_the_data() -> None:
+    uniform = chosen(entry("weather", "BALANCE", distribution="UNIFORM"), n=9)
+    assert np.unique(WEATHER[uniform.indices], return_counts=True)[1].tolist() == [3, 3, 3]
+    as_input = chosen(entry("weather", "BALANCE", distribution="INPUT"))
+    assert as_input.strategies[0].target == pytest.approx({"rain": 0.2, "snow": 0.2, "sun": 0.6})
+    assert as_input.strategies[0].achieved == pytest.approx({"rain": 0.2, "snow": 0.2, "sun": 0.6})
+
+
+def test_category_counts_sum_the_listed_categories() -> None:
+    source = {"type": "PREDICTIONS", "task": "yolo", "name": "CATEGORY_COUNT"}
+    dogs = picks(entry({**source, "categories": ["dog"]}, "WEIGHTS"))
+    assert dogs == np.argsort(-PREDICTIONS.counts[:, 1], kind="stable")[:10].tolist()
+    everything = picks(entry(source, "WEIGHTS"))
+    assert everything == np.argsort(-PREDICTIONS.counts.sum(1), kind="stable")[:10].tolist()
+
+
+def test_duplicates_point_to_the_first_of_their_kind() -> None:
+    rows = np.vstack([ROWS[:5], ROWS[2:4], -ROWS[:1], ROWS[:1]])
+    assert exact_duplicates(prepare_embeddings(rows)).tolist() == [0, 1, 2, 3, 4, 2, 3, 7, 0]
+
+
+@pytest.mark.parametrize(
+    ("strategies", "arrays", "message"),
+    [
+        ([SHARP], {"metadata": {}}, "lightly.sharpness is not in the metadata"),
+        ([entry("lightly.sharpnes", "WEIGHTS")], {}, "did you mean lightly.sharpness"),
+        ([entry("weather", "WEIGHTS")], {}, "holds categories, not numbers.*BALANCE"),
+        ([entry("lightly.sharpness", "BALANCE", distribution="INPUT")], {}, "numbers, not cat"),
+        ([SHARP], {"metadata": {"lightly.sharpness": SHARPNESS[1:]}}, "one entry per row"),
+        (
+            [SHARP],
+            {"metadata": {"lightly.sharpness": np.where(np.arange(N) % 20, 1.0, np.nan)}},
+            r"NaN or infinite in 2 of 40 rows \(rows 0, 20\)",
+        ),
+        (
+            [SHARP, DIVERSITY],
+            {"metadata": {"lightly.sharpness": np.arange(N) - 2.0}},
+            r"negative in 2 of 40 rows \(rows 0, 1\).*shift",
+        ),
+        ([entry({**EMBEDDINGS, "task": "yolo"}, "DIVERSITY")], {}, "not supported yet.*task"),
+        ([DIVERSITY], {"preselected": [N]}, "row 40"),
+        ([DIVERSITY], {"preselected": [1, 1]}, "twice"),
+        ([DIVERSITY], {"preselected": [0.5]}, "row indices"),
+        (
+            [
+                entry(
+                    {"type": "PREDICTIONS", "task": "yolo", "name": "CLASS_DISTRIBUTION"},
+                    "BALANCE",
+                    target={"cat": 1.0},
+                )
+            ],
+            {},
+            "the class cat, which the task does not have; it has car, dog",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_refused_with_what_to_do(
+    strategies: list[dict[str, Any]], arrays: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(LightlyPipelineError, match=message):
+        chosen(*strategies, **arrays)
+
+
+def test_impossible_combinations_are_refused_before_anything_else() -> None:
+    with pytest.raises(InvalidConfigurationError, match="this input goes with"):
+        chosen(entry("weather", "DIVERSITY"), metadata={})
