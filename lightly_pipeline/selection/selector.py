@@ -153,17 +153,20 @@ def _pick(part: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64]) ->
         pick_by_value(tally, preselected, len(part))
         return None
     alone = len(objective.strategies) == 1 and objective.diversity
-    if alone and alone.strength > 0 and not len(preselected):
-        return _pick_farthest_first(part, tally, alone)
+    if alone and alone.strength > 0:
+        return _pick_farthest_first(part, tally, preselected, alone)
     return pick_directly(part, tally, preselected)
 
 
-def _pick_farthest_first(part: GridEmbeddings, tally: Tally, diversity: Diversity) -> float | None:
+def _pick_farthest_first(
+    part: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64], diversity: Diversity
+) -> float:
     from lightly_pipeline.selection.kcenter import farthest_first
 
     found = farthest_first(
         part,
         tally.k,
+        preselected=preselected,
         stop_squared_distance=diversity.minimum_squared,
         progress=tally.progress,
     )
