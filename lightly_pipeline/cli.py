@@ -1,4 +1,4 @@
-"""The command line: `lightly-pipeline run` and `lightly-pipeline demo` over `pipeline.run`.
+"""The command line: `run` and `demo` over `pipeline.run`, and `worker` for scheduled runs.
 
 Arguments, progress and the printed result live here; every decision is the pipeline's. Imports
 stay light so that `--help` answers at once.
@@ -7,6 +7,7 @@ stay light so that `--help` answers at once.
 import argparse
 import json
 import logging
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     display = _ProgressDisplay(sys.stderr)
     _show_log(display)
     try:
-        result = options.command(options, display)
+        exit_code: int = options.command(options, display)
     except InvalidConfigurationError as error:
         display.close()
         _print(f"error: {error}", sys.stderr)
@@ -52,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print("interrupted; run the same command again to go on where it stopped", sys.stderr)
         return EXIT_FAILED
     display.close()
-    _print(json.dumps(result.as_dict(), indent=1) if options.json else _describe(result))
-    return EXIT_DONE
+    return exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,6 +84,18 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--videos", metavar="PATH", help="your own videos instead of samples")
     demo.set_defaults(command=_demo, config=None)
 
+    worker = commands.add_parser(
+        "worker", help="execute the runs that clients of lightly_pipeline.api schedule"
+    )
+    worker.add_argument(
+        "--labels",
+        default="",
+        metavar="A,B",
+        help="labels of this worker; it takes runs whose runs_on are all among them",
+    )
+    worker.add_argument("--once", action="store_true", help="end when nothing is left to take")
+    worker.set_defaults(command=_worker)
+
     for command in (run, demo):
         command.add_argument(
             "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"
@@ -99,7 +111,7 @@ def _positive(text: str) -> int:
     return value
 
 
-def _run(options: argparse.Namespace, display: "_ProgressDisplay") -> "RunResult":
+def _run(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     from lightly_pipeline.datasets import Dataset
     from lightly_pipeline.datasources import datasource_from_url
 
@@ -111,7 +123,7 @@ def _run(options: argparse.Namespace, display: "_ProgressDisplay") -> "RunResult
     return _launch(dataset, options, display)
 
 
-def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> "RunResult":
+def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     from lightly_pipeline.datasets import Dataset
     from lightly_pipeline.datasources import LocalDatasource
 
@@ -128,9 +140,25 @@ def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> "RunResul
     return _launch(dataset, options, display)
 
 
-def _launch(
-    dataset: "Dataset", options: argparse.Namespace, display: "_ProgressDisplay"
-) -> "RunResult":
+def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
+    from lightly_pipeline.api.deployment import Deployment
+    from lightly_pipeline.api.worker import work
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    deployment = Deployment()
+    labels = [label.strip() for label in options.labels.split(",") if label.strip()]
+    shown = f", labels {', '.join(labels)}" if labels else ""
+    display.say(f"waiting for runs in {deployment.home}{shown}")
+    all_well = work(deployment, labels=labels, once=options.once, say=_print)
+    return EXIT_DONE if all_well else EXIT_FAILED
+
+
+def _interrupt(*_: object) -> None:
+    """Ends on SIGTERM as on Ctrl-C, so that a run in progress is given back."""
+    raise KeyboardInterrupt
+
+
+def _launch(dataset: "Dataset", options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     from lightly_pipeline.config import load_config_file
     from lightly_pipeline.pipeline import run
 
@@ -138,7 +166,10 @@ def _launch(
     if options.n_samples is not None:
         selection = {**_without_amount(blocks.get("selection_config") or {})}
         blocks["selection_config"] = {**selection, "n_samples": options.n_samples}
-    return run(dataset, **blocks, progress=display.update)
+    result = run(dataset, **blocks, progress=display.update)
+    display.close()
+    _print(json.dumps(result.as_dict(), indent=1) if options.json else _describe(result))
+    return EXIT_DONE
 
 
 def _without_amount(selection: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_FILE_BYTES = 1024 * 1024
 
 
-class DatasetType(Enum):
+class DatasetType(StrEnum):
     """What the INPUT datasource holds, in Lightly's words."""
 
     VIDEOS = "Videos"

@@ -124,7 +124,7 @@ class WorkerConfig(StrictModel):
     relevant_filenames_file: str = Field("", description="File that lists the videos to use.")
     selected_sequence_length: int = Field(1, ge=1, description="Frames per selected sequence.")
     upload_report: bool = Field(True, description="Store a report of the run.")
-    shutdown_when_job_finished: bool = Field(False, description="Stop the container afterwards.")
+    shutdown_when_job_finished: bool = Field(False, description="End the worker after this run.")
     cache_size: AtLeastMinusOne | None = Field(None, description="Bytes of the on-disk cache.")
 
     @model_validator(mode="after")

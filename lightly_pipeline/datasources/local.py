@@ -55,6 +55,10 @@ class LocalDatasource:
         """Returns the absolute path of a file."""
         return str(self._root / path)
 
+    def read_url(self, path: str, *, valid_s: int) -> str:  # noqa: ARG002
+        """Returns a `file:` URL; it does not expire."""
+        return (self._root / path).as_uri()
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yields files in UTF-8 byte order of their relative paths.
 

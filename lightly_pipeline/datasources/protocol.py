@@ -39,6 +39,15 @@ class Datasource(Protocol):
         """Returns where an object is, for people."""
         ...
 
+    def read_url(self, path: str, *, valid_s: int) -> str:
+        """Returns a URL under which whoever has it can read an object.
+
+        Args:
+            path: The object.
+            valid_s: For how long, in seconds; files can be read as long as they are there.
+        """
+        ...
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         """Yields the objects whose path starts with `prefix`, in UTF-8 byte order of the path."""
         ...

@@ -11,6 +11,7 @@ from lightly_pipeline.datasets import Dataset, load_datasets
 from lightly_pipeline.defs.assets import dataset_assets
 from lightly_pipeline.defs.jobs import dataset_jobs
 from lightly_pipeline.defs.launch import launch_resources
+from lightly_pipeline.defs.scheduled import client_datasets, scheduled_runs
 from lightly_pipeline.defs.sensors import dataset_schedule, dataset_sensors
 from lightly_pipeline.errors import InvalidConfigurationError
 
@@ -25,17 +26,27 @@ def build_definitions(
 
     Args:
         datasets: Declared in Python; without any, those in the YAML file that the environment
-            variable LIGHTLY_PIPELINE_DATASETS names.
+            variable LIGHTLY_PIPELINE_DATASETS names, those that clients of `lightly_pipeline.api`
+            created, and the job and sensor for the runs that clients schedule.
         resource_overrides: Resources that take the place of ours, by key.
 
     Raises:
         InvalidConfigurationError: A declaration is wrong, or two datasets share a name.
     """
-    declared: Sequence[Dataset] = datasets or _from_environment()
-    names = [dataset.name for dataset in declared]
+    if datasets:
+        return _definitions(datasets, resource_overrides)
+    job, sensor = scheduled_runs()
+    extra = dg.Definitions(jobs=[job], sensors=[sensor])
+    return dg.Definitions.merge(_definitions(_from_environment(), resource_overrides), extra)
+
+
+def _definitions(
+    datasets: Sequence[Dataset], resource_overrides: Mapping[str, Any] | None
+) -> dg.Definitions:
+    names = [dataset.name for dataset in datasets]
     if len(set(names)) < len(names):
         raise InvalidConfigurationError(f"two datasets share a name: {', '.join(sorted(names))}")
-    owners = [dataset_assets(dataset) for dataset in declared]
+    owners = [dataset_assets(dataset) for dataset in datasets]
     return dg.Definitions(
         assets=[asset for owner in owners for asset in owner.assets],
         jobs=[job for owner in owners for job in dataset_jobs(owner)],
@@ -47,12 +58,22 @@ def build_definitions(
 
 
 def _from_environment() -> Sequence[Dataset]:
+    """Returns the datasets of the declared file and, where their names are free, of clients."""
     path = os.environ.get(DATASETS_VARIABLE)
-    if path:
-        return load_datasets(path)
-    _logger.warning(
-        "no dataset declared: write `datasets: {name: {input: ..., lightly: ...}}` into a YAML "
-        "file and name it in %s",
-        DATASETS_VARIABLE,
-    )
-    return ()
+    declared = load_datasets(path) if path else []
+    names = {dataset.name for dataset in declared}
+    created = client_datasets()
+    for dataset in created:
+        if dataset.name in names:
+            _logger.warning(
+                "a client's dataset is called as a declared one, %s: only the declared one has "
+                "assets here",
+                dataset.name,
+            )
+    if not declared and not created:
+        _logger.warning(
+            "no dataset declared: write `datasets: {name: {input: ..., lightly: ...}}` into a YAML "
+            "file and name it in %s, or create one with lightly_pipeline.api",
+            DATASETS_VARIABLE,
+        )
+    return [*declared, *(dataset for dataset in created if dataset.name not in names)]

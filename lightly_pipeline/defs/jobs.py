@@ -5,7 +5,8 @@ from typing import Any
 import dagster as dg
 
 from lightly_pipeline import pipeline
-from lightly_pipeline.config import DEFAULT_SELECTION
+from lightly_pipeline.config import DEFAULT_SELECTION, RunConfig
+from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.assets import (
     DatasetAssets,
     failing,
@@ -22,6 +23,7 @@ from lightly_pipeline.defs.launch import (
     WorkerLaunch,
 )
 from lightly_pipeline.defs.metadata import run_metadata
+from lightly_pipeline.progress import Progress
 from lightly_pipeline.tables.catalog import read_catalog
 
 PRESET: dict[str, Any] = {
@@ -76,31 +78,13 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
         pipeline_config: PipelineLaunch,  # type: ignore[valid-type]
     ) -> None:
         config = resolve(dataset, worker_config, lightly_config, selection_config, pipeline_config)
-        before = read_catalog(dataset.lightly)
-        steps = pipeline.run_steps(
-            dataset, config, run_id=run_id_of(context), progress=log_progress(context)
-        )
-        catalog = failing(steps.catalog)
-        n_changed = register(context, dataset, before, catalog)
-        context.log_event(
-            dg.AssetMaterialization(
-                owner.key("video_catalog"),
-                metadata={"videos": len(catalog.videos), "new_or_changed": n_changed},
-            )
-        )
-        processed = steps.process(catalog)
-        for outcome in processed.outcomes:
-            for part in ("video_frames", "frame_embeddings"):
-                context.log_event(outcome_event(owner.key(part), outcome))
-        result = failing(lambda: steps.finish(processed))
-        context.log_event(
-            dg.AssetMaterialization(
-                owner.key("selected_frames"), metadata={"chosen": result.n_selected}
-            )
-        )
-        context.log_event(
-            dg.AssetMaterialization(
-                owner.key("uploaded_frames"), metadata=run_metadata(dataset, result)
+        failing(
+            lambda: run_and_report(
+                context,
+                dataset,
+                config,
+                run_id=run_id_of(context),
+                progress=log_progress(context),
             )
         )
 
@@ -114,3 +98,37 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
         run_everything()
 
     return run_job
+
+
+def run_and_report(
+    context: Any, dataset: Dataset, config: RunConfig, *, run_id: str, progress: Progress
+) -> None:
+    """Does everything, and reports every asset of the dataset and every video.
+
+    Args:
+        context: Of the step that does it.
+        dataset: The dataset.
+        config: The effective configuration.
+        run_id: Id under which the run keeps its files.
+        progress: Told how far every step is.
+
+    Raises:
+        LightlyPipelineError: As the pipeline does.
+    """
+
+    def report(asset: str, metadata: dict[str, Any]) -> None:
+        key = dg.AssetKey([dataset.name, asset])
+        context.log_event(dg.AssetMaterialization(key, metadata=metadata))
+
+    before = read_catalog(dataset.lightly)
+    steps = pipeline.run_steps(dataset, config, run_id=run_id, progress=progress)
+    catalog = steps.catalog()
+    n_changed = register(context, dataset, before, catalog)
+    report("video_catalog", {"videos": len(catalog.videos), "new_or_changed": n_changed})
+    processed = steps.process(catalog)
+    for outcome in processed.outcomes:
+        for part in ("video_frames", "frame_embeddings"):
+            context.log_event(outcome_event(dg.AssetKey([dataset.name, part]), outcome))
+    result = steps.finish(processed)
+    report("selected_frames", {"chosen": result.n_selected})
+    report("uploaded_frames", run_metadata(dataset, result))

@@ -220,10 +220,11 @@ def test_the_code_location_loads_empty_and_light(tmp_path: Path) -> None:
         "print(heavy, len(list(d.defs.jobs or [])))"
     )
     environment = {k: v for k, v in os.environ.items() if k != "LIGHTLY_PIPELINE_DATASETS"}
+    environment["LIGHTLY_PIPELINE_HOME"] = str(tmp_path / "home")
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
-    assert done.stdout.strip().endswith("[] 0")
+    assert done.stdout.strip().endswith("[] 1")
     assert "LIGHTLY_PIPELINE_DATASETS" in done.stderr
     file = tmp_path / "datasets.yaml"
     file.write_text("datasets: {street: {input: in, lightly: out}}\n")
@@ -231,4 +232,4 @@ def test_the_code_location_loads_empty_and_light(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
-    assert done.stdout.strip().endswith("[] 4")
+    assert done.stdout.strip().endswith("[] 5")

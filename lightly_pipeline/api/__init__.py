@@ -1,0 +1,59 @@
+"""The client of the original's documentation, for a deployment of one's own.
+
+A script written for the original changes its import lines to
+`from lightly_pipeline.api import ApiWorkflowClient, DatasetType, DatasourcePurpose` and stays as
+it is otherwise. What the client creates is kept in the deployment's state folder (`state.py`) and
+executed by `lightly-pipeline worker` (`worker.py`), by the Dagster daemon, or by the script itself.
+Nothing here decides how a run works: that is `pipeline`.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightly_pipeline.api.client import ApiWorkflowClient
+    from lightly_pipeline.api.errors import (
+        ApiException,
+        ArtifactNotExist,
+        MethodNotSupportedError,
+        TagDoesNotExistError,
+    )
+    from lightly_pipeline.api.models import (
+        ComputeWorkerRunInfo,
+        DatasourcePurpose,
+        RunState,
+    )
+    from lightly_pipeline.datasets import DatasetType
+    from lightly_pipeline.errors import InvalidConfigurationError
+
+__all__ = [
+    "ApiException",
+    "ApiWorkflowClient",
+    "ArtifactNotExist",
+    "ComputeWorkerRunInfo",
+    "DatasetType",
+    "DatasourcePurpose",
+    "InvalidConfigurationError",
+    "MethodNotSupportedError",
+    "RunState",
+    "TagDoesNotExistError",
+]
+
+_HOMES = {
+    "ApiException": "api.errors",
+    "ApiWorkflowClient": "api.client",
+    "ArtifactNotExist": "api.errors",
+    "ComputeWorkerRunInfo": "api.models",
+    "DatasetType": "datasets",
+    "DatasourcePurpose": "api.models",
+    "InvalidConfigurationError": "errors",
+    "MethodNotSupportedError": "api.errors",
+    "RunState": "api.models",
+    "TagDoesNotExistError": "api.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"lightly_pipeline.{_HOMES[name]}"), name)

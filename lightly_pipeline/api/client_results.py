@@ -1,0 +1,207 @@
+"""The client's methods about what runs have left: artifacts, tags, exports."""
+
+from pathlib import Path
+
+from lightly_pipeline.api.artifacts import artifact_of_type, artifacts_of, save
+from lightly_pipeline.api.client_base import ClientBase
+from lightly_pipeline.api.errors import TagDoesNotExistError
+from lightly_pipeline.api.models import DockerRunData, TagData
+from lightly_pipeline.api.tags import Tag, list_tags, tag_id
+
+URL_VALID_S = 7 * 24 * 3600
+"""How long read URLs are valid: S3's maximum. Those signed with a role end with its session."""
+
+
+class ResultMethods(ClientBase):
+    """Results, read from the LIGHTLY datasource. `timeout` is the datasource's own business."""
+
+    def download_compute_worker_run_artifacts(
+        self,
+        run: DockerRunData,
+        output_dir: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves all files that a run left in a folder."""
+        store = self._lightly(run.dataset_id)
+        for artifact in artifacts_of(store, run.id):
+            save(store, artifact, Path(output_dir) / artifact.file_name)
+
+    def download_compute_worker_run_log(
+        self,
+        run: DockerRunData,
+        output_path: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves a run's log.
+
+        Raises:
+            ArtifactNotExist: The run has none yet; as from the methods that follow.
+        """
+        self._download(run, "LOG", output_path)
+
+    def download_compute_worker_run_memory_log(
+        self,
+        run: DockerRunData,
+        output_path: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves a run's memory log."""
+        self._download(run, "MEMLOG", output_path)
+
+    def download_compute_worker_run_checkpoint(
+        self,
+        run: DockerRunData,
+        output_path: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves a run's training checkpoint."""
+        self._download(run, "CHECKPOINT", output_path)
+
+    def download_compute_worker_run_report_pdf(
+        self,
+        run: DockerRunData,
+        output_path: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves a run's report as PDF."""
+        self._download(run, "REPORT_PDF", output_path)
+
+    def download_compute_worker_run_report_json(
+        self,
+        run: DockerRunData,
+        output_path: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves a run's report in the original's first JSON form."""
+        self._download(run, "REPORT_JSON", output_path)
+
+    def download_compute_worker_run_report_v2_json(
+        self,
+        run: DockerRunData,
+        output_path: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves a run's report as JSON."""
+        self._download(run, "REPORT_V2_JSON", output_path)
+
+    def download_compute_worker_run_corruptness_check_information(
+        self,
+        run: DockerRunData,
+        output_path: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves which videos and frames could not be decoded, and why."""
+        self._download(run, "CORRUPTNESS_CHECK_INFORMATION", output_path)
+
+    def download_compute_worker_run_sequence_information(
+        self,
+        run: DockerRunData,
+        output_path: str,
+        timeout: int = 60,  # noqa: ARG002
+    ) -> None:
+        """Saves which sequences of frames a run chose."""
+        self._download(run, "SEQUENCE_INFORMATION", output_path)
+
+    def get_all_tags(self) -> list[TagData]:
+        """Returns the current dataset's tags, newest first."""
+        tags = list_tags(self._lightly(self.dataset_id))
+        return [self._tag_data(tag) for tag in reversed(tags)]
+
+    def get_tag_by_id(self, tag_id: str) -> TagData:
+        """Returns a tag.
+
+        Raises:
+            TagDoesNotExistError: There is none with this id.
+        """
+        return self._tag_data(self._tag_of_id(tag_id))
+
+    def get_tag_by_name(self, tag_name: str) -> TagData:
+        """Returns a tag.
+
+        Raises:
+            TagDoesNotExistError: There is none with this name.
+        """
+        return self._tag_data(self._tag_of_name(tag_name))
+
+    def get_compute_worker_run_tags(self, run_id: str) -> list[TagData]:
+        """Returns the current dataset's tags that a run made."""
+        return [tag for tag in self.get_all_tags() if tag.run_id == run_id]
+
+    def get_filenames_in_tag(
+        self,
+        tag_data: TagData,
+        filenames_on_server: list[str] | None = None,  # noqa: ARG002
+        exclude_parent_tag: bool = False,
+    ) -> list[str]:
+        """Returns the names of a tag's frames.
+
+        Args:
+            tag_data: The tag.
+            filenames_on_server: Not used.
+            exclude_parent_tag: Leaves out the frames of the tag before it.
+        """
+        tag = self._tag_of_id(tag_data.id)
+        names = list(tag.filenames)
+        if exclude_parent_tag and tag.parent:
+            before = set(self._tag_of_name(tag.parent).filenames)
+            return [name for name in names if name not in before]
+        return names
+
+    def export_filenames_by_tag_id(self, tag_id: str) -> str:
+        """Returns the names of a tag's frames, one a line."""
+        return "\n".join(self._tag_of_id(tag_id).filenames)
+
+    def export_filenames_by_tag_name(self, tag_name: str) -> str:
+        """Returns the names of a tag's frames, one a line."""
+        return "\n".join(self._tag_of_name(tag_name).filenames)
+
+    def export_filenames_and_read_urls_by_tag_id(self, tag_id: str) -> list[dict[str, str]]:
+        """Returns `fileName`, `readUrl` and `datasourceUrl` of a tag's frames.
+
+        Read URLs are signed on S3 and valid for 7 days at most, `file:` URLs for folders.
+        """
+        return self._urls(self._tag_of_id(tag_id))
+
+    def export_filenames_and_read_urls_by_tag_name(self, tag_name: str) -> list[dict[str, str]]:
+        """Returns what `export_filenames_and_read_urls_by_tag_id` does, for a tag by name."""
+        return self._urls(self._tag_of_name(tag_name))
+
+    def _download(self, run: DockerRunData, kind: str, path: str) -> None:
+        store = self._lightly(run.dataset_id)
+        save(store, artifact_of_type(store, run.id, kind), Path(path))
+
+    def _tag_of_id(self, wanted: str) -> Tag:
+        for tag in list_tags(self._lightly(self.dataset_id)):
+            if tag_id(self.dataset_id, tag.name) == wanted:
+                return tag
+        raise TagDoesNotExistError(f"the dataset has no tag with the id {wanted}")
+
+    def _tag_of_name(self, name: str) -> Tag:
+        tags = list_tags(self._lightly(self.dataset_id))
+        for tag in tags:
+            if tag.name == name:
+                return tag
+        there = ", ".join(tag.name for tag in tags) or "none; no run has completed"
+        raise TagDoesNotExistError(f"the dataset has no tag {name!r}; it has: {there}")
+
+    def _tag_data(self, tag: Tag) -> TagData:
+        return TagData(
+            id=tag_id(self.dataset_id, tag.name),
+            dataset_id=self.dataset_id,
+            prev_tag_id=tag_id(self.dataset_id, tag.parent) if tag.parent else None,
+            name=tag.name,
+            tot_size=len(tag.images),
+            created_at=tag.created_ms,
+            run_id=tag.run_id,
+        )
+
+    def _urls(self, tag: Tag) -> list[dict[str, str]]:
+        store = self._lightly(self.dataset_id)
+        return [
+            {
+                "fileName": name,
+                "readUrl": store.read_url(image, valid_s=URL_VALID_S),
+                "datasourceUrl": store.location(image),
+            }
+            for name, image in zip(tag.filenames, tag.images, strict=True)
+        ]

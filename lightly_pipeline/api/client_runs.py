@@ -1,0 +1,236 @@
+"""The client's methods about runs: schedule, watch, wait."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightly_pipeline import __version__
+from lightly_pipeline.api.artifacts import artifacts_of
+from lightly_pipeline.api.client_base import ClientBase
+from lightly_pipeline.api.database import HOME_VARIABLE, now_ms
+from lightly_pipeline.api.errors import ApiException
+from lightly_pipeline.api.execution import execute
+from lightly_pipeline.api.models import (
+    ComputeWorkerRunInfo,
+    DatasourcePurpose,
+    DockerRunData,
+    DockerRunScheduledData,
+    Priority,
+    RunState,
+    ScheduledState,
+)
+from lightly_pipeline.api.queue import Claim, ScheduledRun
+from lightly_pipeline.config import RunConfig
+from lightly_pipeline.config.base import snake_keys
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+
+Block = Mapping[str, Any] | None
+_POLL_S = 1.0
+
+
+class RunMethods(ClientBase):
+    """Runs of the current dataset. A run has the id it was scheduled under."""
+
+    def schedule_compute_worker_run(
+        self,
+        worker_config: Block = None,
+        lightly_config: Block = None,
+        selection_config: Block = None,
+        priority: str = Priority.MID,
+        runs_on: list[str] | None = None,
+    ) -> str:
+        """Schedules a run of the current dataset.
+
+        Args:
+            worker_config: As in the original, snake_case or camelCase.
+            lightly_config: As above.
+            selection_config: As above; 50 diverse frames when nothing is said.
+            priority: LOW, MID, HIGH or CRITICAL: which waiting run is taken first.
+            runs_on: Labels that a worker must all have to take the run.
+
+        Returns:
+            The run's id.
+
+        Raises:
+            InvalidConfigurationError: An option is wrong or not supported, or a datasource is
+                missing.
+        """
+        for purpose in (DatasourcePurpose.INPUT, DatasourcePurpose.LIGHTLY):
+            self._deployment.datasets.datasource(self.dataset_id, purpose)
+        RunConfig.from_blocks(worker_config, lightly_config, selection_config).check_supported()
+        given = {
+            "worker_config": worker_config,
+            "lightly_config": lightly_config,
+            "selection_config": selection_config,
+        }
+        return self._deployment.queue.add(
+            self.dataset_id,
+            {name: snake_keys(block) for name, block in given.items() if block},
+            priority=_priority(priority),
+            runs_on=_labels(runs_on),
+            message=f"waiting to be taken: start `lightly-pipeline worker`, or a Dagster daemon, "
+            f"with {HOME_VARIABLE}={self._deployment.home}",
+        )
+
+    def wait_for_run(
+        self,
+        scheduled_run_id: str,
+        *,
+        run_in_process: bool = False,
+        timeout_s: float | None = None,
+    ) -> ComputeWorkerRunInfo:
+        """Waits for the end of a run. Not in the original.
+
+        Args:
+            scheduled_run_id: The run.
+            run_in_process: Executes the run here if nobody has taken it, so that neither a worker
+                nor Dagster is needed.
+            timeout_s: How long to wait at most; as long as it takes by default. What is executed
+                here is not interrupted.
+
+        Returns:
+            How it ended, or where it was when the time was over.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            info = self.get_compute_worker_run_info(scheduled_run_id)
+            if info.in_end_state() or (deadline is not None and time.monotonic() > deadline):
+                return info
+            if run_in_process and info.state is RunState.OPEN:
+                self._execute(scheduled_run_id)
+            else:
+                time.sleep(_POLL_S)
+
+    def get_compute_worker_run_info(self, scheduled_run_id: str) -> ComputeWorkerRunInfo:
+        """Returns where a run is."""
+        return _info(self._deployment.queue.find(scheduled_run_id), scheduled_run_id)
+
+    def compute_worker_run_info_generator(
+        self, scheduled_run_id: str
+    ) -> Iterator[ComputeWorkerRunInfo]:
+        """Yields where a run is, and then every change until it has ended.
+
+        No change of state is left out, however short the state was.
+        """
+        last: ComputeWorkerRunInfo | None = None
+        seen: int | None = None
+        while True:
+            run, changes, seen = self._deployment.queue.watch(scheduled_run_id, seen)
+            for info in (*changes, _info(run, scheduled_run_id)):
+                if info != last:
+                    yield info
+                last = info
+            if info.in_end_state():
+                return
+            time.sleep(_POLL_S)
+
+    def get_compute_worker_runs(self, dataset_id: str | None = None) -> list[DockerRunData]:
+        """Returns the runs that were taken, oldest first.
+
+        Args:
+            dataset_id: Only those of this dataset.
+        """
+        return list(self.get_compute_worker_runs_iter(dataset_id))
+
+    def get_compute_worker_runs_iter(
+        self, dataset_id: str | None = None
+    ) -> Iterator[DockerRunData]:
+        """Yields the runs that were taken, oldest first."""
+        for run in self._deployment.queue.all(dataset_id):
+            if run.started_ms:
+                yield self._run_data(run)
+
+    def get_compute_worker_run(self, run_id: str) -> DockerRunData:
+        """Returns a run that was taken.
+
+        Raises:
+            ApiException: There is none with this id, or it was not taken yet.
+        """
+        run = self._deployment.queue.find(run_id)
+        if run is None or not run.started_ms:
+            raise ApiException(f"no run with the id {run_id} was taken by a worker yet")
+        return self._run_data(run)
+
+    def get_compute_worker_run_from_scheduled_run(self, scheduled_run_id: str) -> DockerRunData:
+        """Returns the run of a scheduled run.
+
+        Raises:
+            ApiException: There is none with this id, or it was not taken yet.
+        """
+        return self.get_compute_worker_run(scheduled_run_id)
+
+    def get_scheduled_compute_worker_runs(
+        self, state: str | None = None
+    ) -> list[DockerRunScheduledData]:
+        """Returns the current dataset's scheduled runs, oldest first.
+
+        Args:
+            state: OPEN, LOCKED, DONE or CANCELED; those that have not ended by default.
+        """
+        unended = (ScheduledState.OPEN, ScheduledState.LOCKED)
+        return [
+            DockerRunScheduledData(
+                id=run.id,
+                dataset_id=run.dataset_id,
+                state=run.state,
+                priority=run.priority,
+                runs_on=run.runs_on,
+                created_at=run.created_ms,
+                last_modified_at=run.modified_ms,
+            )
+            for run in self._deployment.queue.all(self.dataset_id)
+            if (run.state == state if state is not None else run.state in unended)
+        ]
+
+    def _execute(self, run_id: str) -> None:
+        executor = f"script {socket.gethostname()}:{os.getpid()}"
+        claim, run = self._deployment.queue.claim(run_id, executor)
+        if claim is Claim.BUSY:
+            time.sleep(_POLL_S)
+        if run is None:
+            return
+        try:
+            execute(self._deployment, run)
+        except LightlyPipelineError:
+            # The run's state says so, with the reason.
+            return
+
+    def _run_data(self, run: ScheduledRun) -> DockerRunData:
+        info = run.info(now_ms())
+        return DockerRunData(
+            id=run.id,
+            dataset_id=run.dataset_id,
+            scheduled_id=run.id,
+            docker_version=__version__,
+            state=info.state,
+            message=info.message,
+            created_at=run.started_ms,
+            last_modified_at=run.modified_ms,
+            find_artifacts=lambda: artifacts_of(self._lightly(run.dataset_id), run.id),
+        )
+
+
+def _info(run: ScheduledRun | None, run_id: str) -> ComputeWorkerRunInfo:
+    if run is None:
+        return ComputeWorkerRunInfo(
+            RunState.CANCELED_OR_NOT_EXISTING, f"there is no run with the id {run_id}"
+        )
+    return run.info(now_ms())
+
+
+def _priority(priority: str) -> Priority:
+    try:
+        return Priority(priority)
+    except ValueError:
+        raise InvalidConfigurationError(
+            f"priority {priority!r} is not known; use {', '.join(Priority)}"
+        ) from None
+
+
+def _labels(runs_on: list[str] | None) -> list[str]:
+    labels = list(runs_on or ())
+    if isinstance(runs_on, str) or not all(isinstance(label, str) for label in labels):
+        raise InvalidConfigurationError(f"runs_on is a list of labels, not {runs_on!r}")
+    return labels

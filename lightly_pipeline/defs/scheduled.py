@@ -1,0 +1,177 @@
+"""Runs that clients of `lightly_pipeline.api` scheduled, as Dagster runs of their datasets.
+
+A sensor asks for a run of one job for every scheduled run that waits; the job's only step claims
+it and does what the dataset's own run job does. One job for all datasets, so that a dataset is
+served from the moment it is created, before the code location is reloaded. Who has a run, and what
+becomes of it, is the queue's to decide (`api.queue`).
+"""
+
+import os
+import time
+from typing import Any
+
+import dagster as dg
+
+from lightly_pipeline import pipeline
+from lightly_pipeline.api.deployment import Deployment
+from lightly_pipeline.api.execution import executing
+from lightly_pipeline.api.models import RunState
+from lightly_pipeline.api.queue import Claim, ScheduledRun
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.defs.assets import failing, log_progress, run_id_of
+from lightly_pipeline.defs.jobs import run_and_report
+from lightly_pipeline.errors import LightlyPipelineError
+
+LABELS_VARIABLE = "LIGHTLY_PIPELINE_LABELS"
+RUN_TAG = "lightly_pipeline/scheduled_run"
+DATASET_TAG = "lightly_pipeline/dataset"
+LABELS_TAG = "lightly_pipeline/runs_on"
+_JOB = "scheduled_runs"
+_SENSOR = "take_scheduled_runs"
+_INTERVAL_S = 5
+_BUSY_S = 2.0
+# Per tick; those beyond wait for the next one.
+_MAX_REQUESTED = 100
+
+
+class ScheduledLaunch(dg.Config):
+    """The scheduled run that is executed, with its configuration blocks."""
+
+    scheduled_run_id: str
+    worker_config: dict[str, Any] = {}
+    lightly_config: dict[str, Any] = {}
+    selection_config: dict[str, Any] = {}
+
+
+def client_datasets() -> list[Dataset]:
+    """Returns the datasets that clients created and gave both datasources."""
+    deployment = Deployment.existing()
+    if deployment is None:
+        return []
+    complete = []
+    for data in deployment.datasets.all():
+        try:
+            complete.append(deployment.dataset(data.id))
+        except LightlyPipelineError:
+            # Not set up to the end yet; its runs will say so.
+            continue
+    return complete
+
+
+def scheduled_runs() -> tuple[dg.JobDefinition, dg.SensorDefinition]:
+    """Returns the job that executes scheduled runs and the sensor that asks for it."""
+
+    @dg.op(
+        name="process_scheduled",
+        description="Claims a scheduled run, lists, decodes what is new, selects, writes images.",
+    )
+    def process_scheduled(context: dg.OpExecutionContext, config: ScheduledLaunch) -> None:
+        _process(context, config)
+
+    @dg.job(
+        name=_JOB,
+        description="Executes a run that a client of lightly_pipeline.api scheduled.",
+        executor_def=dg.in_process_executor,
+        # A failed run has ended for its user; one whose process died is started again.
+        tags={"dagster/retry_on_asset_or_op_failure": "false"},
+    )
+    def job() -> None:
+        process_scheduled()
+
+    @dg.sensor(
+        name=_SENSOR,
+        job=job,
+        minimum_interval_seconds=_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for a run of every scheduled run that waits for these labels: "
+        f"{', '.join(sorted(_labels())) or 'none'} ({LABELS_VARIABLE}).",
+    )
+    def take(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        deployment = Deployment.existing()
+        if deployment is None:
+            return dg.SkipReason("no client has scheduled a run yet")
+        end_abandoned(context.instance, deployment)
+        waiting = deployment.queue.waiting(_labels())[:_MAX_REQUESTED]
+        if not waiting:
+            return dg.SkipReason("no scheduled run waits")
+        names = {data.id: data.name for data in deployment.datasets.all()}
+        return dg.SensorResult([_request(run, names.get(run.dataset_id, "")) for run in waiting])
+
+    return job, take
+
+
+def _labels() -> set[str]:
+    given = os.environ.get(LABELS_VARIABLE, "")
+    return {label.strip() for label in given.split(",") if label.strip()}
+
+
+def _request(run: ScheduledRun, dataset_name: str) -> dg.RunRequest:
+    return dg.RunRequest(
+        # Another one after each claim, so that a run that was given back is asked for again.
+        run_key=f"{run.id}-{run.claims}",
+        run_config={
+            "ops": {"process_scheduled": {"config": {"scheduled_run_id": run.id, **run.blocks}}}
+        },
+        tags={
+            RUN_TAG: run.id,
+            DATASET_TAG: dataset_name,
+            "dagster/priority": str(run.priority.rank),
+            **({LABELS_TAG: ",".join(run.runs_on)} if run.runs_on else {}),
+        },
+    )
+
+
+def _process(context: dg.OpExecutionContext, launch: ScheduledLaunch) -> None:
+    deployment = Deployment()
+    run = _claimed(context, deployment, launch.scheduled_run_id)
+    if run is None:
+        context.log.warning("another executor has the scheduled run, or it ended: nothing to do")
+        return
+
+    def everything() -> None:
+        with executing(deployment.queue, run, when_interrupted="abort") as reporter:
+            dataset = deployment.dataset(run.dataset_id)
+            log = log_progress(context)
+
+            def progress(step: str, done: int, total: int | None, unit: str) -> None:
+                reporter.progress(step, done, total, unit)
+                log(step, done, total, unit)
+
+            config = pipeline.resolve_config(
+                dataset, launch.worker_config, launch.lightly_config, launch.selection_config
+            )
+            run_and_report(context, dataset, config, run_id=run.id, progress=progress)
+
+    failing(everything)
+
+
+def _claimed(
+    context: dg.OpExecutionContext, deployment: Deployment, scheduled_id: str
+) -> ScheduledRun | None:
+    """Claims the run once its dataset is free; None when another executor has it."""
+    executor = f"Dagster run {run_id_of(context)}"
+    while True:
+        claim, run = deployment.queue.claim(scheduled_id, executor)
+        if claim is not Claim.BUSY:
+            return run
+        context.log.info("another run of the dataset is in progress; waiting for its end")
+        time.sleep(_BUSY_S)
+
+
+def end_abandoned(instance: dg.DagsterInstance, deployment: Deployment) -> None:
+    """Ends scheduled runs whose Dagster run ended without a word: canceled early, or crashed."""
+    for run in deployment.queue.all():
+        if run.state not in ("OPEN", "LOCKED"):
+            continue
+        latest = instance.get_runs(dg.RunsFilter(tags={RUN_TAG: run.id}), limit=1)
+        if not latest or latest[0].tags.get("dagster/will_retry") == "true":
+            continue
+        own = f"Dagster run {latest[0].root_run_id or latest[0].run_id}"
+        if run.executor not in (None, own):
+            continue
+        if latest[0].status is dg.DagsterRunStatus.CANCELED:
+            message = f"canceled: Dagster run {latest[0].run_id}"
+            deployment.queue.end_for(run, RunState.ABORTED, message)
+        elif latest[0].status is dg.DagsterRunStatus.FAILURE:
+            message = f"Dagster run {latest[0].run_id} ended without a word: its log says why"
+            deployment.queue.end_for(run, RunState.CRASHED, message)
