@@ -8,20 +8,14 @@ chunks, then one selection. Counts the CPU time of the run processes alone.
 
 import argparse
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from lightly_pipeline import Dataset, LocalDatasource, pipeline
-from lightly_pipeline_tests.integration.test_dagster_live import Dagster, _answers, wait_for
+from lightly_pipeline_tests.support.dagster_server import running_dagster, wait_for
 from lightly_pipeline_tests.support.videos import Recipe, make_video
 
-_ROOT = Path(__file__).resolve().parents[1]
 _TINY = Recipe("tiny.mp4", "libx264", 10, options={"preset": "ultrafast"})
 _LIMIT_S = 0.3
 
@@ -82,26 +76,8 @@ def _work_alone(base: Path) -> float:
 
 
 def _through_dagster(base: Path) -> tuple[_RunProcesses, int]:
-    home = base / "home"
-    home.mkdir()
-    shutil.copy(_ROOT / "deploy" / "dagster.yaml", home)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "DAGSTER_HOME": str(home),
-        "LIGHTLY_PIPELINE_DATASETS": str(base / "datasets.yaml"),
-    }
-    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
     processes = _RunProcesses()
-    with (home / "log").open("w") as log:
-        server = subprocess.Popen(
-            command, cwd=_ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        dagster = Dagster(port)
-        wait_for(lambda: _answers(dagster), ("yes",))
+    with running_dagster(base / "home", base / "datasets.yaml") as dagster:
         run_id = dagster.launch("bench_catalog_job", {})
         _watch(processes, lambda: dagster.status(run_id), ("SUCCESS", "FAILURE"))
         backfill = dagster.materialize_all("bench", {})
@@ -109,12 +85,6 @@ def _through_dagster(base: Path) -> tuple[_RunProcesses, int]:
             processes, lambda: dagster.backfill_status(backfill), ("COMPLETED_SUCCESS", "FAILED")
         )
         n_runs = dagster.ask("{ runsOrError { ... on Runs { count } } }")["runsOrError"]["count"]
-    finally:
-        os.killpg(server.pid, signal.SIGINT)
-        try:
-            server.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
     return processes, n_runs
 
 

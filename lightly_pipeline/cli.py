@@ -182,13 +182,15 @@ def _describe(result: "RunResult") -> str:
     lines = [
         "",
         f"Run {result.run_id}",
-        f"  videos read     {result.n_input_videos - len(result.corrupt_videos)}"
+        f"  videos read     {_n_read(result)}"
         f" of {result.n_input_videos} ({result.n_decoded_videos} decoded in this run)",
         f"  frames seen     {result.n_input_frames}",
         f"  frames chosen   {result.n_selected}",
     ]
     lines += _problems("broken videos", result.corrupt_videos)
     lines += _problems("broken frames", result.corrupt_samples)
+    if result.failed_videos:
+        lines += _problems("left out", result.failed_videos)
     lines += ["  time"]
     lines += [f"    {step:<16} {seconds:8.1f} s" for step, seconds in result.seconds.items()]
     if result.selected:
@@ -196,6 +198,10 @@ def _describe(result: "RunResult") -> str:
     lines += [f"  manifest        {result.manifest}"]
     lines += [f"  images          {result.images}"]
     return "\n".join(lines)
+
+
+def _n_read(result: "RunResult") -> int:
+    return result.n_input_videos - len(result.corrupt_videos) - len(result.failed_videos)
 
 
 def _problems(title: str, reasons: Mapping[str, str]) -> list[str]:

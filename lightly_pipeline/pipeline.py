@@ -20,9 +20,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lightly_pipeline.config import RunBlocks, RunConfig
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.datasources import StoredObject, list_videos, verify_access
+from lightly_pipeline.datasources import (
+    StoredObject,
+    list_videos,
+    still_answers,
+    verify_access,
+)
 from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.errors import (
+    DatasourceError,
     LightlyPipelineError,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -78,6 +84,7 @@ class RunResult:
         selected: The chosen frames in the order of picks.
         corrupt_videos: Reason by path of every video that gave no frame.
         corrupt_samples: Reason by name of every frame that could not be decoded.
+        failed_videos: Reason by path of every video that a store would not give or take, left out.
         n_decoded_videos: Videos that had to be decoded for their tables; 0 when all were there.
         seconds: Wall time by step.
         manifest: Location of the manifest.
@@ -96,6 +103,7 @@ class RunResult:
     seconds: dict[str, float]
     manifest: str
     images: str
+    failed_videos: dict[str, str] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,11 +113,19 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class ProcessResult:
-    """Outcomes of all videos of a catalogue, in its order, and how many were made just now."""
+    """What became of the videos of a catalogue.
+
+    Attributes:
+        catalog: Those with an outcome, in the version that it is of.
+        outcomes: Theirs, in the same order.
+        n_decoded_videos: How many were made just now.
+        failed: Reason by path of those without one.
+    """
 
     catalog: Catalog
     outcomes: tuple[VideoOutcome, ...]
     n_decoded_videos: int
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 Block = Mapping[str, Any] | None
@@ -335,7 +351,8 @@ def process_videos(
         on_outcome: Called with each outcome as soon as it is stored, from any thread.
 
     Raises:
-        DatasourceError: A store failed. Videos in progress were finished first, none is lost.
+        DatasourceError: A store failed. Unless it stopped answering at all, the other videos were
+            finished first; with `allow_incomplete` that is no error.
     """
     builder = table_builder(dataset, config)
     outcomes: dict[str, VideoOutcome] = {}
@@ -349,19 +366,23 @@ def process_videos(
             on_outcome(outcome)
     _logger.info("%d videos to decode, %d known", len(todo), len(outcomes))
     meter = _FrameMeter(progress, sum(video.size_bytes for video in todo))
+    failures = _Failures(dataset)
 
     def work(video: StoredObject) -> tuple[StoredObject, VideoOutcome] | None:
-        made = _build_current(dataset, builder, video, meter.add_frames)
-        meter.finish(video.size_bytes)
-        if made is not None:
-            on_outcome(made[1])
-        return made
+        with failures.noting(video):
+            made = _build_current(dataset, builder, video, meter.add_frames)
+            meter.finish(video.size_bytes)
+            if made is not None:
+                on_outcome(made[1])
+            return made
+        return None
 
     # The longest first, so that the last threads to finish do so together.
     order = sorted(todo, key=lambda video: (-video.size_bytes, video.path))
     versions = {video.path: video for video in catalog.videos}
     with _light_threads(bool(order)):
         results = list(_map(work, order, n_threads(config)))
+    failures.check(may_go_on=config.pipeline.allow_incomplete)
     for video, made in zip(order, results, strict=True):
         if made is None:
             del versions[video.path]
@@ -370,29 +391,80 @@ def process_videos(
     meter.close()
     current = Catalog(tuple(versions.values()))
     return ProcessResult(
-        current, tuple(outcomes[video.path] for video in current.videos), len(todo)
+        current,
+        tuple(outcomes[video.path] for video in current.videos),
+        len(todo) - len(failures.reasons),
+        failures.reasons,
     )
+
+
+class _Failures:
+    """Videos that a store would not give or take: they stop the others only if it is down."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._down: Exception | None = None
+        self.reasons: dict[str, str] = {}
+
+    @contextmanager
+    def noting(self, video: StoredObject) -> Iterator[None]:
+        """Notes a failure in the context; raises it if nothing can be had from the stores."""
+        if self._down is not None:
+            raise self._down
+        try:
+            yield
+        except (DatasourceError, OSError) as error:
+            if not self._stores_answer():
+                self._down = error
+                raise
+            _logger.warning("%s: %s", video.path, error)
+            self.reasons[video.path] = str(error)
+
+    def check(self, *, may_go_on: bool) -> None:
+        """Raises if there were failures that nobody allowed to leave out."""
+        if not self.reasons or may_go_on:
+            return
+        shown = [f"{path}: {reason}" for path, reason in sorted(self.reasons.items())]
+        raise DatasourceError(
+            f"could not process {len(shown)} of the videos, all others are done: "
+            + "; ".join(shown[:5])
+            + ("; ..." if len(shown) > 5 else "")
+            + ". Run again to try them once more, or set pipeline_config.allow_incomplete to "
+            "select without them"
+        )
+
+    def _stores_answer(self) -> bool:
+        source, store = self._dataset.input, self._dataset.lightly
+        return still_answers(source, writable=False) and still_answers(store, writable=True)
 
 
 def read_outcomes(dataset: Dataset, config: RunConfig, catalog: Catalog) -> ProcessResult:
     """Returns the stored outcomes of a catalogue, for a selection made apart from the decoding.
 
+    A video whose last attempt failed is left out, so that one hopeless video blocks nothing.
+
     Raises:
-        LightlyPipelineError: Videos have no table yet, unless `allow_incomplete` is set.
+        LightlyPipelineError: Videos were never attempted, unless `allow_incomplete` is set.
     """
     builder = table_builder(dataset, config)
     found = [(video, builder.existing(video)) for video in catalog.videos]
-    missing = [video.path for video, outcome in found if outcome is None]
-    if missing and not config.pipeline.allow_incomplete:
-        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+    failed = {video.path: builder.failure(video) for video, outcome in found if outcome is None}
+    waiting = [path for path, failure in failed.items() if failure is None]
+    if waiting and not config.pipeline.allow_incomplete:
+        shown = ", ".join(waiting[:5]) + (", ..." if len(waiting) > 5 else "")
         raise LightlyPipelineError(
-            f"{len(missing)} of {len(found)} videos have no embeddings yet ({shown}): materialize "
+            f"{len(waiting)} of {len(found)} videos have no embeddings yet ({shown}): materialize "
             "video_frames and frame_embeddings for them first, or set "
             "pipeline_config.allow_incomplete to select without them"
         )
+    if failed:
+        _logger.warning("selecting without %d videos that have no embeddings", len(failed))
     done = [(video, outcome) for video, outcome in found if outcome is not None]
     return ProcessResult(
-        Catalog(tuple(video for video, _ in done)), tuple(outcome for _, outcome in done), 0
+        Catalog(tuple(video for video, _ in done)),
+        tuple(outcome for _, outcome in done),
+        0,
+        {path: failure or "not processed yet" for path, failure in failed.items()},
     )
 
 
@@ -411,10 +483,10 @@ def select_frames(
     """
     good = [outcome for outcome in processed.outcomes if not outcome.is_corrupt]
     if not good:
+        reasons = {o.video: o.corrupt_reason for o in processed.outcomes} | processed.failed
         raise LightlyPipelineError(
-            f"none of the {len(processed.outcomes)} videos in {dataset.input.describe()} gave a "
-            "frame; reasons: "
-            + "; ".join(f"{o.video}: {o.corrupt_reason}" for o in processed.outcomes[:5])
+            f"none of the {len(reasons)} videos in {dataset.input.describe()} gave a frame; "
+            "reasons: " + "; ".join(f"{video}: {why}" for video, why in list(reasons.items())[:5])
         )
     tables = table_id(config)
     matrix = _load_embeddings(dataset, tables, good, progress)
@@ -452,6 +524,7 @@ def upload_frames(
         ),
         corrupt_videos=record.corrupt_videos,
         corrupt_samples=corrupt_samples,
+        failed_videos=record.failed_videos,
         n_decoded_videos=0,
         seconds={},
         manifest=dataset.lightly.location(manifest),
@@ -617,11 +690,12 @@ def _selection_record(
             )
             for path, o in chosen.items()
         },
-        n_input_videos=len(processed.catalog.videos),
+        n_input_videos=len(processed.catalog.videos) + len(processed.failed),
         n_input_frames=int(starts[-1]),
         summary=result.as_dict(),
         corrupt_videos={o.video: str(o.corrupt_reason) for o in processed.outcomes if o.is_corrupt},
         corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
+        failed_videos=processed.failed,
     )
 
 

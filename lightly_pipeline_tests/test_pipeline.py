@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +17,14 @@ from PIL import Image
 
 from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
 from lightly_pipeline.datasources.paths import table_folder
-from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.errors import (
+    DatasourceError,
+    InvalidConfigurationError,
+    LightlyPipelineError,
+)
 from lightly_pipeline.tables import source as table_source
 from lightly_pipeline.video import DecodeLimits
+from lightly_pipeline_tests.support.stores import refuse_table
 from lightly_pipeline_tests.support.videos import RECIPES, Recipe, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -306,6 +312,36 @@ def test_after_a_kill_complete_tables_are_not_made_again(tmp_path: Path) -> None
     result = run(dataset(tmp_path), selection_config=n(15))
     assert result.n_decoded_videos == 6 - complete
     assert chosen(result) == chosen(reference)
+
+
+def test_a_video_that_a_store_refuses_stops_no_other_and_is_tried_again(
+    videos: Path, tmp_path: Path
+) -> None:
+    data = dataset(tmp_path)
+    place = refuse_table(data, "a.mp4")
+    with pytest.raises(DatasourceError, match=r"1 of the videos.*a\.mp4") as caught:
+        run(data, selection_config=n(5))
+    assert "allow_incomplete" in str(caught.value)
+    without = run(data, selection_config=n(5), pipeline_config={"allow_incomplete": True})
+    assert set(without.failed_videos) == {"a.mp4"}
+    assert without.n_input_videos == 4
+    assert {frame.video for frame in without.selected}.isdisjoint({"a.mp4"})
+    assert without.n_decoded_videos == 0
+    place.rmdir()
+    assert run(data, selection_config=n(5)).n_decoded_videos == 1
+
+
+def test_a_store_that_is_gone_ends_the_run_at_once(videos: Path, tmp_path: Path) -> None:
+    data = dataset(tmp_path)
+    seen: list[int] = []
+
+    def lose_the_store(step: str, done: int, total: int | None, unit: str) -> None:
+        if step == "decode" and done and not seen:
+            seen.append(done)
+            shutil.rmtree(tmp_path / "in")
+
+    with pytest.raises((DatasourceError, LightlyPipelineError)):
+        run(data, worker_config={"num_threads": 1}, progress=lose_the_store)
 
 
 def test_an_empty_folder_is_an_error_that_says_what_is_looked_for(tmp_path: Path) -> None:

@@ -9,5 +9,7 @@ class PipelineConfig(StrictModel):
     """What this package offers beyond the original."""
 
     allow_incomplete: bool = Field(
-        False, description="Select although videos of the catalogue have no embeddings yet."
+        False,
+        description="Select although videos of the catalogue have no embeddings, because nobody "
+        "made them yet or because a store would not give the video.",
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lightly_pipeline.datasources.protocol import Datasource, StoredObject
 
 if TYPE_CHECKING:
-    from lightly_pipeline.datasources.access import verify_access
+    from lightly_pipeline.datasources.access import still_answers, verify_access
     from lightly_pipeline.datasources.local import LocalDatasource
     from lightly_pipeline.datasources.s3 import S3Datasource
     from lightly_pipeline.datasources.urls import datasource_from_url
@@ -24,6 +24,7 @@ __all__ = [
     "datasource_from_url",
     "is_video_path",
     "list_videos",
+    "still_answers",
     "verify_access",
 ]
 
@@ -34,6 +35,7 @@ _HOMES = {
     "datasource_from_url": "urls",
     "is_video_path": "videos",
     "list_videos": "videos",
+    "still_answers": "access",
     "verify_access": "access",
 }
 

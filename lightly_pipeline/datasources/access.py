@@ -1,4 +1,4 @@
-"""Tries what a run will need of a datasource, before any work is spent.
+"""Tries what a run needs of a datasource: before any work is spent, and when there is trouble.
 
 One probe per permission and one message that names what is missing.
 """
@@ -32,6 +32,17 @@ def verify_access(datasource: Datasource, *, writable: bool) -> None:
     first = _try(datasource, "list", lambda: next(datasource.list(), None))
     if not writable and first is not None:
         _try(datasource, "read", lambda: datasource.open(first.path).close())
+
+
+def still_answers(datasource: Datasource, *, writable: bool) -> bool:
+    """Returns whether the store as a whole works, after one object of it gave trouble."""
+    try:
+        next(datasource.list(), None)
+        if writable:
+            datasource.write(PROBE_PATH, _PROBE)
+    except (DatasourceError, OSError):
+        return False
+    return True
 
 
 def _try(datasource: Datasource, verb: str, probe: Callable[[], _Answer]) -> _Answer:

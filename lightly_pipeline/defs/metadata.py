@@ -34,6 +34,7 @@ def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
         "manifest": dg.MetadataValue.path(result.manifest),
         "folder": dg.MetadataValue.path(result.images),
         "corrupt_videos": len(result.corrupt_videos),
+        "failed_videos": len(result.failed_videos),
     }
     sheet = _contact_sheet(dataset, [frame.image for frame in result.selected])
     if sheet:

@@ -3,13 +3,16 @@
 A tick lists and compares; everything else happens in runs.
 """
 
+import os
+
 import dagster as dg
 
 from lightly_pipeline.datasources import list_videos
 from lightly_pipeline.defs.assets import DatasetAssets
 from lightly_pipeline.tables.fingerprint import catalog_hash
 
-_INTERVAL_S = 60
+TICK_S = int(os.environ.get("LIGHTLY_PIPELINE_TICK_SECONDS", "60"))
+"""How often the INPUT datasource is listed and the automation evaluated."""
 
 
 def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
@@ -24,7 +27,7 @@ def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
     @dg.sensor(
         name=f"{name}_new_videos",
         job_name=f"{name}_catalog_job",
-        minimum_interval_seconds=_INTERVAL_S,
+        minimum_interval_seconds=TICK_S,
         default_status=status,
         description="Asks for a new listing when the videos in the INPUT datasource changed.",
     )
@@ -39,7 +42,7 @@ def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
         dg.AutomationConditionSensorDefinition(
             f"{name}_automation",
             target=dg.AssetSelection.groups(name),
-            minimum_interval_seconds=_INTERVAL_S,
+            minimum_interval_seconds=TICK_S,
             default_status=status,
         ),
     ]

@@ -62,6 +62,7 @@ class SelectionRecord:
         summary: What the selection achieved.
         corrupt_videos: Reason by video path.
         corrupt_samples: Reason by frame.
+        failed_videos: Reason by path of videos that were left out.
     """
 
     run_id: str
@@ -79,6 +80,7 @@ class SelectionRecord:
     summary: dict[str, Any] = field(default_factory=dict)
     corrupt_videos: dict[str, str] = field(default_factory=dict)
     corrupt_samples: dict[str, str] = field(default_factory=dict)
+    failed_videos: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

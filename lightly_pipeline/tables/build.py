@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.datasources.paths import table_folder
-from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.errors import CorruptVideoError, DatasourceError
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.fingerprint import video_fingerprint
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
@@ -23,6 +23,7 @@ from lightly_pipeline.tables.outcome import (
     VideoOutcome,
     begin_attempt,
     end_attempt,
+    read_failure,
     read_outcome,
     write_outcome,
 )
@@ -58,6 +59,11 @@ class TableBuilder:
         folder = table_folder(self.embedding_id, video.path)
         return read_outcome(self.store, folder, video_fingerprint(video, self.embedding_id))
 
+    def failure(self, video: StoredObject) -> str | None:
+        """Returns why the last attempt at this version of the video failed, if it did."""
+        folder = table_folder(self.embedding_id, video.path)
+        return read_failure(self.store, folder, video_fingerprint(video, self.embedding_id))
+
     def build(self, video: StoredObject, on_frames: Callable[[int], None]) -> VideoOutcome:
         """Decodes and embeds a video, and stores its table and outcome.
 
@@ -85,13 +91,21 @@ class TableBuilder:
             outcome = self._decode(video, folder, blank, on_frames)
         except CorruptVideoError as error:
             outcome = replace(blank, corrupt_reason=error.reason)
-        except BaseException:
-            end_attempt(self.store, folder, fingerprint)
+        except BaseException as error:
+            self._end_attempt(folder, fingerprint, error)
             raise
         outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
         write_outcome(self.store, folder, outcome)
         _log(outcome)
         return outcome
+
+    def _end_attempt(self, folder: str, fingerprint: str, error: BaseException) -> None:
+        failure = str(error) if isinstance(error, DatasourceError | OSError) else None
+        try:
+            end_attempt(self.store, folder, fingerprint, failure=failure)
+        except (DatasourceError, OSError) as second:
+            # The failure at hand matters more than its marker.
+            error.add_note(f"the end of the attempt could not be stored: {second}")
 
     def _decode(
         self,

@@ -80,12 +80,27 @@ def begin_attempt(store: Datasource, folder: str, fingerprint: str) -> bool:
     return died
 
 
-def end_attempt(store: Datasource, folder: str, fingerprint: str) -> None:
-    """Says that an attempt ended without an outcome but alive: nothing is held against the video.
+def end_attempt(
+    store: Datasource, folder: str, fingerprint: str, *, failure: str | None = None
+) -> None:
+    """Says that an attempt ended without an outcome but alive, so the next one is made as usual.
 
     The marker is overwritten rather than deleted: LIGHTLY credentials need no delete permission.
+
+    Args:
+        store: The LIGHTLY datasource.
+        folder: The table's folder.
+        fingerprint: Of the version that was attempted.
+        failure: What a store refused, for a selection that is to go on without the video.
     """
-    _write_json(store, f"{folder}/{ATTEMPT_FILE}", {"fingerprint": fingerprint, "running": False})
+    document = {"fingerprint": fingerprint, "running": False, "failure": failure}
+    _write_json(store, f"{folder}/{ATTEMPT_FILE}", document)
+
+
+def read_failure(store: Datasource, folder: str, fingerprint: str) -> str | None:
+    """Returns why the last attempt at `fingerprint` failed, or None when none did."""
+    attempt = _read_json(store, f"{folder}/{ATTEMPT_FILE}") or {}
+    return attempt.get("failure") if attempt.get("fingerprint") == fingerprint else None
 
 
 def _read_json(store: Datasource, path: str) -> dict[str, Any] | None:

@@ -1,0 +1,16 @@
+"""Stores that misbehave on purpose."""
+
+from pathlib import Path
+
+from lightly_pipeline import Dataset, pipeline
+from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.tables.frames import FRAMES_FILE
+
+
+def refuse_table(dataset: Dataset, video: str) -> Path:
+    """Makes a folder store refuse one video's table: a folder is where its file should be."""
+    config = pipeline.resolve_config(dataset)
+    folder = Path(dataset.lightly.describe(), table_folder(pipeline.table_id(config), video))
+    place = folder / FRAMES_FILE
+    place.mkdir(parents=True)
+    return place
