@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lightly_pipeline_tests.support.s3_servers import has_swift, swift_server
 from lightly_pipeline_tests.support.videos import VideoFolder
 
 os.environ.setdefault("SVT_LOG", "1")
@@ -37,3 +38,12 @@ def endpoint() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a production object store that checks who asks."""
+    if not has_swift():
+        pytest.skip("Swift is not installed (Linux only)")
+    with swift_server(tmp_path_factory.mktemp("swift")) as url:
+        yield url

@@ -4,7 +4,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -19,12 +18,7 @@ from lightly_pipeline import (
     build_definitions,
     run,
 )
-from lightly_pipeline_tests.support.s3_servers import (
-    ACCESS_KEY,
-    SECRET_KEY,
-    has_swift,
-    swift_server,
-)
+from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -38,14 +32,6 @@ def folder(tmp_path: Path) -> Path:
     make_video(videos, BY_NAME["mpeg2.mpg"], "sub dir/é c.mpg", seed=3)
     (videos / "broken.mov").write_text("no video")
     return videos
-
-
-@pytest.fixture(scope="module")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if not has_swift():
-        pytest.skip("Swift is not installed (Linux only)")
-    with swift_server(tmp_path_factory.mktemp("swift")) as url:
-        yield url
 
 
 @pytest.fixture(params=["moto", "swift"])

@@ -6,7 +6,13 @@ Nothing here knows what a frame, an embedding or a selection is.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lightly_pipeline.datasources.protocol import Datasource, StoredObject
+from lightly_pipeline.datasources.protocol import (
+    ByteRange,
+    Datasource,
+    StoredObject,
+    Traffic,
+    traffic_of,
+)
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasources.access import still_answers, verify_access
@@ -17,14 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VIDEO_EXTENSIONS",
+    "ByteRange",
     "Datasource",
     "LocalDatasource",
     "S3Datasource",
     "StoredObject",
+    "Traffic",
     "datasource_from_url",
     "is_video_path",
     "list_videos",
     "still_answers",
+    "traffic_of",
     "verify_access",
 ]
 

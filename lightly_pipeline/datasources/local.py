@@ -7,12 +7,12 @@ import fcntl
 import os
 import stat as stat_module
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from lightly_pipeline.datasources.protocol import StoredObject
+from lightly_pipeline.datasources.protocol import ByteRange, StoredObject
 from lightly_pipeline.errors import (
     DatasourceError,
     ObjectChangedError,
@@ -77,7 +77,13 @@ class LocalDatasource:
             return None
         return _record(path, status) if stat_module.S_ISREG(status.st_mode) else None
 
-    def open(self, path: str, *, etag: str | None = None) -> BinaryIO:
+    def open(
+        self,
+        path: str,
+        *,
+        etag: str | None = None,
+        ranges: Sequence[ByteRange] = (),  # noqa: ARG002  a disk needs no plan
+    ) -> BinaryIO:
         """Opens a file for reading; the version is checked once, before the first byte."""
         try:
             file = self._resolve(path).open("rb")

@@ -3,10 +3,10 @@
 The protocol and the record of one object only; how a store does it is in `local.py` and `s3.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,30 @@ class StoredObject:
     path: str
     size_bytes: int
     etag: str
+
+
+class ByteRange(NamedTuple):
+    """The bytes of an object from `start` to `end`, `end` excluded."""
+
+    start: int
+    end: int
+
+
+class Traffic(NamedTuple):
+    """What reading cost: requests to a store, repeated ones included, and bytes they brought."""
+
+    n_requests: int = 0
+    n_bytes: int = 0
+
+    def plus(self, other: "Traffic") -> "Traffic":
+        """Returns the sum."""
+        return Traffic(self.n_requests + other.n_requests, self.n_bytes + other.n_bytes)
+
+
+def traffic_of(reader: BinaryIO) -> Traffic:
+    """Returns what a reader that `Datasource.open` gave has cost so far; a file costs nothing."""
+    traffic: Traffic = getattr(reader, "traffic", Traffic())
+    return traffic
 
 
 class Datasource(Protocol):
@@ -56,12 +80,16 @@ class Datasource(Protocol):
         """Returns the object's record, or None when there is none."""
         ...
 
-    def open(self, path: str, *, etag: str | None = None) -> BinaryIO:
+    def open(
+        self, path: str, *, etag: str | None = None, ranges: Sequence[ByteRange] = ()
+    ) -> BinaryIO:
         """Returns a seekable reader of the object.
 
         Args:
             path: The object.
             etag: The version that is meant.
+            ranges: What will be read of it, ascending and without overlap, so that a store can be
+                asked for just that; the rest can be read, too.
 
         Raises:
             ObjectNotFoundError: There is no such object.
@@ -89,7 +117,8 @@ class Datasource(Protocol):
             if_match: Only when it still has this etag.
 
         Raises:
-            PreconditionFailedError: The condition does not hold.
+            PreconditionFailedError: The condition does not hold, whoever wrote what is there. A
+                repetition of this very call because its answer got lost is no conflict.
         """
         ...
 

@@ -4,19 +4,25 @@ One cached boto3 client; credentials come from the environment, a profile, a rol
 chain. Reading in ranges is in `s3_reader.py`, what errors mean in `s3_errors.py`.
 """
 
-import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, BinaryIO, Literal, TypeVar, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lightly_pipeline.datasources.protocol import StoredObject
-from lightly_pipeline.datasources.s3_errors import status_of, translated, with_retries
+from lightly_pipeline.datasources.protocol import ByteRange, StoredObject
+from lightly_pipeline.datasources.s3_errors import (
+    NOT_IMPLEMENTED,
+    status_of,
+    translated,
+    with_retries,
+)
 from lightly_pipeline.datasources.s3_reader import RangeReader
 from lightly_pipeline.errors import (
     InvalidConfigurationError,
@@ -29,7 +35,7 @@ _Answer = TypeVar("_Answer")
 _CONNECT_S, _READ_S, _ATTEMPTS, _POOL = 5, 30, 6, 32
 # Larger tables spill from memory to a temporary file before they are sent.
 _SPOOL_BYTES = 16 * 1024 * 1024
-_HASH_KEY = "sha256"
+_WRITE_ID_KEY = "write-id"
 
 
 @dataclass(frozen=True)
@@ -130,13 +136,12 @@ class S3Datasource:
 
     def stat(self, path: str) -> StoredObject | None:
         """Returns the object's record by a HEAD request, or None when there is none."""
-        try:
-            head = self._call("read", path, lambda client: client.head_object(**self._key(path)))
-        except ObjectNotFoundError:
-            return None
-        return StoredObject(path, head["ContentLength"], head["ETag"])
+        head = self._head(path)
+        return StoredObject(path, head["ContentLength"], head["ETag"]) if head else None
 
-    def open(self, path: str, *, etag: str | None = None) -> BinaryIO:
+    def open(
+        self, path: str, *, etag: str | None = None, ranges: Sequence[ByteRange] = ()
+    ) -> BinaryIO:
         """Returns a reader that gets ranges of this version as they are asked for."""
         match = {"IfMatch": etag} if etag else {}
         client = self._client()
@@ -152,7 +157,7 @@ class S3Datasource:
                 raise
 
         def opened(_: Any) -> RangeReader:
-            return _TranslatingReader(get, self.location(path))
+            return _TranslatingReader(get, self.location(path), ranges)
 
         return cast(BinaryIO, self._call("read", path, opened))
 
@@ -168,17 +173,27 @@ class S3Datasource:
     def write(
         self, path: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None
     ) -> StoredObject:
-        """Puts an object in one request; a condition is the store's to keep."""
-        condition = {"IfNoneMatch": "*"} if if_absent else {"IfMatch": if_match} if if_match else {}
-        digest = hashlib.sha256(data).hexdigest()
+        """Puts an object in one request.
+
+        A condition is checked here first and then left to the store, which alone can check and
+        write in one step: AWS does, some others ignore it or refuse it altogether. There, two
+        writers that arrive together may both succeed.
+        """
+        if not if_absent and if_match is None:
+            return StoredObject(path, len(data), self._put(path, data))
+        self._require(path, self._head(path), if_match)
+        condition = {"IfNoneMatch": "*"} if if_match is None else {"IfMatch": if_match}
+        # A lost answer and its repetition look like somebody else's write; this tells them apart.
+        write_id = uuid.uuid4().hex
         try:
-            etag = self._put(path, data, digest, condition)
+            etag = self._put(path, data, condition, {_WRITE_ID_KEY: write_id})
         except PreconditionFailedError:
-            # A lost answer and its repetition look like somebody else's write.
-            mine = self._mine(path, len(data), digest)
-            if mine is None:
-                raise
-            return mine
+            current = self._head(path)
+            if current is not None and _metadata(current).get(_WRITE_ID_KEY) == write_id:
+                return StoredObject(path, len(data), current["ETag"])
+            self._require(path, current, if_match)
+            # Some stores refuse every If-Match, true or not (Ceph).
+            etag = self._put(path, data)
         return StoredObject(path, len(data), etag)
 
     @contextmanager
@@ -186,11 +201,7 @@ class S3Datasource:
         """Yields a temporary file that is put when the context ends well."""
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
             yield cast(BinaryIO, file)
-            file.seek(0)
-            digest = hashlib.sha256()
-            while block := file.read(1024 * 1024):
-                digest.update(block)
-            self._put(path, file, digest.hexdigest(), {})
+            self._put(path, file)
 
     def delete(self, path: str) -> None:
         """Removes an object; S3 does not mind when there is none."""
@@ -206,33 +217,42 @@ class S3Datasource:
 
         return self._call("list", "", get)
 
-    def _put(self, path: str, body: Any, digest: str, condition: dict[str, Any]) -> str:
-        encryption = (
-            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id}
-            if self.kms_key_id
-            else {}
-        )
+    def _put(
+        self,
+        path: str,
+        body: Any,
+        condition: Mapping[str, str] = MappingProxyType({}),
+        metadata: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
+        options: dict[str, Any] = {**self._key(path), "Metadata": dict(metadata)}
+        if self.kms_key_id:
+            options |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id}
 
-        def put(client: Any) -> str:
+        def put(client: Any, condition: Mapping[str, str] = condition) -> str:
             if not isinstance(body, bytes):
                 body.seek(0)
-            answer = client.put_object(
-                **self._key(path),
-                Body=body,
-                Metadata={_HASH_KEY: digest},
-                **condition,
-                **encryption,
-            )
-            return str(answer["ETag"])
+            try:
+                return str(client.put_object(**options, Body=body, **condition)["ETag"])
+            except ClientError as error:
+                if not condition or status_of(error) != NOT_IMPLEMENTED:
+                    raise
+            return put(client, {})
 
         return self._call("write", path, put)
 
-    def _mine(self, path: str, size_bytes: int, digest: str) -> StoredObject | None:
-        head = self._call("read", path, lambda client: client.head_object(**self._key(path)))
-        stored = {key.lower(): value for key, value in head.get("Metadata", {}).items()}
-        if head["ContentLength"] != size_bytes or stored.get(_HASH_KEY) != digest:
+    def _head(self, path: str) -> Any:
+        """Returns the answer to a HEAD request, or None when there is no such object."""
+        try:
+            return self._call("read", path, lambda client: client.head_object(**self._key(path)))
+        except ObjectNotFoundError:
             return None
-        return StoredObject(path, size_bytes, head["ETag"])
+
+    def _require(self, path: str, head: Any, if_match: str | None) -> None:
+        """Checks that there is no object, or the version that is meant."""
+        if if_match is None and head is not None:
+            raise PreconditionFailedError(f"{self.location(path)} exists already")
+        if if_match is not None and (head is None or head["ETag"] != if_match):
+            raise PreconditionFailedError(f"{self.location(path)} is another version by now")
 
     def _key(self, path: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + path}
@@ -288,12 +308,17 @@ class S3Datasource:
         )
 
 
+def _metadata(head: Any) -> dict[str, str]:
+    """Returns an object's own metadata; stores differ in the case of the keys."""
+    return {key.lower(): value for key, value in head.get("Metadata", {}).items()}
+
+
 class _TranslatingReader(RangeReader):
     """A reader whose later failures are the datasource's errors, too."""
 
-    def readinto(self, buffer: Any) -> int:
+    def read1(self, size: int = -1) -> bytes:
         try:
-            return super().readinto(buffer)
+            return super().read1(size)
         except (ClientError, BotoCoreError) as error:
             raise translated(error, "read", self._location) from None
 

@@ -30,6 +30,8 @@ from lightly_pipeline.errors import (
 )
 
 _Answer = TypeVar("_Answer")
+NOT_IMPLEMENTED = 501
+"""HTTP status of a store that does not know what it is asked for."""
 # Rounds on top of botocore's own retries, which give up early when many calls fail at once.
 _ROUNDS, _BASE_S, _CAP_S = 5, 0.5, 20.0
 _THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
@@ -62,7 +64,9 @@ def is_transient(error: Exception) -> bool:
     """Returns whether the same call may work a little later."""
     if isinstance(error, ClientError):
         code, status = code_of(error), status_of(error)
-        return code in _THROTTLED | _TRANSIENT | _DAMAGED or status >= 500 or status == 429
+        if code in _THROTTLED | _TRANSIENT | _DAMAGED or status == 429:
+            return True
+        return status >= 500 and status != NOT_IMPLEMENTED
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return False
     return isinstance(

@@ -73,8 +73,8 @@ def test_ranges_give_the_content_and_few_requests(store: S3Datasource, size: int
     record = store.write("a", content)
     with store.open("a", etag=record.etag) as file:
         assert file.read() == content
-        assert file.n_requests <= size / (8 * 1024**2) + 6
-        assert file.n_bytes == size
+        assert file.traffic.n_requests <= size / (8 * 1024**2) + 6
+        assert file.traffic.n_bytes == size
         for position in (0, size // 2, size):
             file.seek(position)
             assert file.read(1000) == content[position : position + 1000]

@@ -16,6 +16,25 @@ def has_swift() -> bool:
     return importlib.util.find_spec("swift") is not None
 
 
+def make_bucket(url: str, bucket: str) -> None:
+    """Makes a bucket that may be there already."""
+    import boto3
+    from botocore.exceptions import ClientError
+
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+    try:
+        client.create_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
+            raise
+
+
 @contextmanager
 def swift_server(folder: Path) -> Iterator[str]:
     """Runs Swift on a free port and yields its URL."""
