@@ -11,7 +11,6 @@ from lightly_pipeline.errors import (
     DatasourceError,
     ObjectChangedError,
     ObjectNotFoundError,
-    PreconditionFailedError,
 )
 
 
@@ -72,32 +71,6 @@ def test_another_content_has_another_etag_and_old_readers_are_told(store: LocalD
     with store.open("a", etag=second.etag) as file:
         file.seek(1)
         assert file.read(2) == b"wo"
-
-
-def test_conditional_writes(store: LocalDatasource) -> None:
-    first = store.write("a", b"1", if_absent=True)
-    with pytest.raises(PreconditionFailedError):
-        store.write("a", b"2", if_absent=True)
-    second = store.write("a", b"22", if_match=first.etag)
-    with pytest.raises(PreconditionFailedError):
-        store.write("a", b"3", if_match=first.etag)
-    assert store.read("a") == b"22"
-    assert store.stat("a") == second
-    assert [item.path for item in store.list()] == ["a"]
-
-
-def test_one_of_many_racing_writers_wins(store: LocalDatasource) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    def attempt(i: int) -> bool:
-        try:
-            store.write("a", str(i).encode(), if_absent=True)
-        except PreconditionFailedError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(attempt, range(32))) == 1
 
 
 def test_an_unfinished_write_leaves_nothing(store: LocalDatasource) -> None:

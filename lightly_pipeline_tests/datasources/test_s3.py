@@ -17,7 +17,6 @@ from lightly_pipeline.errors import (
     ObjectChangedError,
     ObjectNotFoundError,
     PermissionDeniedError,
-    PreconditionFailedError,
 )
 
 SECRET = "canary-secret-5f3c"
@@ -91,17 +90,6 @@ def test_a_replaced_object_is_noticed_before_and_while_reading(store: S3Datasour
             file.read(10)
     with pytest.raises(ObjectChangedError):
         store.open("a", etag=first.etag)
-
-
-def test_conditional_writes(store: S3Datasource) -> None:
-    first = store.write("a", b"1", if_absent=True)
-    with pytest.raises(PreconditionFailedError):
-        store.write("a", b"2", if_absent=True)
-    # The answer to one's own write may get lost: repeating it is no conflict.
-    assert store.write("a", b"1", if_absent=True).size_bytes == 1
-    store.write("a", b"22", if_match=first.etag)
-    with pytest.raises(PreconditionFailedError):
-        store.write("a", b"3", if_match=first.etag)
 
 
 def test_streamed_writes_appear_whole_or_not_at_all(store: S3Datasource) -> None:
