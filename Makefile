@@ -16,7 +16,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock bench-chain bench-encoder bench-orchestration clean help
+.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -64,6 +64,9 @@ dev: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -q
+
+fuzz: $(STAMP)
+	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.video.fuzz
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

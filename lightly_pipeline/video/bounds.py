@@ -15,9 +15,6 @@ from typing import BinaryIO
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.types import DecodeLimits
 
-# A small file may be read whole for every probe and seek.
-_FREE_BYTES = 64 * 1024 * 1024
-
 
 class Meter:
     """The cost of one pass over one video so far.
@@ -30,7 +27,7 @@ class Meter:
     def __init__(self, limits: DecodeLimits, size_bytes: int) -> None:
         self._limits, self._size_bytes = limits, size_bytes
         self._allowed_s = limits.allowed_time_s(size_bytes)
-        self._allowed_bytes = limits.max_reads * size_bytes + _FREE_BYTES
+        self._allowed_bytes = max(limits.max_reads * size_bytes, limits.min_read_bytes)
         self._spent_s = self._spent_at_frame_s = 0.0
         self._since: float | None = None
         self._bytes = 0
@@ -89,7 +86,8 @@ class MeteredReader:
 
     def __init__(self, file: BinaryIO, limits: DecodeLimits) -> None:
         self._file = file
-        self.meter = Meter(limits, file.seek(0, os.SEEK_END))
+        self.size_bytes = file.seek(0, os.SEEK_END)
+        self.meter = Meter(limits, self.size_bytes)
         file.seek(0)
         self.tell = file.tell
 

@@ -4,7 +4,9 @@ Gives the container and the stream to read; decoding is in `decode.py`.
 """
 
 import os
-from collections.abc import Iterator
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ _DECODERS = frozenset(
     vp5 vp6 vp6a vp6f vp7 vp8 vp9 libvpx libvpx-vp9 vvc wmv1 wmv2 wmv3 zlib zmbv 8bps
     """.split()  # noqa: SIM905
 )
+_RIFF = struct.Struct("<4sI4s")
+_RIFF_HEAD_BYTES = 8
 _BUFFER_BYTES = 256 * 1024
 _SLOW = (
     "{what} decodes slowly; converting it to MP4 with H.264 makes runs faster "
@@ -38,12 +42,23 @@ _SLOW = (
 
 @dataclass(frozen=True, slots=True)
 class OpenedStream:
-    """An open container, the one stream of it that is read, and what that costs."""
+    """An open container and the one stream of it that is read.
+
+    Attributes:
+        container: PyAV's.
+        stream: PyAV's.
+        info: What the container says.
+        meter: What reading it costs.
+        messages: What FFmpeg said on opening, and how often.
+        is_cut: Whether the file is shorter than its header says.
+    """
 
     container: Any
     stream: Any
     info: VideoInfo
     meter: Meter
+    messages: Mapping[str, int]
+    is_cut: bool
 
 
 @contextmanager
@@ -62,7 +77,9 @@ def open_stream(
     """
     with _as_file(source) as file:
         reader = MeteredReader(file, limits)
-        with capture_messages(), reader.meter.running():
+        is_cut = _is_cut_riff(file, reader.size_bytes)
+        messages: Counter[str] = Counter()
+        with capture_messages(messages), reader.meter.running():
             container = _open(reader, limits)
         try:
             stream, note = _choose_stream(container)
@@ -72,16 +89,26 @@ def open_stream(
             _prepare(stream, limits)
             info = _info(container, stream, note)
             reader.meter.expect(info.duration_s)
-            yield OpenedStream(container, stream, info, reader.meter)
+            yield OpenedStream(container, stream, info, reader.meter, messages, is_cut)
         finally:
             # An unclosed container leaks 2 MB until the garbage collector finds it.
-            container.close()
+            with capture_messages():
+                container.close()
 
 
 def _as_file(source: str | os.PathLike[str] | BinaryIO) -> AbstractContextManager[BinaryIO]:
     if isinstance(source, str | os.PathLike):
         return Path(source).open("rb", buffering=0)
     return nullcontext(source)
+
+
+def _is_cut_riff(file: BinaryIO, size_bytes: int) -> bool:
+    """Returns whether an AVI file ends within its first RIFF chunk, which FFmpeg passes over."""
+    name, length, kind = _RIFF.unpack(file.read(_RIFF.size).ljust(_RIFF.size))
+    file.seek(0)
+    # Recorders that never went back to the header leave 0 or the largest number there.
+    is_known = name == b"RIFF" and kind == b"AVI " and 0 < length < 2**32 - 1
+    return bool(is_known and size_bytes < _RIFF_HEAD_BYTES + length)
 
 
 def _open(reader: MeteredReader, limits: DecodeLimits) -> Any:

@@ -11,6 +11,7 @@ import av
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.container import OpenedStream
+from lightly_pipeline.video.gaps import StepLog
 from lightly_pipeline.video.messages import capture_messages
 from lightly_pipeline.video.orientation import Orientation, orientation_of
 from lightly_pipeline.video.types import (
@@ -21,7 +22,9 @@ from lightly_pipeline.video.types import (
 )
 from lightly_pipeline.video.versions import decoder_version
 
-_KEPT_ERRORS = 20
+_KEPT = 20
+# What FFmpeg's demuxers say of a sample, or a cluster, that the file does not hold.
+_TRUNCATED = ("partial file", "File ended prematurely")
 
 
 class Pass:
@@ -36,7 +39,9 @@ class Pass:
         self._container, self._stream = opened.container, opened.stream
         self._meter = opened.meter
         self._limits = limits
-        self._messages: Counter[str] = Counter()
+        self._messages = Counter(opened.messages)
+        self._is_cut = opened.is_cut
+        self._steps = StepLog()
         self._errors: list[PacketError] = []
         self._n_errors = self._errors_in_a_row = self._n_packets = self._n_flagged = 0
         self._key_packets: list[KeyPacket] = []
@@ -59,6 +64,9 @@ class Pass:
 
     def report(self) -> DecodeReport:
         """Returns what the pass met."""
+        cut = self._is_cut or any(t in text for text in self._messages for t in _TRUNCATED)
+        damaged = cut or self._n_errors or self._n_flagged or self._messages
+        gaps = self._steps.gaps(self._stream.time_base) if damaged else ()
         return DecodeReport(
             n_frames=self.n_frames,
             n_packets=self._n_packets,
@@ -66,6 +74,8 @@ class Pass:
             errors=tuple(self._errors),
             messages=dict(sorted(self._messages.items())),
             n_flagged=self._n_flagged,
+            truncated=cut,
+            gaps=gaps[:_KEPT],
             rotation="; ".join(sorted(self._orientations)) or None,
             key_packets=tuple(self._key_packets),
             decoder=decoder_version(),
@@ -78,13 +88,15 @@ class Pass:
             try:
                 with self._meter.running(), capture_messages(self._messages):
                     packet = next(packets)
-            except (StopIteration, EOFError):
+            except (StopIteration, EOFError, IndexError):
+                # PyAV 18 ends with an IndexError where streams appeared after opening.
                 return
             except av.FFmpegError as error:
                 self._note_error(error)
                 return
             self._note_packet(packet)
             yield packet
+        self._note(f"given up after {self._errors_in_a_row} undecodable packets in a row")
 
     def _note_packet(self, packet: Any) -> None:
         if packet.is_keyframe:
@@ -111,6 +123,7 @@ class Pass:
             if self.orientation != Orientation():
                 self._orientations.add(str(self.orientation))
             self._n_flagged += frame.is_corrupt
+            self._steps.add(self.n_frames, frame.pts)
             self.n_frames += 1
             self._meter.note_frame()
             yield frame
@@ -124,9 +137,11 @@ class Pass:
     def _note_error(self, error: Exception) -> None:
         self._n_errors += 1
         self._errors_in_a_row += 1
-        if len(self._errors) < _KEPT_ERRORS:
-            text = getattr(error, "strerror", None) or type(error).__name__
-            self._errors.append(PacketError(max(self._n_packets - 1, 0), str(text)))
+        if len(self._errors) < _KEPT:
+            self._note(getattr(error, "strerror", None) or type(error).__name__)
+
+    def _note(self, reason: str) -> None:
+        self._errors.append(PacketError(max(self._n_packets - 1, 0), reason))
 
     def _no_frames_reason(self) -> str:
         details = [f"{self._n_packets} packets", f"{self._n_errors} errors"]

@@ -256,7 +256,7 @@ def _packets(opened: OpenedStream) -> Iterator[Any]:
         try:
             with opened.meter.running(), capture_messages():
                 packet = next(packets)
-        except (StopIteration, EOFError, av.FFmpegError):
+        except (StopIteration, EOFError, IndexError, av.FFmpegError):
             return
         yield packet
 

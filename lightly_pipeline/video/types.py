@@ -43,6 +43,7 @@ class DecodeLimits:
         time_per_playing_s: Seconds for each second of playing time.
         max_time_without_frame_s: Time after which a decoder is taken for stuck.
         max_reads: Bytes read, as a multiple of the file's size.
+        min_read_bytes: Bytes that every video may read.
     """
 
     max_pixels: int = 8192 * 4320
@@ -52,6 +53,7 @@ class DecodeLimits:
     time_per_playing_s: float = 20.0
     max_time_without_frame_s: float = 30.0
     max_reads: float = 16.0
+    min_read_bytes: int = 64 * 1024**2
 
     def allowed_time_s(self, size_bytes: int, duration_s: float | None = None) -> float:
         """Returns how long decoding may take.
@@ -186,6 +188,21 @@ class PacketError:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameGap:
+    """A place where frames are missing, as far as the times of the others tell.
+
+    Attributes:
+        after: Index of the frame before it.
+        n_missing: Frames that a regular rate would have there.
+        duration_s: From the frame before to the frame after.
+    """
+
+    after: int
+    n_missing: int
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeReport:
     """What a whole pass over a video met.
 
@@ -195,7 +212,9 @@ class DecodeReport:
         n_errors: Packets that could not be decoded.
         errors: The first of them.
         messages: FFmpeg's own complaints, without addresses and numbers, and their counts.
-        n_flagged: Frames that the decoder itself flags as corrupt.
+        n_flagged: Frames that the decoder itself flags as corrupt (`FrameRow.corrupt`).
+        truncated: Whether the file ends before its content does.
+        gaps: Where frames are missing in a damaged video; the first of them.
         rotation: The display matrix that was applied, as "a b c d" signs; None for upright.
         key_packets: Where decoding can start.
         decoder: Releases of PyAV and FFmpeg.
@@ -207,6 +226,8 @@ class DecodeReport:
     errors: tuple[PacketError, ...] = ()
     messages: dict[str, int] = field(default_factory=dict)
     n_flagged: int = 0
+    truncated: bool = False
+    gaps: tuple[FrameGap, ...] = ()
     rotation: str | None = None
     key_packets: tuple[KeyPacket, ...] = ()
     decoder: str = ""
@@ -214,7 +235,7 @@ class DecodeReport:
     @property
     def damaged(self) -> bool:
         """Whether anything was wrong with the stream."""
-        return bool(self.n_errors or self.n_flagged or self.messages)
+        return bool(self.n_errors or self.n_flagged or self.messages or self.truncated)
 
     def corrupt_samples(self, video: str) -> dict[str, str]:
         """Returns the reason by place of everything that could not be decoded."""
@@ -222,6 +243,11 @@ class DecodeReport:
         if self.n_errors > len(self.errors):
             more = self.n_errors - len(self.errors)
             samples[f"{video} (other packets)"] = f"{more} more packets could not be decoded"
+        for gap in self.gaps:
+            reason = f"about {gap.n_missing} frames missing ({gap.duration_s:.3f} s)"
+            samples[f"{video} (after frame {gap.after})"] = reason
+        if self.truncated:
+            samples[f"{video} (end)"] = "truncated: the file ends before its content does"
         return samples
 
     def as_dict(self) -> dict[str, Any]:
@@ -235,6 +261,7 @@ class DecodeReport:
             **{
                 **values,
                 "errors": tuple(PacketError(**error) for error in values["errors"]),
+                "gaps": tuple(FrameGap(**gap) for gap in values["gaps"]),
                 "key_packets": tuple(KeyPacket(*packet) for packet in values["key_packets"]),
             }
         )

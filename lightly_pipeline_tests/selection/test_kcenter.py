@@ -14,9 +14,7 @@ from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.kcenter import farthest_first
 
 
-def naive(
-    vectors: np.ndarray, k: int, stop: float = 0.0, known: Sequence[int] = ()
-) -> list[int]:
+def naive(vectors: np.ndarray, k: int, stop: float = 0.0, known: Sequence[int] = ()) -> list[int]:
     """Farthest-first by the letter, in float64."""
     rows = vectors.astype(np.float64)
     picks: list[int] = []
