@@ -195,6 +195,8 @@ def _describe(result: "RunResult") -> str:
     lines += [f"    {step:<16} {seconds:8.1f} s" for step, seconds in result.seconds.items()]
     if result.selected:
         lines += [f"  first image     {result.selected[0].image}"]
+    if result.tag:
+        lines += [f"  tag             {result.tag}"]
     lines += [f"  manifest        {result.manifest}"]
     lines += [f"  images          {result.images}"]
     return "\n".join(lines)

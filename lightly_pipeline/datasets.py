@@ -5,6 +5,8 @@ configuration blocks mean in `config`.
 """
 
 import difflib
+import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -17,6 +19,11 @@ import yaml
 from lightly_pipeline.datasources import Datasource, datasource_from_url
 from lightly_pipeline.errors import InvalidConfigurationError
 
+DATASETS_VARIABLE = "LIGHTLY_PIPELINE_DATASETS"
+"""Environment variable with the path of a YAML file that declares datasets."""
+
+_ID_DIGITS = 24
+_ID = re.compile(rf"[a-f0-9]{{{_ID_DIGITS}}}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_FILE_BYTES = 1024 * 1024
 
@@ -42,6 +49,8 @@ class Dataset:
         lightly_config: Default block in Lightly's shape.
         selection_config: Default block in Lightly's shape.
         automation: Whether new videos are processed without being asked for.
+        dataset_id: 24 hexadecimal digits by which SIMILARITY names the dataset; by default the
+            first of the SHA-256 of its name.
 
     Raises:
         InvalidConfigurationError: The name or the type is not supported.
@@ -56,8 +65,17 @@ class Dataset:
     lightly_config: Mapping[str, Any] | None = None
     selection_config: Mapping[str, Any] | None = None
     automation: bool = False
+    dataset_id: str = ""
 
     def __post_init__(self) -> None:
+        if not self.dataset_id:
+            digest = hashlib.sha256(self.name.encode()).hexdigest()
+            object.__setattr__(self, "dataset_id", digest[:_ID_DIGITS])
+        if not _ID.fullmatch(self.dataset_id):
+            raise InvalidConfigurationError(
+                f"dataset {self.name}: dataset_id {self.dataset_id!r} is not {_ID_DIGITS} "
+                "hexadecimal digits"
+            )
         if not _NAME.fullmatch(self.name):
             raise InvalidConfigurationError(
                 f"dataset name {self.name!r}: use lower-case letters, digits and _, a letter first"
@@ -67,6 +85,12 @@ class Dataset:
                 f"dataset {self.name}: type {self.dataset_type.name} is not supported; "
                 "this package selects frames of videos (DatasetType.VIDEOS)"
             )
+
+
+def declared_datasets() -> list[Dataset]:
+    """Returns the datasets of the file that the environment names; none when it names none."""
+    path = os.environ.get(DATASETS_VARIABLE)
+    return load_datasets(path) if path else []
 
 
 def load_datasets(path: str | Path) -> list[Dataset]:
@@ -104,6 +128,7 @@ _FIELDS = (
     "lightly_config",
     "selection_config",
     "automation",
+    "dataset_id",
 )
 
 
@@ -125,6 +150,7 @@ def _dataset(name: str, fields: Any, file: Path) -> Dataset:
         lightly_config=fields.get("lightly_config"),
         selection_config=fields.get("selection_config"),
         automation=fields.get("automation", False),
+        dataset_id=fields.get("dataset_id", ""),
     )
 
 

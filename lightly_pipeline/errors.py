@@ -31,6 +31,10 @@ class PreconditionFailedError(DatasourceError):
     """A conditional write lost: the object exists, or is another version than expected."""
 
 
+class DatapoolChangedError(DatasourceError):
+    """Another run added to the datapool since this one's selection began; running again helps."""
+
+
 class PermissionDeniedError(DatasourceError):
     """The credentials do not allow the operation."""
 

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lightly_pipeline.config import RunBlocks, RunConfig
+from lightly_pipeline.datapool.pool import add_entry, read_datapool
+from lightly_pipeline.datapool.tags import add_tag
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import (
     StoredObject,
@@ -26,7 +27,7 @@ from lightly_pipeline.datasources import (
     still_answers,
     verify_access,
 )
-from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.datasources.paths import run_path
 from lightly_pipeline.errors import (
     DatasourceError,
     LightlyPipelineError,
@@ -34,14 +35,12 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
 )
 from lightly_pipeline.export.records import (
-    ChosenFrame,
     SelectionRecord,
-    VideoVersion,
+    chosen_set,
     read_selection,
-    run_path,
     write_corruptness_report,
     write_manifest,
-    write_selection,
+    write_sequence_information,
 )
 from lightly_pipeline.export.run_log import RunLog
 from lightly_pipeline.progress import Progress, silent
@@ -50,11 +49,8 @@ from lightly_pipeline.tables.fingerprint import embedding_id
 from lightly_pipeline.tables.outcome import VideoOutcome
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lightly_pipeline.embedding import Encoder, EncoderSpec
-    from lightly_pipeline.selection import SelectionResult
+    from lightly_pipeline.inputs.gather import InputPlan
     from lightly_pipeline.tables.build import TableBuilder
 
 _logger = logging.getLogger(__name__)
@@ -90,6 +86,7 @@ class RunResult:
         manifest: Location of the manifest.
         images: Location of the folder that all images of the dataset are in.
         summary: What the selection achieved.
+        tag: Name of the tag that holds the chosen frames.
     """
 
     run_id: str
@@ -105,6 +102,7 @@ class RunResult:
     images: str
     failed_videos: dict[str, str] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
+    tag: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the result as JSON-able values."""
@@ -141,6 +139,7 @@ def run(
     pipeline_config: Block = None,
     *,
     run_id: str | None = None,
+    others: Sequence[Dataset] = (),
     progress: Progress = silent,
 ) -> RunResult:
     """Finds diverse frames in the videos of a dataset and stores them as images.
@@ -152,6 +151,7 @@ def run(
         selection_config: As above; 50 diverse frames when nothing is said anywhere.
         pipeline_config: Options of our own.
         run_id: Id of the run; a new UUID by default.
+        others: Datasets whose tags may be queries of SIMILARITY, by their `dataset_id`.
         progress: Told how far every step is.
 
     Raises:
@@ -162,34 +162,47 @@ def run(
     config = resolve_config(
         dataset, worker_config, lightly_config, selection_config, pipeline_config
     )
-    steps = run_steps(dataset, config, run_id=run_id or str(uuid.uuid4()), progress=progress)
+    steps = run_steps(
+        dataset, config, run_id=run_id or str(uuid.uuid4()), others=others, progress=progress
+    )
     return steps.finish(steps.process(steps.catalog()))
 
 
 def run_steps(
-    dataset: Dataset, config: RunConfig, *, run_id: str, progress: Progress = silent
+    dataset: Dataset,
+    config: RunConfig,
+    *,
+    run_id: str,
+    others: Sequence[Dataset] = (),
+    progress: Progress = silent,
 ) -> "RunSteps":
     """Returns the steps of one run, for callers that report between them."""
-    return RunSteps(dataset, config, run_id, progress)
+    return RunSteps(dataset, config, run_id, others, progress)
 
 
 class RunSteps:
     """The steps of one run, timed and logged: catalog, process, finish, in this order."""
 
     def __init__(
-        self, dataset: Dataset, config: RunConfig, run_id: str, progress: Progress
+        self,
+        dataset: Dataset,
+        config: RunConfig,
+        run_id: str,
+        others: Sequence[Dataset],
+        progress: Progress,
     ) -> None:
         self._dataset, self._config, self._run_id = dataset, config, run_id
-        self._progress = progress
+        self._others, self._progress = others, progress
         self._seconds: dict[str, float] = {}
         self._log = RunLog(dataset.lightly, run_id)
 
     def catalog(self) -> Catalog:
-        """Checks access and lists the videos."""
+        """Checks access and what the strategies read, and lists the videos."""
         with self._step("catalog"):
             for warning in self._config.warnings:
                 _logger.warning(warning)
             check_access(self._dataset, self._config)
+            plan_selection(self._dataset, self._config, self._others)
             return list_catalog(self._dataset, progress=self._progress)
 
     def process(self, catalog: Catalog) -> ProcessResult:
@@ -205,6 +218,7 @@ class RunSteps:
                 self._config,
                 processed,
                 run_id=self._run_id,
+                others=self._others,
                 progress=self._progress,
             )
         with self._step("upload"):
@@ -474,33 +488,83 @@ def select_frames(
     processed: ProcessResult,
     *,
     run_id: str,
+    others: Sequence[Dataset] = (),
     progress: Progress = silent,
 ) -> SelectionRecord:
     """Chooses frames among all that were embedded, and stores the choice under the run.
 
+    Args:
+        dataset: The dataset.
+        config: The effective configuration.
+        processed: The videos with their outcomes.
+        run_id: Id of the run. One that has entered the datapool already keeps what it chose.
+        others: Datasets whose tags may be queries.
+        progress: Told how far the selection is.
+
     Raises:
-        LightlyPipelineError: No video gave a frame.
+        LightlyPipelineError: There is nothing to select from, or an input is wrong.
     """
-    good = [outcome for outcome in processed.outcomes if not outcome.is_corrupt]
-    if not good:
-        reasons = {o.video: o.corrupt_reason for o in processed.outcomes} | processed.failed
-        raise LightlyPipelineError(
-            f"none of the {len(reasons)} videos in {dataset.input.describe()} gave a frame; "
-            "reasons: " + "; ".join(f"{video}: {why}" for video, why in list(reasons.items())[:5])
+    from lightly_pipeline.choosing import SelectionTask, choose_frames
+
+    if config.worker.use_datapool and _is_in_datapool(dataset, config, run_id):
+        return read_selection(dataset.lightly, run_id)
+    return choose_frames(
+        SelectionTask(
+            dataset=dataset,
+            config=config,
+            run_id=run_id,
+            embedding_id=table_id(config),
+            catalog=processed.catalog,
+            outcomes=processed.outcomes,
+            failed=processed.failed,
+            plan=plan_selection(dataset, config, others),
+            load_encoder=table_builder(dataset, config).load_encoder,
+            progress=progress,
         )
-    tables = table_id(config)
-    matrix = _load_embeddings(dataset, tables, good, progress)
-    result = _select(config, matrix, progress)
-    record = _selection_record(dataset, config, processed, good, result, run_id, tables)
-    write_selection(dataset.lightly, record)
-    _logger.info("chose %d of %d frames", len(record.frames), record.n_input_frames)
-    return record
+    )
+
+
+def plan_selection(
+    dataset: Dataset, config: RunConfig, others: Sequence[Dataset] = ()
+) -> "InputPlan":
+    """Looks up what the strategies read: schemas, tags, folders; cheap, so done before any work.
+
+    Raises:
+        LightlyPipelineError: Something is missing or wrong; names it.
+    """
+    from lightly_pipeline.inputs.gather import plan_inputs
+
+    return plan_inputs(dataset, config, others)
+
+
+def _is_in_datapool(dataset: Dataset, config: RunConfig, run_id: str) -> bool:
+    """Returns whether a run has entered; completes the newest entry's run if it was cut off."""
+    run_ids = read_datapool(dataset.lightly).run_ids
+    if run_ids and run_ids[-1] != run_id:
+        _complete(dataset, config, run_ids[-1])
+    return run_id in run_ids
+
+
+def _complete(dataset: Dataset, config: RunConfig, run_id: str) -> None:
+    """Writes the manifest and tag of a run that entered the datapool and ended before them."""
+    if dataset.lightly.stat(run_path(run_id, "manifest.json")) is not None:
+        return
+    _logger.warning("run %s entered the datapool and has no manifest: completing it", run_id)
+    try:
+        upload_frames(dataset, run_id, config=config)
+    except LightlyPipelineError as error:
+        _logger.warning("run %s could not be completed: %s", run_id, error)
 
 
 def upload_frames(
     dataset: Dataset, run_id: str, *, config: RunConfig, progress: Progress = silent
 ) -> RunResult:
-    """Stores the images of a run's selection and, last of all, its manifest."""
+    """Stores the images of a run's selection, its manifest, and last of all its tag.
+
+    Raises:
+        DatapoolChangedError: Another run entered the datapool since this one's selection; nothing
+            but images, which all runs share, is kept.
+    """
     from lightly_pipeline.export.upload import upload_images
 
     record = read_selection(dataset.lightly, run_id)
@@ -508,8 +572,14 @@ def upload_frames(
         dataset.input, dataset.lightly, record, n_threads=n_threads(config), progress=progress
     )
     corrupt_samples = {**record.corrupt_samples, **uploaded.failed}
+    chosen = chosen_set(record, uploaded.images)
+    if record.datapool is not None:
+        add_entry(dataset.lightly, record.datapool, record.created, chosen)
     write_corruptness_report(dataset.lightly, run_id, corrupt_samples, record.corrupt_videos)
+    if record.sequence_length > 1:
+        write_sequence_information(dataset.lightly, record, uploaded.images)
     manifest = write_manifest(dataset.lightly, record, uploaded.images)
+    tag = add_tag(dataset.lightly, record.created, chosen)
     _logger.info(
         "%d images in %s", len(uploaded.images), dataset.lightly.location(".lightly/frames")
     )
@@ -530,6 +600,7 @@ def upload_frames(
         manifest=dataset.lightly.location(manifest),
         images=dataset.lightly.location(".lightly/frames"),
         summary=record.summary,
+        tag=tag.name if tag else None,
     )
 
 
@@ -611,92 +682,6 @@ def _light_threads(needed: bool) -> Iterator[None]:
 
     with one_torch_thread():
         yield
-
-
-def _load_embeddings(
-    dataset: Dataset, tables: str, outcomes: Sequence[VideoOutcome], progress: Progress
-) -> "NDArray[np.float32]":
-    """Streams the embeddings of all videos into one matrix, shape (frames, dim)."""
-    import numpy as np
-
-    from lightly_pipeline.tables.embeddings import read_into
-
-    n_frames = sum(outcome.n_frames for outcome in outcomes)
-    matrix = np.empty((n_frames, outcomes[0].dim), dtype=np.float32)
-    start = 0
-    for outcome in outcomes:
-        end = start + outcome.n_frames
-        read_into(dataset.lightly, table_folder(tables, outcome.video), matrix[start:end])
-        start = end
-        progress("load", end, n_frames, "frames")
-    return matrix
-
-
-def _select(
-    config: RunConfig, matrix: "NDArray[np.float32]", progress: Progress
-) -> "SelectionResult":
-    from lightly_pipeline.selection import prepare_embeddings, select
-
-    normalize = config.worker.normalize_embeddings
-    embeddings = prepare_embeddings(matrix, normalize=normalize)
-    return select(
-        embeddings,
-        config.selection,
-        normalize=normalize,
-        seed=config.lightly.seed,
-        progress=progress,
-    )
-
-
-def _selection_record(
-    dataset: Dataset,
-    config: RunConfig,
-    processed: ProcessResult,
-    good: Sequence[VideoOutcome],
-    result: "SelectionResult",
-    run_id: str,
-    tables: str,
-) -> SelectionRecord:
-    import numpy as np
-
-    starts = np.cumsum([0, *(outcome.n_frames for outcome in good)])
-    owners = np.searchsorted(starts, result.indices, side="right") - 1
-    frames = tuple(
-        ChosenFrame(
-            rank=rank,
-            video=good[owner].video,
-            frame_index=int(index - starts[owner]),
-            distance=float(distance) if np.isfinite(distance) else None,
-        )
-        for rank, (index, owner, distance) in enumerate(
-            zip(result.indices, owners, result.distances, strict=True)
-        )
-    )
-    versions = {video.path: video for video in processed.catalog.videos}
-    chosen = {good[owner].video: good[owner] for owner in sorted(set(owners.tolist()))}
-    return SelectionRecord(
-        run_id=run_id,
-        dataset=dataset.name,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        config=config.as_dict(),
-        embedding_id=tables,
-        catalog_hash=processed.catalog.hash,
-        image_format=config.worker.output_image_format,
-        resize=config.worker.resize,
-        frames=frames,
-        videos={
-            path: VideoVersion(
-                versions[path].size_bytes, versions[path].etag, o.fingerprint, o.n_frames
-            )
-            for path, o in chosen.items()
-        },
-        n_input_videos=len(processed.catalog.videos) + len(processed.failed),
-        n_input_frames=int(starts[-1]),
-        summary=result.as_dict(),
-        corrupt_videos={o.video: str(o.corrupt_reason) for o in processed.outcomes if o.is_corrupt},
-        corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
-        failed_videos=processed.failed,
-    )
 
 
 class _FrameMeter:

@@ -360,8 +360,8 @@ def test_only_broken_videos_are_an_error_and_not_an_empty_success(tmp_path: Path
 def test_wrong_configuration_fails_before_any_work(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidConfigurationError, match="exactly one of"):
         run(dataset(tmp_path), selection_config={"n_samples": 5, "proportion_samples": 0.5})
-    with pytest.raises(InvalidConfigurationError, match="use_datapool"):
-        run(dataset(tmp_path), worker_config={"use_datapool": True})
+    with pytest.raises(InvalidConfigurationError, match="pretagging"):
+        run(dataset(tmp_path), worker_config={"pretagging": True})
     assert not (tmp_path / "out").exists()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from lightly_pipeline.api.errors import ArtifactNotExist
 from lightly_pipeline.api.models import DockerRunArtifactData
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.export.records import run_path
+from lightly_pipeline.datasources.paths import run_path
 
 _TYPES = {
     "log.txt": "LOG",

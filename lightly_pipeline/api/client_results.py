@@ -1,12 +1,14 @@
 """The client's methods about what runs have left: artifacts, tags, exports."""
 
+from datetime import datetime
 from pathlib import Path
 
 from lightly_pipeline.api.artifacts import artifact_of_type, artifacts_of, save
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.errors import TagDoesNotExistError
 from lightly_pipeline.api.models import DockerRunData, TagData
-from lightly_pipeline.api.tags import Tag, list_tags, tag_id
+from lightly_pipeline.api.tags import tag_id
+from lightly_pipeline.datapool.tags import Tag, list_tags
 
 URL_VALID_S = 7 * 24 * 3600
 """How long read URLs are valid: S3's maximum. Those signed with a role end with its session."""
@@ -105,7 +107,7 @@ class ResultMethods(ClientBase):
     def get_all_tags(self) -> list[TagData]:
         """Returns the current dataset's tags, newest first."""
         tags = list_tags(self._lightly(self.dataset_id))
-        return [self._tag_data(tag) for tag in reversed(tags)]
+        return [self._tag_data(tag) for tag in tags]
 
     def get_tag_by_id(self, tag_id: str) -> TagData:
         """Returns a tag.
@@ -190,8 +192,8 @@ class ResultMethods(ClientBase):
             dataset_id=self.dataset_id,
             prev_tag_id=tag_id(self.dataset_id, tag.parent) if tag.parent else None,
             name=tag.name,
-            tot_size=len(tag.images),
-            created_at=tag.created_ms,
+            tot_size=len(tag.chosen.frames),
+            created_at=int(datetime.fromisoformat(tag.created).timestamp() * 1000),
             run_id=tag.run_id,
         )
 
@@ -200,8 +202,8 @@ class ResultMethods(ClientBase):
         return [
             {
                 "fileName": name,
-                "readUrl": store.read_url(image, valid_s=URL_VALID_S),
-                "datasourceUrl": store.location(image),
+                "readUrl": store.read_url(frame.image, valid_s=URL_VALID_S),
+                "datasourceUrl": store.location(frame.image),
             }
-            for name, image in zip(tag.filenames, tag.images, strict=True)
+            for name, frame in zip(tag.filenames, tag.chosen.frames, strict=True)
         ]

@@ -14,6 +14,7 @@ from lightly_pipeline.api.queue import RunQueue
 from lightly_pipeline.api.state import Datasets
 from lightly_pipeline.datasets import Dataset, DatasetType
 from lightly_pipeline.datasources import LocalDatasource, S3Datasource
+from lightly_pipeline.errors import LightlyPipelineError
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasources import Datasource
@@ -55,7 +56,19 @@ class Deployment:
             dataset_type=DatasetType(data.type),
             input=self.datasource(dataset_id, DatasourcePurpose.INPUT),
             lightly=self.datasource(dataset_id, DatasourcePurpose.LIGHTLY),
+            dataset_id=dataset_id,
         )
+
+    def complete_datasets(self) -> list[Dataset]:
+        """Returns the datasets that have both datasources; the others are not set up yet."""
+        complete = []
+        for data in self.datasets.all():
+            try:
+                complete.append(self.dataset(data.id))
+            except LightlyPipelineError:
+                # Its own runs will say what is missing.
+                continue
+        return complete
 
     def datasource(self, dataset_id: str, purpose: DatasourcePurpose) -> "Datasource":
         """Returns a dataset's datasource for a purpose.

@@ -117,6 +117,7 @@ def execute(deployment: Deployment, run: ScheduledRun) -> pipeline.RunResult:
             deployment.dataset(run.dataset_id),
             **run.blocks,
             run_id=run.id,
+            others=deployment.complete_datasets(),
             progress=reporter.progress,
         )
 

@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 
 from lightly_pipeline.errors import InvalidConfigurationError
 
+# Options whose keys are the user's own: classes, tags.
+_OWN_NAMES = ("target", "similarity_folders")
 _SECRET_WORDS = ("secret", "password", "token", "key_id", "credential")
 
 
@@ -53,7 +55,7 @@ class StrictModel(BaseModel):
             raise InvalidConfigurationError(_message(error, cls, name)) from None
 
 
-def snake_keys(value: Any, *, keep_values_of: tuple[str, ...] = ("target",)) -> Any:
+def snake_keys(value: Any, *, keep_values_of: tuple[str, ...] = _OWN_NAMES) -> Any:
     """Returns a document with snake_case keys throughout.
 
     Args:

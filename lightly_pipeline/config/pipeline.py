@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from lightly_pipeline.config.base import StrictModel
+from lightly_pipeline.config.selection import NonEmpty, TagName
 
 
 class PipelineConfig(StrictModel):
@@ -12,4 +13,12 @@ class PipelineConfig(StrictModel):
         False,
         description="Select although videos of the catalogue have no embeddings, because nobody "
         "made them yet or because a store would not give the video.",
+    )
+    remove_exact_duplicates: bool = Field(
+        False, description="Leave frames out that are exact copies of earlier ones."
+    )
+    similarity_folders: dict[TagName, NonEmpty] = Field(
+        default_factory=dict,
+        description="Folders of images, or s3:// ones, by the tag_name they stand for in "
+        "SIMILARITY.",
     )

@@ -83,7 +83,7 @@ class RunConfig:
         selection = DEFAULT_SELECTION
         for layer in (below.selection_config, selection_config):
             selection = _merge_selection(selection, _plain(layer, "selection_config"))
-        return cls(
+        config = cls(
             WorkerConfig.from_block(
                 _merged("worker_config", below.worker_config, worker_config), "worker_config"
             ),
@@ -96,6 +96,8 @@ class RunConfig:
                 "pipeline_config",
             ),
         )
+        _check_sequences(config)
+        return config
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -132,6 +134,29 @@ class RunConfig:
             name: model.model_dump(mode="json", exclude_none=True)
             for name, model in zip(BLOCKS, models, strict=True)
         }
+
+
+def _check_sequences(config: RunConfig) -> None:
+    """Checks what choosing sequences demands of the other blocks.
+
+    Raises:
+        InvalidConfigurationError: Names the option and what to write.
+    """
+    length, n_samples = config.worker.selected_sequence_length, config.selection.n_samples
+    if length == 1:
+        return
+    if n_samples is not None and n_samples % length:
+        below = n_samples // length * length
+        nearest = f"{below} or {below + length}" if below else str(length)
+        raise InvalidConfigurationError(
+            f"selection_config.n_samples: {n_samples} frames are no whole number of sequences of "
+            f"{length} (worker_config.selected_sequence_length); use {nearest}"
+        )
+    if config.pipeline.remove_exact_duplicates:
+        raise InvalidConfigurationError(
+            "pipeline_config.remove_exact_duplicates does not go with "
+            "worker_config.selected_sequence_length: sequences are kept whole"
+        )
 
 
 def load_config_file(path: str | Path) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from lightly_pipeline.config.worker import TaskName
 InputType = Literal["EMBEDDINGS", "SCORES", "METADATA", "PREDICTIONS", "RANDOM"]
 StrategyType = Literal["DIVERSITY", "WEIGHTS", "THRESHOLD", "BALANCE", "SIMILARITY", "TYPICALITY"]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+TagName = Annotated[
+    str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9 .:;=@_-]+$", min_length=3)
+]
 
 # Which options belong to which type; everything else there is refused.
 _INPUT_FIELDS = {
@@ -68,12 +71,7 @@ class SelectionInput(StrictModel):
     dataset_id: Annotated[str, StringConstraints(pattern=r"^[a-f0-9]{24}$")] | None = Field(
         None, description="Dataset of the query."
     )
-    tag_name: (
-        Annotated[
-            str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9 .:;=@_-]+$", min_length=3)
-        ]
-        | None
-    ) = Field(None, description="Tag whose frames are the query.")
+    tag_name: TagName | None = Field(None, description="Tag whose frames are the query.")
     random_seed: int | None = Field(None, description="Seed of RANDOM.")
     categories: Annotated[list[NonEmpty], Field(min_length=1)] | None = Field(
         None, description="Categories that are counted."

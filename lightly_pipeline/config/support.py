@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lightly_pipeline.config.selection import SelectionConfig
+from lightly_pipeline.config.selection import COMBINATIONS, SelectionConfig
 
 
 class Support(Enum):
@@ -22,6 +22,10 @@ class Support(Enum):
 
 
 _SUPPORTED = (
+    "worker_config.use_datapool",
+    "worker_config.datasource.process_all",
+    "worker_config.datasource.enable_datapool_update",
+    "worker_config.selected_sequence_length",
     "worker_config.normalize_embeddings",
     "worker_config.checkpoint",
     "worker_config.datasource.bypass_verify",
@@ -36,16 +40,11 @@ _SUPPORTED = (
     "lightly_config.trainer.precision",
     "selection_config.n_samples",
     "selection_config.proportion_samples",
-    "selection_config.strategies.input.type",
-    "selection_config.strategies.input.random_seed",
-    "selection_config.strategies.strategy.type",
-    "selection_config.strategies.strategy.strength",
-    "selection_config.strategies.strategy.stopping_condition_minimum_distance",
-    "selection_config.strategies.strategy.num_nearest_neighbors",
-    "selection_config.strategies.strategy.stopping_condition_minimum_typicality",
-    "selection_config.strategies.strategy.stopping_condition_max_sum",
-    "selection_config.strategies.strategy.target_range",
+    "selection_config.strategies.input",
+    "selection_config.strategies.strategy",
     "pipeline_config.allow_incomplete",
+    "pipeline_config.remove_exact_duplicates",
+    "pipeline_config.similarity_folders",
 )
 _IGNORED = (
     "worker_config.corruptness_check.corruption_threshold",
@@ -55,8 +54,6 @@ _IGNORED = (
     "worker_config.pretagging_upload",
     "worker_config.crops.enable_upload",
     "worker_config.crops.enable_upload_for_tasks",
-    "worker_config.datasource.process_all",
-    "worker_config.datasource.enable_datapool_update",
     "lightly_config.checkpoint_callback",
     "lightly_config.loader.shuffle",
     "lightly_config.loader.num_workers",
@@ -69,10 +66,11 @@ _IGNORED = (
     "lightly_config.optimizer",
     "lightly_config.collate",
 )
-EXECUTED_COMBINATIONS = (
-    ("EMBEDDINGS", "DIVERSITY"),
-    ("EMBEDDINGS", "TYPICALITY"),
-    ("RANDOM", "WEIGHTS"),
+EXECUTED_COMBINATIONS = tuple(
+    (kind, strategy)
+    for kind, strategies in COMBINATIONS.items()
+    if kind != "EMBEDDINGS with task"
+    for strategy in strategies
 )
 """Pairs of input and strategy that the selection executes."""
 

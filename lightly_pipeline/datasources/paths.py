@@ -1,4 +1,4 @@
-"""Names: a video's path as a partition key, as a table folder and as the name of a frame image.
+"""Names: a video's path as a partition key, a table folder and a frame image; files of a run.
 
 Pure functions, injective, tested with generated paths. Nothing is read or written here.
 """
@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 _KEPT = re.compile(rb"[A-Za-z0-9_./@:-]")
 _MAX_SEGMENT_BYTES = 255
-_FRAMES = ".lightly/frames/"
+FRAMES_FOLDER = ".lightly/frames/"
 _TABLES = ".lightly/tables/"
 
 
@@ -60,7 +60,12 @@ def frame_name(video_path: str, index: int, n_frames: int, image_format: str) ->
 
 def frame_path(video_path: str, index: int, n_frames: int, image_format: str) -> str:
     """Returns where the image of a frame lies in the LIGHTLY datasource."""
-    return _FRAMES + frame_name(video_path, index, n_frames, image_format)
+    return FRAMES_FOLDER + frame_name(video_path, index, n_frames, image_format)
+
+
+def run_path(run_id: str, name: str) -> str:
+    """Returns where a run keeps the file `name`."""
+    return f".lightly/runs/{run_id}/{name}"
 
 
 def _safe_segment(segment: str) -> str:

@@ -27,7 +27,7 @@ from lightly_pipeline.defs.launch import (
     WorkerLaunch,
     block_of,
 )
-from lightly_pipeline.defs.metadata import outcome_metadata, run_metadata
+from lightly_pipeline.defs.metadata import outcome_metadata, run_metadata, selection_metadata
 from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
 from lightly_pipeline.export.records import SelectionRecord
 from lightly_pipeline.progress import Progress
@@ -49,11 +49,13 @@ class DatasetAssets:
 
     Attributes:
         dataset: The dataset.
+        others: Datasets whose tags may be queries of its selections.
         partitions: Its videos.
         assets: All asset definitions.
     """
 
     dataset: Dataset
+    others: Sequence[Dataset]
     partitions: dg.DynamicPartitionsDefinition
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec]
 
@@ -62,16 +64,16 @@ class DatasetAssets:
         return dg.AssetKey([self.dataset.name, name])
 
 
-def dataset_assets(dataset: Dataset) -> DatasetAssets:
-    """Returns the assets of a dataset."""
+def dataset_assets(dataset: Dataset, others: Sequence[Dataset] = ()) -> DatasetAssets:
+    """Returns the assets of a dataset, whose selections may ask for tags of the others."""
     partitions = dg.DynamicPartitionsDefinition(name=f"{dataset.name}_videos")
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
         _videos(dataset, partitions),
         _video_catalog(dataset),
         _frames_and_embeddings(dataset, partitions),
-        _selection_and_images(dataset),
+        _selection_and_images(dataset, others),
     ]
-    return DatasetAssets(dataset, partitions, assets)
+    return DatasetAssets(dataset, others, partitions, assets)
 
 
 def resolve(dataset: Dataset, worker: Any, lightly: Any, selection: Any, own: Any) -> RunConfig:
@@ -286,7 +288,7 @@ def run_id_of(context: Any) -> str:
     return run.root_run_id or run.run_id
 
 
-def _selection_and_images(dataset: Dataset) -> dg.AssetsDefinition:
+def _selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefinition:
     """One step for both: a run is one selection with its images, never one without the other."""
     selected, uploaded = (
         dg.AssetKey([dataset.name, name]) for name in ("selected_frames", "uploaded_frames")
@@ -333,7 +335,7 @@ def _selection_and_images(dataset: Dataset) -> dg.AssetsDefinition:
         def choose() -> SelectionRecord:
             processed = pipeline.read_outcomes(dataset, config, pipeline.stored_catalog(dataset))
             return pipeline.select_frames(
-                dataset, config, processed, run_id=run_id, progress=progress
+                dataset, config, processed, run_id=run_id, others=others, progress=progress
             )
 
         record = failing(choose)
@@ -348,18 +350,18 @@ def _selection_and_images(dataset: Dataset) -> dg.AssetsDefinition:
 
 def _selected(key: dg.AssetKey, record: SelectionRecord) -> dg.MaterializeResult:  # type: ignore[type-arg]
     frames = [(frame.video, frame.frame_index) for frame in record.frames]
-    figures = {k: v for k, v in record.summary.items() if isinstance(v, int | float | str)}
     return dg.MaterializeResult(
         asset_key=key,
         metadata={
             "chosen": len(frames),
             "candidates": record.n_input_frames,
             "corrupt_videos": len(record.corrupt_videos),
-            **figures,
+            **selection_metadata(record.summary),
         },
         check_results=[
             dg.AssetCheckResult(
-                passed=bool(frames) and len(set(frames)) == len(frames) == figures["n_selected"],
+                passed=bool(frames)
+                and len(set(frames)) == len(frames) == record.summary["n_selected"],
                 asset_key=key,
                 check_name="right_size",
                 metadata={"frames": len(frames), "distinct": len(set(frames))},

@@ -1,13 +1,12 @@
 """Puts the definitions of all datasets together: the one factory that product and tests use."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from lightly_pipeline.datasets import Dataset, load_datasets
+from lightly_pipeline.datasets import DATASETS_VARIABLE, Dataset, declared_datasets
 from lightly_pipeline.defs.assets import dataset_assets
 from lightly_pipeline.defs.jobs import dataset_jobs
 from lightly_pipeline.defs.launch import launch_resources
@@ -15,7 +14,6 @@ from lightly_pipeline.defs.scheduled import client_datasets, scheduled_runs
 from lightly_pipeline.defs.sensors import dataset_schedule, dataset_sensors
 from lightly_pipeline.errors import InvalidConfigurationError
 
-DATASETS_VARIABLE = "LIGHTLY_PIPELINE_DATASETS"
 _logger = logging.getLogger(__name__)
 
 
@@ -46,7 +44,10 @@ def _definitions(
     names = [dataset.name for dataset in datasets]
     if len(set(names)) < len(names):
         raise InvalidConfigurationError(f"two datasets share a name: {', '.join(sorted(names))}")
-    owners = [dataset_assets(dataset) for dataset in datasets]
+    owners = [
+        dataset_assets(dataset, [other for other in datasets if other is not dataset])
+        for dataset in datasets
+    ]
     return dg.Definitions(
         assets=[asset for owner in owners for asset in owner.assets],
         jobs=[job for owner in owners for job in dataset_jobs(owner)],
@@ -59,8 +60,7 @@ def _definitions(
 
 def _from_environment() -> Sequence[Dataset]:
     """Returns the datasets of the declared file and, where their names are free, of clients."""
-    path = os.environ.get(DATASETS_VARIABLE)
-    declared = load_datasets(path) if path else []
+    declared = declared_datasets()
     names = {dataset.name for dataset in declared}
     created = client_datasets()
     for dataset in created:

@@ -1,5 +1,6 @@
 """Jobs: everything in one launch, and the parts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -22,7 +23,7 @@ from lightly_pipeline.defs.launch import (
     SelectionLaunch,
     WorkerLaunch,
 )
-from lightly_pipeline.defs.metadata import run_metadata
+from lightly_pipeline.defs.metadata import run_metadata, selection_metadata
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.tables.catalog import read_catalog
 
@@ -84,6 +85,7 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
                 dataset,
                 config,
                 run_id=run_id_of(context),
+                others=owner.others,
                 progress=log_progress(context),
             )
         )
@@ -101,7 +103,13 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
 
 
 def run_and_report(
-    context: Any, dataset: Dataset, config: RunConfig, *, run_id: str, progress: Progress
+    context: Any,
+    dataset: Dataset,
+    config: RunConfig,
+    *,
+    run_id: str,
+    others: Sequence[Dataset],
+    progress: Progress,
 ) -> None:
     """Does everything, and reports every asset of the dataset and every video.
 
@@ -110,6 +118,7 @@ def run_and_report(
         dataset: The dataset.
         config: The effective configuration.
         run_id: Id under which the run keeps its files.
+        others: Datasets whose tags may be queries.
         progress: Told how far every step is.
 
     Raises:
@@ -121,7 +130,7 @@ def run_and_report(
         context.log_event(dg.AssetMaterialization(key, metadata=metadata))
 
     before = read_catalog(dataset.lightly)
-    steps = pipeline.run_steps(dataset, config, run_id=run_id, progress=progress)
+    steps = pipeline.run_steps(dataset, config, run_id=run_id, others=others, progress=progress)
     catalog = steps.catalog()
     n_changed = register(context, dataset, before, catalog)
     report("video_catalog", {"videos": len(catalog.videos), "new_or_changed": n_changed})
@@ -130,5 +139,5 @@ def run_and_report(
         for part in ("video_frames", "frame_embeddings"):
             context.log_event(outcome_event(dg.AssetKey([dataset.name, part]), outcome))
     result = steps.finish(processed)
-    report("selected_frames", {"chosen": result.n_selected})
+    report("selected_frames", {"chosen": result.n_selected, **selection_metadata(result.summary)})
     report("uploaded_frames", run_metadata(dataset, result))

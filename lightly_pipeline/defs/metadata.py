@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -27,6 +28,13 @@ def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
     return numbers
 
 
+def selection_metadata(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a selection achieved: single figures, and tables as JSON."""
+    figures = {k: v for k, v in summary.items() if isinstance(v, int | float | str)}
+    nested = {k: v for k, v in summary.items() if isinstance(v, dict | list) and v}
+    return figures | {key: dg.MetadataValue.json(value) for key, value in nested.items()}
+
+
 def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
     """Returns a run's numbers, where its files are, and a contact sheet of the chosen frames."""
     metadata: dict[str, Any] = {
@@ -35,6 +43,7 @@ def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
         "folder": dg.MetadataValue.path(result.images),
         "corrupt_videos": len(result.corrupt_videos),
         "failed_videos": len(result.failed_videos),
+        "tag": result.tag or "",
     }
     sheet = _contact_sheet(dataset, [frame.image for frame in result.selected])
     if sheet:

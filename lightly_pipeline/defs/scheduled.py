@@ -20,7 +20,6 @@ from lightly_pipeline.api.queue import Claim, ScheduledRun
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.assets import failing, log_progress, run_id_of
 from lightly_pipeline.defs.jobs import run_and_report
-from lightly_pipeline.errors import LightlyPipelineError
 
 LABELS_VARIABLE = "LIGHTLY_PIPELINE_LABELS"
 RUN_TAG = "lightly_pipeline/scheduled_run"
@@ -46,16 +45,7 @@ class ScheduledLaunch(dg.Config):
 def client_datasets() -> list[Dataset]:
     """Returns the datasets that clients created and gave both datasources."""
     deployment = Deployment.existing()
-    if deployment is None:
-        return []
-    complete = []
-    for data in deployment.datasets.all():
-        try:
-            complete.append(deployment.dataset(data.id))
-        except LightlyPipelineError:
-            # Not set up to the end yet; its runs will say so.
-            continue
-    return complete
+    return [] if deployment is None else deployment.complete_datasets()
 
 
 def scheduled_runs() -> tuple[dg.JobDefinition, dg.SensorDefinition]:
@@ -140,7 +130,14 @@ def _process(context: dg.OpExecutionContext, launch: ScheduledLaunch) -> None:
             config = pipeline.resolve_config(
                 dataset, launch.worker_config, launch.lightly_config, launch.selection_config
             )
-            run_and_report(context, dataset, config, run_id=run.id, progress=progress)
+            run_and_report(
+                context,
+                dataset,
+                config,
+                run_id=run.id,
+                others=deployment.complete_datasets(),
+                progress=progress,
+            )
 
     failing(everything)
 

@@ -1,4 +1,4 @@
-"""What a run writes down about itself: its selection, its manifest, its corruptness report.
+"""What a run writes down about itself: its selection, its manifest, its reports.
 
 Dataclasses, their JSON and their places under `.lightly/runs/<run id>/`. Decisions are made
 elsewhere; the manifest is written by whoever has seen every image stored.
@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lightly_pipeline.datapool.chosen import ChosenSet, SourceVideo, StoredFrame
+from lightly_pipeline.datapool.pool import PoolClaim
 from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources.paths import FRAMES_FOLDER, run_path
 from lightly_pipeline.errors import ObjectNotFoundError
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class SelectionRecord:
         corrupt_videos: Reason by video path.
         corrupt_samples: Reason by frame.
         failed_videos: Reason by path of videos that were left out.
+        sequence_length: Frames per chosen sequence, which follow each other in `frames`.
+        datapool: What the run enters into the datapool; None when it does not.
     """
 
     run_id: str
@@ -81,6 +86,8 @@ class SelectionRecord:
     corrupt_videos: dict[str, str] = field(default_factory=dict)
     corrupt_samples: dict[str, str] = field(default_factory=dict)
     failed_videos: dict[str, str] = field(default_factory=dict)
+    sequence_length: int = 1
+    datapool: PoolClaim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +104,6 @@ class UploadedImage:
     height: int
     size_bytes: int
     sha256: str
-
-
-def run_path(run_id: str, name: str) -> str:
-    """Returns where a run keeps the file `name`."""
-    return f".lightly/runs/{run_id}/{name}"
 
 
 def write_selection(store: Datasource, record: SelectionRecord) -> None:
@@ -127,6 +129,8 @@ def read_selection(store: Datasource, run_id: str) -> SelectionRecord:
     document["resize"] = tuple(resize) if isinstance(resize, list) else resize
     document["frames"] = tuple(ChosenFrame(**frame) for frame in document["frames"])
     document["videos"] = {path: VideoVersion(**v) for path, v in document["videos"].items()}
+    if document["datapool"] is not None:
+        document["datapool"] = PoolClaim.from_dict(document["datapool"])
     return SelectionRecord(**document)
 
 
@@ -142,6 +146,8 @@ def write_manifest(
     document = asdict(record)
     frames = {frame.rank: frame for frame in record.frames}
     del document["frames"]
+    # Which videos were seen is the datapool's to know: it can be as long as the catalogue.
+    document["datapool"] = record.datapool.number if record.datapool else None
     document["n_selected"] = len(images)
     document["images"] = [
         {**asdict(image), "distance": frames[image.rank].distance} for image in images
@@ -160,6 +166,57 @@ def write_corruptness_report(
     document = {"corrupt_samples": dict(corrupt_samples), "corrupt_videos": dict(corrupt_videos)}
     path = run_path(run_id, "corruptness_check_information.json")
     store.write(path, json.dumps(document, indent=2).encode())
+
+
+def chosen_set(record: SelectionRecord, images: Sequence[UploadedImage]) -> ChosenSet:
+    """Returns what a run chose and has stored, for tags and the datapool."""
+    return ChosenSet(
+        run_id=record.run_id,
+        embedding_id=record.embedding_id,
+        sequence_length=record.sequence_length,
+        videos={
+            path: SourceVideo(version.size_bytes, version.etag, version.n_frames)
+            for path, version in record.videos.items()
+        },
+        frames=tuple(
+            StoredFrame(image.video, image.frame_index, image.image, image.rank) for image in images
+        ),
+    )
+
+
+def write_sequence_information(
+    store: Datasource, record: SelectionRecord, images: Sequence[UploadedImage]
+) -> None:
+    """Stores which frames belong together, in the original's form (lightly-worker C.6)."""
+    by_rank = {image.rank: image for image in images}
+    documents = []
+    for start in range(0, len(record.frames), record.sequence_length):
+        ranks = range(start, start + record.sequence_length)
+        members = [by_rank[rank] for rank in ranks if rank in by_rank]
+        documents.append(
+            {
+                "video_name": record.frames[start].video,
+                "frame_names": [image.image.removeprefix(FRAMES_FOLDER) for image in members],
+                "frame_timestamps_pts": [image.pts for image in members],
+                "frame_timestamps_sec": [image.time_s for image in members],
+                "frame_indices": [image.frame_index for image in members],
+            }
+        )
+    path = run_path(record.run_id, "sequence_information.json")
+    store.write(path, json.dumps(documents, indent=1).encode())
+
+
+def write_duplicate_filenames(store: Datasource, run_id: str, names: Sequence[str]) -> None:
+    """Stores the names of the frames that were left out as exact copies, one a line."""
+    content = "".join(f"{name}\n" for name in names)
+    path = run_path(run_id, "duplicate_filenames.txt")
+    store.write(path, content.encode(errors="surrogateescape"))
+
+
+def write_input_problems(store: Datasource, run_id: str, problems: Mapping[str, str]) -> None:
+    """Stores the reason by location of every input file that was left out."""
+    path = run_path(run_id, "input_problems.json")
+    store.write(path, json.dumps(dict(problems), indent=1).encode())
 
 
 def _write(store: Datasource, path: str, document: dict[str, Any]) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources.paths import run_path
 from lightly_pipeline.errors import DatasourceError
-from lightly_pipeline.export.records import run_path
 
 _PACKAGE = "lightly_pipeline"
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"

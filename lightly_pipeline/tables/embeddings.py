@@ -54,13 +54,40 @@ def read_into(store: Datasource, folder: str, target: NDArray[np.float32]) -> No
     """
     path = f"{folder}/{EMBEDDINGS_FILE}"
     with store.open(path) as file:
-        if file.read(_HEADER_BYTES) != _header(*target.shape):
-            raise DatasourceError(
-                f"{store.location(path)} does not hold {target.shape[0]} embeddings of "
-                f"{target.shape[1]} numbers, as its outcome says: delete the folder it is in "
-                "and run again"
-            )
+        _check_header(file, target.shape[0], target.shape[1], store.location(path))
         _read_exactly(file, memoryview(target.data).cast("B"), store.location(path))
+
+
+def read_rows(
+    store: Datasource, folder: str, shape: tuple[int, int], indices: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Returns single rows of the file in `folder`, shape (len(indices), dim).
+
+    Args:
+        store: The LIGHTLY datasource.
+        folder: Of the table.
+        shape: Of the whole file: frames and dim.
+        indices: Rows that are wanted, in any order.
+
+    Raises:
+        DatasourceError: The file's shape is another, or it ends early.
+    """
+    path = f"{folder}/{EMBEDDINGS_FILE}"
+    rows = np.empty((len(indices), shape[1]), dtype=np.float32)
+    with store.open(path) as file:
+        _check_header(file, *shape, store.location(path))
+        for place in np.argsort(indices, kind="stable"):
+            file.seek(_HEADER_BYTES + int(indices[place]) * rows.itemsize * shape[1])
+            _read_exactly(file, memoryview(rows[place].data).cast("B"), store.location(path))
+    return rows
+
+
+def _check_header(file: BinaryIO, n_rows: int, dim: int, location: str) -> None:
+    if file.read(_HEADER_BYTES) != _header(n_rows, dim):
+        raise DatasourceError(
+            f"{location} does not hold {n_rows} embeddings of {dim} numbers, as its outcome says: "
+            "delete the folder it is in and run again"
+        )
 
 
 def _read_exactly(file: BinaryIO, buffer: memoryview, location: str) -> None:

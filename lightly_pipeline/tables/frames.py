@@ -4,12 +4,14 @@ Written in row groups while decoding goes on, read back whole or for single fram
 means is defined by `lightly_pipeline.video` (`FrameRow`); images and embeddings are elsewhere.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.video import FrameRow
@@ -29,6 +31,9 @@ SCHEMA = pa.schema(
         pa.field("checksum", pa.uint64(), nullable=False),
     ]
 )
+
+COLUMNS: dict[str, Any] = {field.name: field.type.to_pandas_dtype() for field in SCHEMA}
+"""NumPy type by name of column."""
 
 
 class FrameTableWriter:
@@ -69,6 +74,13 @@ def read_rows(store: Datasource, folder: str) -> list[FrameRow]:
         table = pq.read_table(file)
     columns = [table.column(name).to_pylist() for name in SCHEMA.names]
     return [FrameRow(*values) for values in zip(*columns, strict=True)]
+
+
+def read_columns(store: Datasource, folder: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Returns columns of the table in `folder` by name, each in index order."""
+    with store.open(f"{folder}/{FRAMES_FILE}") as file:
+        table = pq.read_table(file, columns=list(names))
+    return {name: np.asarray(table.column(name)) for name in names}
 
 
 def _to_table(rows: Iterable[FrameRow]) -> pa.Table:

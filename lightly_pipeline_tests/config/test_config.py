@@ -243,12 +243,28 @@ def test_saas_options_are_named_in_one_warning() -> None:
 
 
 def test_what_is_not_executed_is_refused_unless_it_is_at_its_neutral_value() -> None:
-    neutral = {"use_datapool": False, "selected_sequence_length": 1, "pretagging": False}
+    neutral = {"embeddings": "", "enable_training": False, "pretagging": False}
     RunConfig.from_blocks(neutral).check_supported()
-    wanted = {"use_datapool": True, "selected_sequence_length": 10, "pretagging": True}
+    wanted = {"relevant_filenames_file": ".lightly/x.txt", "pretagging": True}
     with pytest.raises(InvalidConfigurationError) as caught:
         RunConfig.from_blocks(wanted).check_supported()
     assert all(name in str(caught.value) for name in wanted)
+
+
+def test_sequences_take_whole_numbers_of_frames() -> None:
+    worker = {"selected_sequence_length": 10}
+    RunConfig.from_blocks(worker, selection_config={"n_samples": 50}).check_supported()
+    RunConfig.from_blocks(worker, selection_config={"proportion_samples": 0.5}).check_supported()
+    with pytest.raises(InvalidConfigurationError, match=r"n_samples: 47 .* of 10 .*use 40 or 50"):
+        RunConfig.from_blocks(worker, selection_config={"n_samples": 47})
+    with pytest.raises(InvalidConfigurationError, match="remove_exact_duplicates does not go with"):
+        RunConfig.from_blocks(worker, pipeline_config={"remove_exact_duplicates": True})
+
+
+def test_names_of_tags_stay_as_they_are_written() -> None:
+    folders = {"MyImages": "a", "other-images": "s3://bucket/b"}
+    config = RunConfig.from_blocks(pipeline_config={"similarityFolders": folders})
+    assert config.pipeline.similarity_folders == folders
 
 
 def test_launch_goes_over_the_datasets_default_over_the_pages() -> None:

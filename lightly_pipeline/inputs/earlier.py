@@ -1,0 +1,227 @@
+"""Frames that were chosen before, as rows of a selection: where they are, or their embeddings.
+
+A frame whose video takes part is one of its rows. Another comes with its embedding: that kept with
+the run that chose it, or that in the table of the video if the encoder is another by now.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.datapool.chosen import ChosenSet, StoredFrame, read_embeddings
+from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.inputs.rows import FrameRows, RowVideo
+from lightly_pipeline.inputs.sequences import Groups, groups_of
+from lightly_pipeline.tables.embeddings import read_rows
+from lightly_pipeline.tables.fingerprint import video_fingerprint
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedVideo:
+    """A video of the catalogue with frames, in the version that was embedded for this run."""
+
+    video: StoredObject
+    n_frames: int
+    folder: str
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierFrames:
+    """Frames chosen before, each once.
+
+    Attributes:
+        rows: Shape (P,), int64: those below the number of candidates are candidates' rows, the
+            others follow them in the order of `extra`.
+        extra: The frames that are no candidates' rows.
+        embeddings: Of these, shape (len(extra), dim), not normalised.
+        sequences: The same rows in groups: frames that were chosen together.
+    """
+
+    rows: NDArray[np.int64]
+    extra: FrameRows
+    embeddings: NDArray[np.float32]
+    sequences: Groups
+
+
+def find_earlier(
+    store: Datasource,
+    chosen: Sequence[ChosenSet],
+    embedding_id: str,
+    current: Mapping[str, EmbeddedVideo],
+    starts: Mapping[str, int],
+    n_rows: int,
+) -> EarlierFrames:
+    """Returns where frames that were chosen before are in a selection.
+
+    Args:
+        store: The LIGHTLY datasource.
+        chosen: What earlier runs chose; a frame in several of them counts once.
+        embedding_id: Of the embeddings that they are compared with.
+        current: The embedded videos by path.
+        starts: First row by path of the videos that are candidates.
+        n_rows: Rows of all candidates.
+
+    Raises:
+        LightlyPipelineError: The embeddings of some cannot be compared.
+    """
+    finder = _Finder(store, embedding_id, current, starts, n_rows)
+    for one in chosen:
+        finder.add(one)
+    return finder.result()
+
+
+def embeddings_of(
+    store: Datasource,
+    chosen: ChosenSet,
+    embedding_id: str,
+    current: Mapping[str, EmbeddedVideo] | None = None,
+) -> NDArray[np.float32]:
+    """Returns the embeddings of all frames of a set, shape (len(frames), dim).
+
+    Raises:
+        LightlyPipelineError: They cannot be compared with `embedding_id`.
+    """
+    return find_earlier(store, [chosen], embedding_id, current or {}, {}, 0).embeddings
+
+
+class _Finder:
+    def __init__(
+        self,
+        store: Datasource,
+        embedding_id: str,
+        current: Mapping[str, EmbeddedVideo],
+        starts: Mapping[str, int],
+        n_rows: int,
+    ) -> None:
+        self._store, self._embedding_id = store, embedding_id
+        self._current, self._starts, self._n_rows = current, starts, n_rows
+        self._seen: set[tuple[str, int, str]] = set()
+        self._rows: list[int] = []
+        self._groups: list[NDArray[np.int64]] = []
+        self._videos: dict[tuple[str, str], int] = {}
+        self._row_videos: list[RowVideo] = []
+        self._extra: list[tuple[int, int]] = []
+        self._embeddings: list[NDArray[np.float32]] = []
+        self._incomparable: list[str] = []
+
+    def add(self, chosen: ChosenSet) -> None:
+        """Adds the frames of one run that were not added before."""
+        stored: list[StoredFrame] = []
+        tabled: dict[str, list[tuple[int, int]]] = {}
+        places: list[tuple[StoredFrame, int]] = []
+        for number in range(0, len(chosen.frames), chosen.sequence_length):
+            members = []
+            for frame in chosen.frames[number : number + chosen.sequence_length]:
+                if not self._is_new(frame, chosen):
+                    continue
+                row = self._candidate_row(frame, chosen)
+                if row is None:
+                    row = self._n_rows + len(self._extra)
+                    self._extra.append((self._video(frame, chosen), frame.frame_index))
+                    places.append((frame, len(self._extra) - 1))
+                members.append(row)
+            self._rows += members
+            if members:
+                self._groups.append(np.array(members, dtype=np.int64))
+        for frame, place in places:
+            if chosen.embedding_id == self._embedding_id:
+                stored.append(frame)
+            elif self._is_current(frame, chosen):
+                tabled.setdefault(frame.video, []).append((place, frame.frame_index))
+            else:
+                self._incomparable.append(frame.image)
+        self._read(chosen, places, stored, tabled)
+
+    def result(self) -> EarlierFrames:
+        """Returns all frames added."""
+        if self._incomparable:
+            shown = ", ".join(self._incomparable[:_SHOWN])
+            more = ", ..." if len(self._incomparable) > _SHOWN else ""
+            raise LightlyPipelineError(
+                f"{len(self._incomparable)} frames chosen earlier were embedded by another encoder "
+                f"or release than this run's {self._embedding_id}, and their videos are gone or "
+                f"replaced, so they cannot be compared ({shown}{more}): use the encoder they were "
+                "chosen with, put the videos back, or start a dataset of its own"
+            )
+        owner = np.array([video for video, _ in self._extra], dtype=np.int32)
+        index = np.array([index for _, index in self._extra], dtype=np.int64)
+        dim = next((v.dim for v in self._current.values()), 0)
+        none = np.empty((0, dim), dtype=np.float32)
+        return EarlierFrames(
+            np.array(self._rows, dtype=np.int64),
+            FrameRows(tuple(self._row_videos), owner, index),
+            np.concatenate(self._embeddings) if self._embeddings else none,
+            groups_of(self._groups),
+        )
+
+    def _is_new(self, frame: StoredFrame, chosen: ChosenSet) -> bool:
+        key = (frame.video, frame.frame_index, chosen.videos[frame.video].etag)
+        is_new = key not in self._seen
+        self._seen.add(key)
+        return is_new
+
+    def _is_current(self, frame: StoredFrame, chosen: ChosenSet) -> bool:
+        found = self._current.get(frame.video)
+        version = chosen.videos[frame.video]
+        return (
+            found is not None
+            and version.is_version(found.video)
+            and version.n_frames == found.n_frames
+        )
+
+    def _candidate_row(self, frame: StoredFrame, chosen: ChosenSet) -> int | None:
+        if frame.video not in self._starts or not self._is_current(frame, chosen):
+            return None
+        return self._starts[frame.video] + frame.frame_index
+
+    def _video(self, frame: StoredFrame, chosen: ChosenSet) -> int:
+        version = chosen.videos[frame.video]
+        key = (frame.video, version.etag)
+        if key not in self._videos:
+            listed = StoredObject(frame.video, version.size_bytes, version.etag)
+            self._videos[key] = len(self._row_videos)
+            self._row_videos.append(
+                RowVideo(
+                    frame.video,
+                    version.n_frames,
+                    table_folder(self._embedding_id, frame.video),
+                    video_fingerprint(listed, self._embedding_id),
+                )
+            )
+        return self._videos[key]
+
+    def _read(
+        self,
+        chosen: ChosenSet,
+        places: Sequence[tuple[StoredFrame, int]],
+        stored: Sequence[StoredFrame],
+        tabled: Mapping[str, Sequence[tuple[int, int]]],
+    ) -> None:
+        """Reads the embeddings of the frames at `places`, from the run or from the tables."""
+        if stored:
+            whole = read_embeddings(self._store, chosen)
+            positions = {frame: position for position, frame in enumerate(chosen.frames)}
+            self._embeddings.append(whole[[positions[frame] for frame in stored]])
+            return
+        if not tabled:
+            return
+        first = places[0][1]
+        dim = next(iter(self._current.values())).dim
+        vectors = np.empty((len(places), dim), dtype=np.float32)
+        for path, wanted in tabled.items():
+            video = self._current[path]
+            rows = read_rows(
+                self._store,
+                video.folder,
+                (video.n_frames, video.dim),
+                np.array([index for _, index in wanted], dtype=np.int64),
+            )
+            vectors[[place - first for place, _ in wanted]] = rows
+        self._embeddings.append(vectors)

@@ -1,0 +1,221 @@
+"""Reads what the strategies of a configuration ask for, and nothing else.
+
+In two steps: `plan_inputs` looks at schemas, tags and listings, so that a mistake ends a run before
+its videos are decoded; `read_inputs` reads values for all rows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.config import RunConfig, SelectionInput, StrategyEntry
+from lightly_pipeline.datapool.tags import read_tag
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources import Datasource, datasource_from_url
+from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.inputs import predictions
+from lightly_pipeline.inputs.earlier import EmbeddedVideo
+from lightly_pipeline.inputs.files import read_required
+from lightly_pipeline.inputs.metadata import SCHEMA_PATH, MetadataKey, find_key, parse_schema
+from lightly_pipeline.inputs.metadata_files import read_metadata
+from lightly_pipeline.inputs.prediction_files import read_task
+from lightly_pipeline.inputs.predictions import Task
+from lightly_pipeline.inputs.quality import KEY_PREFIX, column_of, read_column_values
+from lightly_pipeline.inputs.queries import FolderQuery, TagQuery, folder_query
+from lightly_pipeline.inputs.rows import FrameRows
+from lightly_pipeline.inputs.values import QueryKey, SelectionInputs
+from lightly_pipeline.selection import Categories
+
+if TYPE_CHECKING:
+    from lightly_pipeline.embedding import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class InputPlan:
+    """What has to be read, checked as far as schemas and listings go.
+
+    Attributes:
+        columns: Column of the frame table by metadata key, for keys such as `lightly.width`.
+        keys: Entry of the metadata schema by key.
+        tasks: Schema of each prediction task that occurs.
+        scores: (task, score) pairs.
+        distributions: Tasks whose class rows or counts are needed.
+        queries: Where each query's embeddings come from.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, MetadataKey] = field(default_factory=dict)
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    scores: tuple[tuple[str, str], ...] = ()
+    distributions: frozenset[str] = frozenset()
+    queries: Mapping[QueryKey, TagQuery | FolderQuery] = field(default_factory=dict)
+
+
+def plan_inputs(dataset: Dataset, config: RunConfig, others: Sequence[Dataset] = ()) -> InputPlan:
+    """Finds out what a configuration needs to be read.
+
+    Args:
+        dataset: The dataset that is selected from.
+        config: The effective configuration.
+        others: Datasets whose tags may be queries.
+
+    Raises:
+        InvalidConfigurationError: A key, task, score, category, dataset or folder is not there.
+        LightlyPipelineError: A schema is missing or wrong, or a tag is not there.
+    """
+    entries = config.selection.strategies
+    keys = [entry for entry in entries if entry.input.type == "METADATA"]
+    own = [entry for entry in keys if not str(entry.input.key).startswith(KEY_PREFIX)]
+    predicted = [entry for entry in entries if entry.input.type in ("SCORES", "PREDICTIONS")]
+    tasks = _plan_tasks(dataset.lightly, predicted)
+    return InputPlan(
+        columns={
+            str(entry.input.key): column_of(str(entry.input.key))
+            for entry in keys
+            if entry not in own
+        },
+        keys=_plan_metadata(dataset.lightly, own),
+        tasks=tasks,
+        scores=tuple(
+            dict.fromkeys(
+                (str(entry.input.task), str(entry.input.score))
+                for entry in predicted
+                if entry.input.type == "SCORES"
+            )
+        ),
+        distributions=frozenset(
+            str(entry.input.task) for entry in predicted if entry.input.type == "PREDICTIONS"
+        ),
+        queries={
+            (entry.input.dataset_id, entry.input.tag_name): _plan_query(
+                dataset, config, entry.input, others
+            )
+            for entry in entries
+            if entry.input.tag_name is not None
+        },
+    )
+
+
+def read_inputs(
+    plan: InputPlan,
+    store: Datasource,
+    rows: FrameRows,
+    *,
+    embedding_id: str,
+    current: Mapping[str, EmbeddedVideo],
+    load_encoder: Callable[[], "Encoder"],
+) -> SelectionInputs:
+    """Reads the values of all rows.
+
+    Args:
+        plan: What is needed.
+        store: The LIGHTLY datasource.
+        rows: The frames.
+        embedding_id: Of the embeddings that queries are compared with.
+        current: The embedded videos by path.
+        load_encoder: Gives the encoder; called only for queries that are images.
+
+    Raises:
+        LightlyPipelineError: A metadata file is wrong, all predictions of a task are missing or
+            wrong, or a query cannot be compared.
+    """
+    inputs = SelectionInputs()
+    inputs.metadata.update(_read_columns(plan, store, rows))
+    inputs.metadata.update(read_metadata(store, plan.keys, rows))
+    for task in plan.tasks.values():
+        wanted = [score for name, score in plan.scores if name == task.name]
+        table = read_task(store, task, rows, wanted)
+        inputs.skipped.update(table.skipped)
+        inputs.n_without_prediction[task.name] = int((~table.known).sum())
+        inputs.scores.update({(task.name, score): table.score(score) for score in wanted})
+        if task.name in plan.distributions:
+            inputs.categories[task.name] = Categories(
+                task.categories, table.distribution, table.counts
+            )
+    for key, query in plan.queries.items():
+        inputs.queries[key] = (
+            query.embeddings(embedding_id, current)
+            if isinstance(query, TagQuery)
+            else query.embeddings(load_encoder())
+        )
+    return inputs
+
+
+def _plan_metadata(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str, MetadataKey]:
+    if not entries:
+        return {}
+    location = store.location(SCHEMA_PATH)
+    schema = parse_schema(read_required(store, SCHEMA_PATH, "a METADATA input"), location)
+    found: dict[str, MetadataKey] = {}
+    for entry in entries:
+        key = find_key(schema, str(entry.input.key), location)
+        wants_numbers = entry.strategy.type != "BALANCE"
+        if key.is_numeric != wants_numbers or key.data_type == "OTHER_STRING":
+            goes_with = "WEIGHTS and THRESHOLD" if key.is_numeric else "BALANCE"
+            raise InvalidConfigurationError(
+                f"metadata key {key.path} is {key.data_type} in {location} and does not go with "
+                f"{entry.strategy.type}"
+                + ("" if key.data_type == "OTHER_STRING" else f", but with {goes_with}")
+            )
+        found[key.path] = key
+    return found
+
+
+def _plan_tasks(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str, Task]:
+    if not entries:
+        return {}
+    listed = read_required(store, predictions.TASKS_PATH, "a SCORES or PREDICTIONS input")
+    tasks: dict[str, Task] = {}
+    for entry in entries:
+        name = str(entry.input.task)
+        if name not in tasks:
+            predictions.check_task(listed, name, store.location(predictions.TASKS_PATH))
+            path = predictions.task_folder(name) + "schema.json"
+            document = read_required(store, path, f"prediction task {name}")
+            tasks[name] = predictions.parse_task(document, name, store.location(path))
+        if entry.input.score is not None:
+            predictions.check_score(tasks[name], entry.input.score)
+        predictions.check_categories(tasks[name], entry.input.categories or ())
+    return tasks
+
+
+def _plan_query(
+    dataset: Dataset, config: RunConfig, source: SelectionInput, others: Sequence[Dataset]
+) -> TagQuery | FolderQuery:
+    name = str(source.tag_name)
+    folders = config.pipeline.similarity_folders
+    if source.dataset_id is None and name in folders:
+        return folder_query(name, datasource_from_url(folders[name]))
+    owner = _owner(dataset, source.dataset_id, others)
+    return TagQuery(owner.lightly, read_tag(owner.lightly, name), owner is dataset)
+
+
+def _owner(dataset: Dataset, dataset_id: str | None, others: Sequence[Dataset]) -> Dataset:
+    if dataset_id is None or dataset_id == dataset.dataset_id:
+        return dataset
+    for other in others:
+        if other.dataset_id == dataset_id:
+            return other
+    known = ", ".join(f"{d.dataset_id} ({d.name})" for d in (dataset, *others))
+    raise InvalidConfigurationError(
+        f"selection_config.strategies.input.dataset_id: {dataset_id} is not the id of a declared "
+        f"dataset; known are {known}"
+    )
+
+
+def _read_columns(
+    plan: InputPlan, store: Datasource, rows: FrameRows
+) -> dict[str, NDArray[np.float64]]:
+    if not plan.columns:
+        return {}
+    values, known = read_column_values(store, rows, sorted(set(plan.columns.values())))
+    result = {}
+    for key, column in plan.columns.items():
+        numbers = values[column].astype(np.float64)
+        # An earlier frame whose table is gone counts as an ordinary one.
+        numbers[~known] = numbers[known].mean() if known.any() else 0.0
+        result[key] = numbers
+    return result

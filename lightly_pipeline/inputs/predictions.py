@@ -1,0 +1,269 @@
+"""Predictions of one task: its schema, and what one file says of one frame (lightly-worker D.2).
+
+Pure functions of documents; the scores' formulas are in `scores.py`, files are read in
+`gather.py`.
+"""
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.inputs import scores
+
+TASKS_PATH = ".lightly/predictions/tasks.json"
+_SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task's schema.
+
+    Attributes:
+        name: Of its folder.
+        task_type: A key of `scores.SCORES_OF_TASK`.
+        category_ids: In the order of the files' probabilities: ascending.
+        categories: Their names.
+    """
+
+    name: str
+    task_type: str
+    category_ids: tuple[int, ...]
+    categories: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """Where its files are."""
+        return task_folder(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class FramePrediction:
+    """What a file says of one frame, B entries and C categories.
+
+    Attributes:
+        probabilities: Shape (B, C), rows of sum 1.
+        categories: Shape (B,): position of each entry's category.
+        confidences: Shape (B,): score of each entry.
+        weights: Shape (B,): the entry's share of the frame; 1 where entries are objects.
+        keypoint_confidences: Of all keypoints of all entries.
+    """
+
+    probabilities: NDArray[np.float64]
+    categories: NDArray[np.int64]
+    confidences: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    keypoint_confidences: NDArray[np.float64]
+
+    @property
+    def distribution(self) -> NDArray[np.float64]:
+        """Sum of the entries' probabilities, shape (C,)."""
+        summed: NDArray[np.float64] = self.weights @ self.probabilities
+        return summed
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """Entries per category, shape (C,)."""
+        n_categories = self.probabilities.shape[1]
+        return np.bincount(self.categories, minlength=n_categories).astype(np.float64)
+
+    def score(self, name: str, task_type: str) -> float:
+        """Returns a score; for `object_frequency` the effective count, to be mapped over all."""
+        if name == scores.OBJECTNESS:
+            return scores.objectness_least_confidence(self.confidences)
+        if name == scores.MEAN_UNCERTAINTY:
+            return scores.mean_uncertainty(self.keypoint_confidences)
+        if name == scores.OBJECT_FREQUENCY:
+            return scores.effective_count(self.counts)
+        if not len(self.categories):
+            return 0.0
+        values = scores.uncertainties(self.probabilities, name)
+        if task_type == "semantic-segmentation":
+            return float(self.weights @ values / self.weights.sum()) if self.weights.sum() else 0.0
+        return float(values.max())
+
+
+def task_folder(name: str) -> str:
+    """Returns the folder of a task."""
+    return f".lightly/predictions/{name}/"
+
+
+def check_task(document: Any, wanted: str, location: str) -> None:
+    """Refuses a task that is not listed.
+
+    Raises:
+        LightlyPipelineError: The list is not one.
+        InvalidConfigurationError: The task is not in it; names the nearest.
+    """
+    if not isinstance(document, list) or not all(isinstance(name, str) for name in document):
+        raise LightlyPipelineError(f"{location}: expected a list of task names")
+    if wanted not in document:
+        raise InvalidConfigurationError(
+            f"prediction task {wanted!r} is not listed in {location}{_hint(wanted, document)}"
+        )
+
+
+def parse_task(document: Any, name: str, location: str) -> Task:
+    """Returns the schema of a task.
+
+    Raises:
+        LightlyPipelineError: Names the file and what is wrong with it.
+    """
+    task_type = document.get("task_type") if isinstance(document, Mapping) else None
+    if task_type not in scores.SCORES_OF_TASK:
+        known = list(scores.SCORES_OF_TASK)
+        raise LightlyPipelineError(
+            f"{location}: task_type {task_type!r} is not known{_hint(str(task_type), known)}"
+        )
+    entries = document.get("categories")
+    if not isinstance(entries, list) or not entries:
+        raise LightlyPipelineError(f"{location}: expected a list of categories with id and name")
+    by_id: dict[int, str] = {}
+    for entry in entries:
+        fields: Mapping[str, Any] = entry if isinstance(entry, Mapping) else {}
+        number: Any = fields.get("id")
+        label: Any = fields.get("name")
+        if not _is_whole(number) or number < 0 or not isinstance(label, str):
+            raise LightlyPipelineError(f"{location}: category {entry!r} needs id >= 0 and name")
+        if number in by_id:
+            raise LightlyPipelineError(f"{location}: category id {number} is there twice")
+        by_id[number] = label
+    ids = tuple(sorted(by_id))
+    return Task(name, task_type, ids, tuple(by_id[number] for number in ids))
+
+
+def check_score(task: Task, score: str) -> None:
+    """Refuses a score that predictions of the task do not give.
+
+    Raises:
+        InvalidConfigurationError: Names those that they do.
+    """
+    known = scores.SCORES_OF_TASK[task.task_type]
+    if score not in known:
+        raise InvalidConfigurationError(
+            f"task {task.name} ({task.task_type}) gives no score {score!r}"
+            f"{_hint(score, known)}; it gives {', '.join(known)}"
+        )
+
+
+def check_categories(task: Task, wanted: Sequence[str]) -> None:
+    """Refuses categories that the task does not have.
+
+    Raises:
+        InvalidConfigurationError: Names the nearest.
+    """
+    for name in wanted:
+        if name not in task.categories:
+            raise InvalidConfigurationError(
+                f"task {task.name} has no category {name!r}{_hint(name, task.categories)}"
+            )
+
+
+def parse_prediction(document: Any, task: Task) -> FramePrediction:
+    """Returns what a prediction file says.
+
+    Raises:
+        ValueError: The first thing that is wrong with it; the caller skips and reports the file.
+    """
+    entries = document.get("predictions") if isinstance(document, Mapping) else None
+    if not isinstance(entries, list):
+        raise ValueError("expected an object with a list of predictions")
+    parsed = []
+    for number, entry in enumerate(entries):
+        try:
+            parsed.append(_parse_entry(entry, task))
+        except ValueError as error:
+            raise ValueError(f"predictions[{number}]: {error}") from None
+    n_categories = len(task.categories)
+    return FramePrediction(
+        probabilities=np.array([e.probabilities for e in parsed]).reshape(-1, n_categories),
+        categories=np.array([e.category for e in parsed], dtype=np.int64),
+        confidences=np.array([e.confidence for e in parsed], dtype=np.float64),
+        weights=np.array([e.weight for e in parsed], dtype=np.float64),
+        keypoint_confidences=np.array([c for e in parsed for c in e.keypoint_confidences]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    category: int
+    probabilities: list[float]
+    confidence: float
+    weight: float = 1.0
+    keypoint_confidences: tuple[float, ...] = ()
+
+
+def _parse_entry(entry: Any, task: Task) -> _Entry:
+    if not isinstance(entry, Mapping):
+        raise ValueError("expected an object")
+    number = entry.get("category_id")
+    if number not in task.category_ids or not _is_whole(number):
+        raise ValueError(f"category_id {number!r} is not in the task's schema")
+    category = task.category_ids.index(number)
+    probabilities = _probabilities(entry.get("probabilities"), category, task)
+    if task.task_type == "classification":
+        return _Entry(category, probabilities, max(probabilities))
+    confidence = _share(entry.get("score"), "score")
+    if task.task_type == "semantic-segmentation":
+        return _Entry(category, probabilities, confidence, _mask_share(entry.get("segmentation")))
+    if task.task_type == "keypoint-detection":
+        keypoints = _keypoints(entry.get("keypoints"))
+        return _Entry(category, probabilities, confidence, 1.0, keypoints)
+    _check_box(entry.get("bbox"))
+    return _Entry(category, probabilities, confidence)
+
+
+def _probabilities(value: Any, category: int, task: Task) -> list[float]:
+    """Returns probabilities of sum 1; without any, the category is certain."""
+    if value is None:
+        return [float(place == category) for place in range(len(task.categories))]
+    if not isinstance(value, list) or len(value) != len(task.categories):
+        raise ValueError(f"expected {len(task.categories)} probabilities, one per category")
+    shares = [_share(item, "probability") for item in value]
+    total = sum(shares)
+    if abs(total - 1) > _SUM_TOLERANCE:
+        raise ValueError(f"probabilities sum to {total:.4g}, not 1")
+    return [share / total for share in shares]
+
+
+def _mask_share(value: Any) -> float:
+    """Returns the share of pixels that a run-length mask covers: runs of 0 and 1 in turn."""
+    if not isinstance(value, list) or not all(_is_whole(n) and n >= 0 for n in value):
+        raise ValueError("segmentation: expected run lengths, whole numbers of at least 0")
+    total = sum(value)
+    return sum(value[1::2]) / total if total else 0.0
+
+
+def _keypoints(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) % 3 or not all(map(_is_number, value)):
+        raise ValueError("keypoints: expected x, y and confidence of each, in turn")
+    return tuple(_share(item, "keypoint confidence") for item in value[2::3])
+
+
+def _check_box(value: Any) -> None:
+    if not isinstance(value, list) or len(value) != 4 or not all(map(_is_number, value)):
+        raise ValueError("bbox: expected [x, y, width, height] in pixels")
+
+
+def _share(value: Any, what: str) -> float:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"{what} {value!r} is not a number from 0 to 1")
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _hint(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

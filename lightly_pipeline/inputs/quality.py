@@ -1,0 +1,86 @@
+"""Numbers of the frame tables as columns over all rows: `lightly.*` metadata, pixel checksums.
+
+How the numbers are computed is the video layer's business.
+"""
+
+import difflib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic.alias_generators import to_snake
+
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.inputs.files import in_threads
+from lightly_pipeline.inputs.rows import FrameRows
+from lightly_pipeline.tables.frames import COLUMNS, read_columns
+from lightly_pipeline.tables.outcome import read_outcome
+
+KEY_PREFIX = "lightly."
+# The original's names (lightly-worker B.2).
+_NAMES = (
+    "uniformRowRatio",
+    "luminance",
+    "sharpness",
+    "contrast",
+    "meanRed",
+    "meanGreen",
+    "meanBlue",
+    "width",
+    "height",
+    "sizeInBytes",
+    "snr",
+)
+CHECKSUM = "checksum"
+
+
+def column_of(key: str) -> str:
+    """Returns the frame table's column that a key such as `lightly.width` reads.
+
+    Raises:
+        InvalidConfigurationError: It is not computed; names what is.
+    """
+    columns = {KEY_PREFIX + name: to_snake(name) for name in _NAMES if to_snake(name) in COLUMNS}
+    if key in columns:
+        return columns[key]
+    close = difflib.get_close_matches(key, columns, n=1)
+    is_known = key.removeprefix(KEY_PREFIX) in _NAMES
+    hint = f"did you mean {close[0]}? " if close and not is_known else ""
+    raise InvalidConfigurationError(
+        f"metadata key {key!r} is not computed: {hint}computed are {', '.join(columns)}"
+    )
+
+
+def read_column_values(
+    store: Datasource, rows: FrameRows, columns: list[str]
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+    """Reads columns of the frame tables.
+
+    Args:
+        store: The LIGHTLY datasource.
+        rows: The frames.
+        columns: Of the frame table.
+
+    Returns:
+        The values by column, each of shape (N,), and which rows have them, shape (N,): not those of
+        an earlier version of a video, whose table is gone.
+    """
+    values: dict[str, NDArray[Any]] = {name: np.zeros(len(rows), COLUMNS[name]) for name in columns}
+    known = np.zeros(len(rows), dtype=bool)
+    tables = dict(enumerate(rows.of_video()))
+
+    def read(number: int) -> dict[str, NDArray[Any]] | None:
+        video, _ = tables[number]
+        if video.fingerprint and not read_outcome(store, video.folder, video.fingerprint):
+            return None
+        return read_columns(store, video.folder, columns)
+
+    for number, table in in_threads(read, tables):
+        if table is None:
+            continue
+        positions = tables[number][1]
+        known[positions] = True
+        for name, column in table.items():
+            values[name][positions] = column[rows.index[positions]]
+    return values, known
