@@ -149,7 +149,11 @@ def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     labels = [label.strip() for label in options.labels.split(",") if label.strip()]
     shown = f", labels {', '.join(labels)}" if labels else ""
     display.say(f"waiting for runs in {deployment.home}{shown}")
-    all_well = work(deployment, labels=labels, once=options.once, say=_print)
+    try:
+        all_well = work(deployment, labels=labels, once=options.once, say=_print)
+    except KeyboardInterrupt:
+        display.say("stopped; a run in progress was given back")
+        return EXIT_DONE
     return EXIT_DONE if all_well else EXIT_FAILED
 
 

@@ -1,5 +1,8 @@
 """A running webserver and daemon do what the UI asks them to."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +10,14 @@ import boto3
 import pytest
 
 from lightly_pipeline import Dataset, LocalDatasource, S3Datasource, run
-from lightly_pipeline_tests.support.dagster_server import ROOT, Dagster, running_dagster, wait_for
+from lightly_pipeline_tests.support.dagster_server import (
+    ROOT,
+    WAIT_S,
+    Dagster,
+    running_dagster,
+    wait_for,
+)
+from lightly_pipeline_tests.support.page_script import BUCKET, REGION, page_script
 from lightly_pipeline_tests.support.s3_servers import (
     ACCESS_KEY,
     SECRET_KEY,
@@ -37,23 +47,27 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bucket_environment(folders: Path) -> Iterator[dict[str, str]]:
-    """Environment of a store with the same videos in a bucket; empty where there is none."""
+    """Environment of a store with the same videos in two buckets; empty where there is none."""
     if not has_swift():
         yield {}
         return
     (folders / "swift").mkdir()
-    with swift_server(folders / "swift") as url:
+    with swift_server(folders / "swift", REGION) as url:
         keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
-        client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **keys)
-        client.create_bucket(Bucket="live")
-        for file in (folders / "in").rglob("*.*"):
-            client.upload_file(str(file), "live", f"in/{file.relative_to(folders / 'in')}")
+        client = boto3.client("s3", endpoint_url=url, region_name=REGION, **keys)
+        for bucket, prefix in (("live", "in/"), (BUCKET, "input/")):
+            client.create_bucket(
+                Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+            for file in (folders / "in").rglob("*.*"):
+                key = f"{prefix}{file.relative_to(folders / 'in')}"
+                client.upload_file(str(file), bucket, key)
         with (folders / "datasets.yaml").open("a") as datasets:
             datasets.write("  bucket: {input: s3://live/in/, lightly: s3://live/out/}\n")
         yield {
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL_S3": url,
         }
 
@@ -98,13 +112,62 @@ def test_one_launch_on_a_bucket_gives_the_same_frames_and_keeps_the_secret(
     assert dagster.ended(run_id) == "SUCCESS", dagster.failures(run_id)
     store = S3Datasource(
         "s3://live/out/",
+        region=REGION,
         endpoint_url=bucket_environment["AWS_ENDPOINT_URL_S3"],
         access_key_id=ACCESS_KEY,
         secret_access_key=SECRET_KEY,
     )
     assert {item.path for item in store.list(".lightly/frames/")} == expected
-    kept = [f for f in (folders / "home").rglob("*") if f.is_file()]
-    assert not any(SECRET_KEY.encode() in file.read_bytes() for file in kept)
+    assert not files_with_secret(folders / "home")
+
+
+def files_with_secret(home: Path) -> list[Path]:
+    files = [f for f in home.rglob("*") if f.is_file() and f.parent.name != "credentials"]
+    return [file for file in files if SECRET_KEY.encode() in file.read_bytes()]
+
+
+def test_the_page_s_script_becomes_runs_of_its_dataset(
+    dagster: Dagster, folders: Path, bucket_environment: dict[str, str]
+) -> None:
+    if not bucket_environment:
+        pytest.skip("Swift is not installed (Linux only)")
+    environment = {**os.environ, **bucket_environment, "DAGSTER_HOME": str(folders / "home")}
+    environment.pop("LIGHTLY_PIPELINE_HOME", None)
+    script = [sys.executable, "-c", page_script()]
+    done = subprocess.run(
+        script, capture_output=True, text=True, env=environment, timeout=WAIT_S, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    states = [line.split()[0] for line in done.stdout.splitlines()]
+    assert states.count("COMPLETED") == 2
+    assert "UPLOADING_DATASET" in states
+    store = S3Datasource(
+        f"s3://{BUCKET}/lightly/",
+        region=REGION,
+        endpoint_url=bucket_environment["AWS_ENDPOINT_URL_S3"],
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+    )
+    images = [item.path for item in store.list(".lightly/frames/")]
+    assert len(images) == 50
+    assert all(image.endswith(".png") for image in images)
+    # Dagster shows both with their configuration, as runs of the page's dataset.
+    launched = dagster.ask(
+        '{ runsOrError(filter: {pipelineName: "scheduled_runs"}) { ... on Runs { results { '
+        "status runConfigYaml tags { key value } } } } }"
+    )["runsOrError"]["results"]
+    assert [each["status"] for each in launched] == ["SUCCESS", "SUCCESS"]
+    for each in launched:
+        tags = {tag["key"]: tag["value"] for tag in each["tags"]}
+        assert tags["lightly_pipeline/dataset"] == "dataset-name"
+        assert "n_samples: 50" in each["runConfigYaml"]
+    assert sum("output_image_format: png" in each["runConfigYaml"] for each in launched) == 1
+    assert not files_with_secret(folders / "home")
+    # A name that exists is refused, as in the original.
+    again = subprocess.run(
+        script, capture_output=True, text=True, env=environment, timeout=WAIT_S, check=False
+    )
+    assert "a dataset with the name 'dataset-name' already exists" in again.stderr
 
 
 def test_a_wrong_block_fails_within_seconds_with_our_message(dagster: Dagster) -> None:

@@ -113,6 +113,8 @@ def running_dagster(
         "LIGHTLY_PIPELINE_DATASETS": str(datasets),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
+    # The state of clients lies beside Dagster's instance.
+    variables.pop("LIGHTLY_PIPELINE_HOME", None)
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-p", str(port)]
     with (home / "log").open("w") as log:
         process = subprocess.Popen(

@@ -36,8 +36,8 @@ def make_bucket(url: str, bucket: str) -> None:
 
 
 @contextmanager
-def swift_server(folder: Path) -> Iterator[str]:
-    """Runs Swift on a free port and yields its URL."""
+def swift_server(folder: Path, region: str = "us-east-1") -> Iterator[str]:
+    """Runs Swift on a free port and yields its URL; requests must be signed for its region."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -45,7 +45,7 @@ def swift_server(folder: Path) -> Iterator[str]:
     with (
         (folder / "swift.log").open("w") as log,
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", module, str(folder), str(port)],
+            [sys.executable, "-W", "ignore", "-m", module, str(folder), str(port), region],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -1,6 +1,6 @@
 """OpenStack Swift with its S3 front, all four servers in one process, for tests and the S3 demo.
 
-    python -m lightly_pipeline_tests.support.swift_server FOLDER PORT
+    python -m lightly_pipeline_tests.support.swift_server FOLDER PORT REGION
 
 A production object store with authentication on: wrong keys are refused, damaged uploads too. Keeps
 its data in FOLDER, which must be on a file system with extended attributes (Linux).
@@ -47,7 +47,7 @@ _FILTERS = {
     "cache": "memcache\nmemcache_servers = 127.0.0.1:1",
     "listing_formats": "listing_formats",
     "bulk": "bulk",
-    "s3api": "s3api\ns3_acl = true\nlocation = us-east-1\nallow_no_owner = false\n"
+    "s3api": "s3api\ns3_acl = true\nlocation = {region}\nallow_no_owner = false\n"
     "check_bucket_owner = false\nmax_bucket_listing = 1000",
     "tempauth": "tempauth\nuser_test_admin = adminsecret .admin .reseller_admin",
     "copy": "copy",
@@ -73,7 +73,7 @@ _PIPELINE = (
 )
 
 
-def serve(root: Path, port: int) -> None:
+def serve(root: Path, port: int, region: str) -> None:
     """Writes Swift's configuration below `root` and serves until it is ended."""
     etc = root / "etc"
     etc.mkdir(parents=True, exist_ok=True)
@@ -89,6 +89,7 @@ def serve(root: Path, port: int) -> None:
         text = _BACKEND.format(etc=etc, root=root, name=name)
         (etc / f"{name}-server.conf").write_text(text)
     filters = "".join(f"[filter:{name}]\nuse = egg:swift#{use}\n" for name, use in _FILTERS.items())
+    filters = filters.format(region=region)
     (etc / "proxy-server.conf").write_text(
         _PROXY.format(etc=etc, port=port, pipeline=_PIPELINE) + filters
     )
@@ -146,4 +147,4 @@ def _make_ring(etc: Path, name: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]).resolve(), int(sys.argv[2]))
+    serve(Path(sys.argv[1]).resolve(), int(sys.argv[2]), sys.argv[3])
