@@ -16,6 +16,8 @@ from lightly_pipeline.errors import LightlyPipelineError
 _GRID = 2.0**25
 _BLOCK_ROWS = 1024
 _SHOWN = 10
+# Rounding to the grid moves a unit vector of up to 1,000 coordinates by at most this, squared.
+_UNIT_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,15 @@ class GridEmbeddings:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether all norms are 1 within what the grid allows."""
+        norms = self.squared_norms
+        return bool(
+            norms.min(initial=1) >= 1 - _UNIT_TOLERANCE
+            and norms.max(initial=1) <= 1 + _UNIT_TOLERANCE
+        )
 
 
 def prepare_embeddings(

@@ -1,6 +1,7 @@
 """Farthest-first gives the sequence of its definition, however it gets there."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.selection import kcenter
+from lightly_pipeline.selection import kcenter, lazy_blocks
 from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.kcenter import farthest_first
 
@@ -40,16 +41,27 @@ def embeddings(n: int, dim: int, seed: int = 0, spread: float = 0.05) -> GridEmb
     return prepare_embeddings(np.cumsum(steps, axis=0).astype(np.float32) + 1e-3)
 
 
-@pytest.fixture(params=["a pass per pick", "batched"], autouse=True)
+def use_rounds(
+    monkeypatch: pytest.MonkeyPatch, block: int = 7, hot: int = 4, panel: int = 3
+) -> None:
+    """Serves picks in rounds whatever the size of the input, with sizes that fit small inputs."""
+    monkeypatch.setattr(kcenter, "_LAZY_FROM_PICKS", 0)
+    monkeypatch.setattr(kcenter, "_LAZY_FROM_BYTES", 0)
+    monkeypatch.setattr(kcenter, "_BLOCK_ROWS", block)
+    monkeypatch.setattr(kcenter, "_MIN_HOT", hot)
+    monkeypatch.setattr(kcenter, "_MAX_HOT", 4 * hot)
+    monkeypatch.setattr(kcenter, "_INNER_HOT", max(hot // 2, 1))
+    monkeypatch.setattr(kcenter, "_SAMPLE", 40)
+    monkeypatch.setattr(lazy_blocks, "_PANEL", panel)
+    monkeypatch.setattr(lazy_blocks, "_SPAN", 2 * panel)
+
+
+@pytest.fixture(params=["a pass per pick", "rounds"], autouse=True)
 def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "batched":
-        monkeypatch.setattr(kcenter, "_BATCHED_FROM", 0)
-        monkeypatch.setattr(kcenter, "_MIN_HOT", 4)
-        monkeypatch.setattr(kcenter, "_MAX_HOT", 16)
-        monkeypatch.setattr(kcenter, "_BLOCK_ROWS", 7)
-        monkeypatch.setattr(kcenter, "_MAX_PANEL", 3)
+    if request.param == "rounds":
+        use_rounds(monkeypatch)
     else:
-        monkeypatch.setattr(kcenter, "_BATCHED_FROM", 10**9)
+        monkeypatch.setattr(kcenter, "_LAZY_FROM_PICKS", 10**9)
 
 
 SMALL = arrays(
@@ -60,9 +72,11 @@ SMALL = arrays(
 
 
 @settings(max_examples=150, deadline=None)
-@given(rows=SMALL, k=st.integers(0, 65))
-def test_equals_the_definition_with_ties_to_the_lowest_index(rows: np.ndarray, k: int) -> None:
-    grid = prepare_embeddings(rows.copy())
+@given(rows=SMALL, k=st.integers(0, 65), normalize=st.booleans())
+def test_equals_the_definition_with_ties_to_the_lowest_index(
+    rows: np.ndarray, k: int, normalize: bool
+) -> None:
+    grid = prepare_embeddings(rows.copy(), normalize=normalize)
     assert farthest_first(grid, k).indices.tolist() == naive(grid.vectors, min(k, len(rows)))
 
 
@@ -164,6 +178,89 @@ def test_distances_below_float32_resolution_are_still_ordered() -> None:
     rows = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
     grid = prepare_embeddings(rows)
     assert farthest_first(grid, 13).indices.tolist() == naive(grid.vectors, 13)
+
+
+def test_two_points_give_the_first_of_each_then_the_lowest_rows() -> None:
+    rows = np.tile(np.array([[3, 4]], dtype=np.float32), (3000, 1))
+    rows[1000:] = [4, 3]
+    picks = farthest_first(prepare_embeddings(rows), 1500)
+    assert picks.indices.tolist() == [0, 1000, *range(1, 1000), *range(1001, 1500)]
+    assert picks.next_squared_distance == 0
+
+
+def test_many_equal_rows_are_served_in_order_without_a_matrix_of_all_pairs() -> None:
+    grid = prepare_embeddings(np.ones((20_000, 4), dtype=np.float32))
+    assert farthest_first(grid, 19_000).indices.tolist() == list(range(19_000))
+
+
+def test_rows_that_are_all_within_the_error_of_float32_are_ordered_exactly() -> None:
+    rows = 1 + np.random.default_rng(0).integers(-40, 40, (400, 6)).astype(np.float32) * 2e-6
+    grid = prepare_embeddings(rows)
+    assert farthest_first(grid, 150).indices.tolist() == naive(grid.vectors, 150)
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_an_outlier_comes_second_after_a_dense_ball(normalize: bool) -> None:
+    rng = np.random.default_rng(5)
+    rows = (np.array([10, 0, 0]) + rng.normal(size=(500, 3)) * 0.01).astype(np.float32)
+    rows[321] = [0, 50, 0]
+    grid = prepare_embeddings(rows, normalize=normalize)
+    picks = farthest_first(grid, 60).indices.tolist()
+    assert picks[1] == 321
+    assert picks == naive(grid.vectors, 60)
+
+
+def test_rows_on_one_line_and_rows_of_one_number() -> None:
+    line = np.outer(np.arange(1, 30), [1.0, 2.0]).astype(np.float32)
+    assert farthest_first(prepare_embeddings(line), 29).indices.tolist() == list(range(29))
+    numbers = np.array([[1], [-2], [3], [-4]], dtype=np.float32)
+    assert farthest_first(prepare_embeddings(numbers), 4).indices.tolist() == [0, 1, 2, 3]
+    lengths = prepare_embeddings(np.array([[1], [-2], [3], [-4]], np.float32), normalize=False)
+    assert farthest_first(lengths, 4).indices.tolist() == [0, 3, 1, 2]
+
+
+def test_permuting_rows_permutes_the_picks() -> None:
+    grid = embeddings(400, 16)
+    order = np.concatenate([[0], 1 + np.random.default_rng(2).permutation(399)])
+    shuffled = GridEmbeddings(
+        np.ascontiguousarray(grid.vectors[order]), grid.squared_norms[order], grid.scale
+    )
+    picks = farthest_first(shuffled, 200).indices
+    assert order[picks].tolist() == farthest_first(grid, 200).indices.tolist()
+
+
+def test_appended_copies_change_no_pick_before_everything_is_chosen() -> None:
+    grid = embeddings(200, 8)
+    doubled = GridEmbeddings(
+        np.vstack([grid.vectors, grid.vectors[::-1]]), np.tile(grid.squared_norms, 2), grid.scale
+    )
+    doubled.squared_norms[200:] = grid.squared_norms[::-1]
+    alone = farthest_first(grid, 200).indices.tolist()
+    assert farthest_first(doubled, 250).indices.tolist()[:200] == alone
+
+
+def test_block_and_hot_sizes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = embeddings(1500, 12)
+    expected = naive(grid.vectors, 400)
+    for block, hot, panel in [(1, 1, 1), (64, 16, 32), (256, 256, 512), (1000, 1500, 100)]:
+        use_rounds(monkeypatch, block, hot, panel)
+        assert farthest_first(grid, 400).indices.tolist() == expected
+
+
+def test_a_read_only_memory_map_gives_the_same_picks(tmp_path: Path) -> None:
+    grid = embeddings(600, 16)
+    np.save(tmp_path / "rows.npy", grid.vectors)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    picks = farthest_first(GridEmbeddings(mapped, grid.squared_norms, grid.scale), 150)
+    assert picks.indices.tolist() == farthest_first(grid, 150).indices.tolist()
+
+
+def test_an_interrupt_ends_the_selection() -> None:
+    def interrupt(step: str, done: int, total: int | None, unit: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        farthest_first(embeddings(500, 8), 200, progress=interrupt)
 
 
 @pytest.mark.parametrize("k", [0, 1, 5, 6])

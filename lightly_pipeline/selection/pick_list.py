@@ -1,0 +1,65 @@
+"""The picks of a selection that is under way, with their vectors side by side.
+
+Answers which pick is nearest to given rows, exactly. Which rows become picks is in `kcenter.py`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.selection.distances import sieve_slack, squared_between
+from lightly_pipeline.selection.grid import GridEmbeddings
+
+_BLOCK_ROWS = 64
+
+
+class PickList:
+    """Picks in order; a pick's number is its place.
+
+    Attributes:
+        rows: Shape (capacity,), int64: row of each pick.
+        vectors: Shape (capacity, d), float32.
+        half_norms: Shape (capacity,), float32: half the squared norm of each.
+    """
+
+    def __init__(self, embeddings: GridEmbeddings, capacity: int) -> None:
+        self._embeddings = embeddings
+        self._n = 0
+        self.rows = np.empty(capacity, np.int64)
+        self.vectors = np.empty((capacity, embeddings.vectors.shape[1]), np.float32)
+        self.half_norms = np.empty(capacity, np.float32)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def append(self, rows: NDArray[np.int64]) -> None:
+        """Adds rows as picks, in their order."""
+        end = self._n + len(rows)
+        if end > len(self.rows):
+            capacity = max(end, 2 * len(self.rows))
+            self.rows = np.resize(self.rows, capacity)
+            self.vectors = np.resize(self.vectors, (capacity, self.vectors.shape[1]))
+            self.half_norms = np.resize(self.half_norms, capacity)
+        self.rows[self._n : end] = rows
+        self.vectors[self._n : end] = self._embeddings.vectors[rows]
+        self.half_norms[self._n : end] = self._embeddings.squared_norms[rows] / 2
+        self._n = end
+
+    def nearest_to(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        """Returns the exact squared distance of rows to their nearest picks, and the numbers.
+
+        The lowest number on ties. A float32 product finds the few picks that can be nearest.
+        """
+        n = len(self)
+        distances, numbers = np.empty(len(rows)), np.empty(len(rows), np.int32)
+        margin = 2 * sieve_slack(self._embeddings.vectors.shape[1])
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            part = rows[start : start + _BLOCK_ROWS]
+            scores = self._embeddings.vectors[part] @ self.vectors[:n].T - self.half_norms[:n]
+            floor = scores.max(axis=1, keepdims=True) - margin
+            i, candidates = np.nonzero(scores >= floor)
+            squared = squared_between(self._embeddings, part[i], self.rows[candidates])
+            order = np.lexsort((squared, i))
+            firsts = order[np.unique(i[order], return_index=True)[1]]
+            distances[start : start + len(part)] = squared[firsts]
+            numbers[start : start + len(part)] = candidates[firsts]
+        return distances, numbers
