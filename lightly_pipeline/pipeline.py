@@ -322,7 +322,11 @@ def table_id(config: RunConfig) -> str:
     """Returns the embedding id of the tables a configuration works on."""
     from lightly_pipeline.video.versions import decoder_version
 
-    return embedding_id(encoder_spec_of(config).identity(), decoder_version())
+    return embedding_id(
+        encoder_spec_of(config).identity(),
+        decoder_version(),
+        untagged_matrix=config.pipeline.untagged_matrix,
+    )
 
 
 def table_builder(dataset: Dataset, config: RunConfig) -> "TableBuilder":
@@ -341,7 +345,9 @@ def table_builder(dataset: Dataset, config: RunConfig) -> "TableBuilder":
                 loaded.append(load_encoder(spec))
             return loaded[0]
 
-    return TableBuilder(dataset.input, dataset.lightly, encoder, table_id(config))
+    return TableBuilder(
+        dataset.input, dataset.lightly, encoder, table_id(config), config.pipeline.untagged_matrix
+    )
 
 
 def process_videos(

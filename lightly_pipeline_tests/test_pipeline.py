@@ -410,3 +410,19 @@ def test_help_and_import_need_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_untagged_pictures_are_read_as_the_configuration_says(tmp_path: Path) -> None:
+    recipe = Recipe("hd.mp4", "libx264", 3, size=(64, 720), options=LONGER.options)
+    make_video(tmp_path / "in", recipe)
+    images = {}
+    for matrix in ("ffmpeg", "by_height", "ffmpeg"):
+        result = run(
+            dataset(tmp_path), selection_config=n(3), pipeline_config={"untagged_matrix": matrix}
+        )
+        pixels = [
+            Image.open(tmp_path / "out" / frame.image).convert("RGB").tobytes()
+            for frame in sorted(result.selected, key=lambda frame: frame.image)
+        ]
+        assert images.setdefault(matrix, pixels) == pixels
+    assert images["ffmpeg"] != images["by_height"]

@@ -1,5 +1,7 @@
 """`pipeline_config`: options of our own, outside Lightly's schema."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from lightly_pipeline.config.base import StrictModel
@@ -21,4 +23,9 @@ class PipelineConfig(StrictModel):
         default_factory=dict,
         description="Folders of images, or s3:// ones, by the tag_name they stand for in "
         "SIMILARITY.",
+    )
+    untagged_matrix: Literal["ffmpeg", "by_height"] = Field(
+        "ffmpeg",
+        description="How pictures without colour tags are understood: as BT.601, as FFmpeg and the "
+        "original do, or by_height as BT.709 from 720 lines on. Part of the embeddings' identity.",
     )

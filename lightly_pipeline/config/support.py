@@ -45,6 +45,7 @@ _SUPPORTED = (
     "pipeline_config.allow_incomplete",
     "pipeline_config.remove_exact_duplicates",
     "pipeline_config.similarity_folders",
+    "pipeline_config.untagged_matrix",
 )
 _IGNORED = (
     "worker_config.corruptness_check.corruption_threshold",

@@ -29,6 +29,7 @@ from lightly_pipeline.tables.outcome import (
 )
 from lightly_pipeline.tables.source import opened
 from lightly_pipeline.video import DecodedFrame
+from lightly_pipeline.video.types import UntaggedMatrix
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import Encoder
@@ -47,12 +48,14 @@ class TableBuilder:
         store: The LIGHTLY datasource.
         load_encoder: Gives the encoder; called only when a table has to be made.
         embedding_id: Id under which the tables are stored.
+        untagged_matrix: How pictures without colour tags are understood.
     """
 
     source: Datasource
     store: Datasource
     load_encoder: Callable[[], "Encoder"]
     embedding_id: str
+    untagged_matrix: UntaggedMatrix
 
     def existing(self, video: StoredObject) -> VideoOutcome | None:
         """Returns the outcome of this version of the video, if it was processed before."""
@@ -116,7 +119,9 @@ class TableBuilder:
     ) -> VideoOutcome:
         encoder = self.load_encoder()
         with (
-            opened(self.source, video, isolated=blank.isolated) as opened_video,
+            opened(
+                self.source, video, isolated=blank.isolated, untagged_matrix=self.untagged_matrix
+            ) as opened_video,
             self.store.writer(f"{folder}/{FRAMES_FILE}") as frames_file,
             self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
             FrameTableWriter(frames_file) as table,

@@ -13,18 +13,24 @@ SCHEMA_VERSION = 2
 """Raised when the files' layout or meaning changes: older tables are then made anew."""
 
 
-def embedding_id(encoder_identity: str, decoder_version: str, frame_sampling: str = "all") -> str:
+def embedding_id(
+    encoder_identity: str,
+    decoder_version: str,
+    frame_sampling: str = "all",
+    untagged_matrix: str = "ffmpeg",
+) -> str:
     """Returns the id that embeddings share exactly when they may be compared.
 
     Args:
         encoder_identity: Encoder, hash of its weights and its preprocessing.
         decoder_version: Releases of PyAV and of the FFmpeg libraries inside it.
         frame_sampling: Which frames of a video are considered.
+        untagged_matrix: How pictures without colour tags are understood.
 
     Returns:
         A name safe in every store: the encoder's name and 16 hex digits.
     """
-    parts = [encoder_identity, decoder_version, frame_sampling, SCHEMA_VERSION]
+    parts = [encoder_identity, decoder_version, frame_sampling, untagged_matrix, SCHEMA_VERSION]
     name = encoder_identity.split(" ", maxsplit=1)[0]
     slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:40]
     return f"{slug}-{_hash(parts)[:16]}"

@@ -17,6 +17,7 @@ from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.video import DecodeLimits, FrameIndex, FrameRow, Video, open_video
 from lightly_pipeline.video.isolated import IsolatedVideo
+from lightly_pipeline.video.types import UntaggedMatrix
 
 CHILD_MEMORY_BYTES = 4 * 1024**3
 LIMITS = DecodeLimits()
@@ -28,6 +29,7 @@ def opened(
     video: StoredObject,
     *,
     isolated: bool,
+    untagged_matrix: UntaggedMatrix,
     index: FrameIndex | None = None,
 ) -> Iterator[Video | IsolatedVideo]:
     """Opens a video for decoding.
@@ -36,6 +38,7 @@ def opened(
         source: The INPUT datasource.
         video: The version that was listed.
         isolated: Decode in a child process with a deadline and a memory bound.
+        untagged_matrix: How pictures without colour tags are understood.
         index: Of the whole video, for fetching frames.
 
     Raises:
@@ -44,7 +47,9 @@ def opened(
     """
     with source.open(video.path, etag=video.etag) as file:
         if not isolated:
-            with open_video(file, index=index, limits=LIMITS) as opened_video:
+            with open_video(
+                file, index=index, limits=LIMITS, untagged_matrix=untagged_matrix
+            ) as opened_video:
                 yield opened_video
             return
         with tempfile.TemporaryDirectory(prefix="lightly-pipeline-") as folder:
@@ -57,6 +62,7 @@ def opened(
                 memory_bytes=CHILD_MEMORY_BYTES,
                 index=index,
                 limits=LIMITS,
+                untagged_matrix=untagged_matrix,
             ) as child:
                 yield child
 
@@ -74,6 +80,12 @@ def fetch_frames(
         FrameChangedError: Some frames could not be reproduced; the others were yielded before.
     """
     index = FrameIndex.from_table(rows, outcome.report)
-    with opened(source, video, isolated=outcome.isolated, index=index) as opened_video:
+    with opened(
+        source,
+        video,
+        isolated=outcome.isolated,
+        untagged_matrix=outcome.report["untagged_matrix"],
+        index=index,
+    ) as opened_video:
         for frame in opened_video.fetch(indices, ordered=False):
             yield frame.index, frame.to_rgb()

@@ -180,6 +180,7 @@ def _info(container: Any, stream: Any, note: str) -> VideoInfo:
         time_base=str(stream.time_base),
         fps=float(stream.average_rate) if stream.average_rate else None,
         duration_s=duration / 1e6 if duration and duration > 0 else None,
+        pixel_aspect=str(stream.sample_aspect_ratio or context.sample_aspect_ratio or 1),
         stream=note,
         warnings=_warnings(container, context.codec.name),
     )

@@ -10,6 +10,7 @@ from typing import Any
 import av
 
 from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video.colour import describe_colour
 from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.gaps import StepLog
 from lightly_pipeline.video.messages import capture_messages
@@ -19,6 +20,7 @@ from lightly_pipeline.video.types import (
     DecodeReport,
     KeyPacket,
     PacketError,
+    UntaggedMatrix,
 )
 from lightly_pipeline.video.versions import decoder_version
 
@@ -35,10 +37,16 @@ class Pass:
         orientation: How the last frame has to be turned.
     """
 
-    def __init__(self, opened: OpenedStream, limits: DecodeLimits) -> None:
+    def __init__(
+        self,
+        opened: OpenedStream,
+        limits: DecodeLimits,
+        untagged_matrix: UntaggedMatrix,
+    ) -> None:
         self._container, self._stream = opened.container, opened.stream
         self._meter = opened.meter
         self._limits = limits
+        self._untagged: UntaggedMatrix = untagged_matrix
         self._messages = Counter(opened.messages)
         self._is_cut = opened.is_cut
         self._steps = StepLog()
@@ -46,6 +54,8 @@ class Pass:
         self._n_errors = self._errors_in_a_row = self._n_packets = self._n_flagged = 0
         self._key_packets: list[KeyPacket] = []
         self._orientations: set[str] = set()
+        self._colour = ""
+        self._n_interlaced = 0
         self.n_frames = 0
         self.orientation = Orientation()
 
@@ -76,7 +86,10 @@ class Pass:
             n_flagged=self._n_flagged,
             truncated=cut,
             gaps=gaps[:_KEPT],
+            n_interlaced=self._n_interlaced,
             rotation="; ".join(sorted(self._orientations)) or None,
+            colour=self._colour,
+            untagged_matrix=self._untagged,
             key_packets=tuple(self._key_packets),
             decoder=decoder_version(),
         )
@@ -119,10 +132,13 @@ class Pass:
         for frame in frames:
             if self.n_frames >= self._limits.max_frames:
                 raise CorruptVideoError(f"more than {self._limits.max_frames} frames")
+            if not self.n_frames:
+                self._colour = describe_colour(frame, self._untagged)
             self._note_orientation(frame)
             if self.orientation != Orientation():
                 self._orientations.add(str(self.orientation))
             self._n_flagged += frame.is_corrupt
+            self._n_interlaced += frame.interlaced_frame
             self._steps.add(self.n_frames, frame.pts)
             self.n_frames += 1
             self._meter.note_frame()

@@ -23,7 +23,7 @@ from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.messages import capture_messages
 from lightly_pipeline.video.orientation import orientation_of
 from lightly_pipeline.video.pixels import FullImages, checksum
-from lightly_pipeline.video.types import DecodeLimits, FrameIndex, FrameRow
+from lightly_pipeline.video.types import DecodeLimits, FrameIndex, FrameRow, UntaggedMatrix
 
 _SEEKABLE = ("mov", "matroska", "avi")
 # Intra refresh and leading pictures converge, or appear, only from an earlier key frame on.
@@ -63,9 +63,11 @@ class Fetcher:
         source: str | os.PathLike[str] | BinaryIO,
         index: FrameIndex,
         limits: DecodeLimits,
+        untagged_matrix: UntaggedMatrix,
     ) -> None:
         self._source, self._index, self._limits = source, index, limits
-        self._images = FullImages()
+        self._untagged: UntaggedMatrix = untagged_matrix
+        self._images = FullImages(untagged_matrix)
         self._left: dict[int, FrameRow] = {}
         self._key_indices = [row.index for row in index.rows if row.keyframe]
 
@@ -173,7 +175,7 @@ class Fetcher:
         return starts
 
     def _sequentially(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
-        everything = Pass(opened, self._limits)
+        everything = Pass(opened, self._limits, self._untagged)
         last = max(self._left)
         try:
             for index, frame in enumerate(everything.frames()):

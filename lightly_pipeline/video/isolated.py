@@ -28,11 +28,13 @@ from lightly_pipeline.video.types import (
     FrameInput,
     FrameRow,
     KeyPacket,
+    UntaggedMatrix,
     VideoInfo,
 )
 
 if TYPE_CHECKING:
     from lightly_pipeline.video.fetch import FetchedFrame
+    from lightly_pipeline.video.reader import Video
 
 _LENGTH = struct.Struct("<II")
 
@@ -46,6 +48,7 @@ class IsolatedVideo:
         memory_bytes: Address space that the child may take (on systems that enforce it).
         index: The index of the video, needed by `fetch`.
         limits: Bounds on what the file may cost.
+        untagged_matrix: As in `open_video`.
     """
 
     def __init__(
@@ -56,10 +59,12 @@ class IsolatedVideo:
         memory_bytes: int,
         index: FrameIndex | None = None,
         limits: DecodeLimits | None = None,
+        untagged_matrix: UntaggedMatrix = "ffmpeg",
     ) -> None:
         self._path, self._index = Path(path), index
         self._deadline_s, self._memory_bytes = deadline_s, memory_bytes
         self._limits = limits or DecodeLimits()
+        self._untagged = untagged_matrix
         self._info: VideoInfo | None = None
         self._report: DecodeReport | None = None
 
@@ -139,6 +144,7 @@ class IsolatedVideo:
         request |= {
             "path": str(self._path),
             "limits": asdict(self._limits),
+            "untagged_matrix": self._untagged,
             "memory_bytes": self._memory_bytes,
             "cpu_s": int(self._deadline_s) + 1,
         }
@@ -237,11 +243,20 @@ def _bound(memory_bytes: int, cpu_s: int) -> None:
             continue
 
 
-def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
+def _open(request: dict[str, Any], index: FrameIndex | None) -> "Video":
     from lightly_pipeline.video.reader import open_video
 
+    return open_video(
+        request["path"],
+        index=index,
+        limits=DecodeLimits(**request["limits"]),
+        untagged_matrix=request["untagged_matrix"],
+    )
+
+
+def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
     wanted = FrameInput(**request["frame_input"]) if request["frame_input"] else None
-    with open_video(request["path"], limits=DecodeLimits(**request["limits"])) as video:
+    with _open(request, None) as video:
         _send(output, {"kind": "info", "info": video.info.as_dict()})
         for frame in video.frames(wanted):
             header = {"kind": "frame", "row": asdict(frame.row)}
@@ -253,12 +268,9 @@ def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
 
 
 def _serve_fetch(request: dict[str, Any], output: IO[bytes]) -> None:
-    from lightly_pipeline.video.reader import open_video
-
     rows = [FrameRow(*row) for row in request["rows"]]
     index = FrameIndex(rows, [KeyPacket(*packet) for packet in request["key_packets"]])
-    limits = DecodeLimits(**request["limits"])
-    with open_video(request["path"], index=index, limits=limits) as video:
+    with _open(request, index) as video:
         for frame in video.fetch(request["indices"], ordered=False):
             rgb = frame.to_rgb()
             header = {"kind": "fetched", "index": frame.index, "rung": frame.rung}

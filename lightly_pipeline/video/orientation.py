@@ -21,11 +21,13 @@ class Orientation:
         transpose: Rows become columns.
         mirror_x: Left becomes right, after transposing.
         mirror_y: Top becomes bottom, after transposing.
+        irregular: The matrix is none of the eight, and not applied.
     """
 
     transpose: bool = False
     mirror_x: bool = False
     mirror_y: bool = False
+    irregular: bool = False
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Returns the (width, height) of the upright picture."""
@@ -38,6 +40,8 @@ class Orientation:
         return rgb[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
 
     def __str__(self) -> str:
+        if self.irregular:
+            return "display matrix is no turn by 90 degrees: left as coded"
         names = [n for n in ("transpose", "mirror_x", "mirror_y") if getattr(self, n)]
         return "+".join(names) or "upright"
 
@@ -45,6 +49,7 @@ class Orientation:
 UPRIGHT = Orientation()
 # By the counter-clockwise angle that FFmpeg computes from a matrix.
 _TURNS = {
+    0: UPRIGHT,
     90: Orientation(transpose=True, mirror_y=True),
     180: Orientation(mirror_x=True, mirror_y=True),
     270: Orientation(transpose=True, mirror_x=True),
@@ -57,7 +62,7 @@ def orientation_of(frame: Any) -> Orientation:
         side_data = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:
         # PyAV 18 does not know all kinds of FFmpeg 8.1 (stereo views) and then gives none.
-        return _TURNS.get(frame.rotation % 360, UPRIGHT)
+        return _TURNS.get(frame.rotation % 360, Orientation(irregular=True))
     if side_data is None:
         return UPRIGHT
     return from_matrix(np.frombuffer(bytes(side_data), dtype=np.int32))
@@ -73,4 +78,4 @@ def from_matrix(matrix: NDArray[np.int32]) -> Orientation:
         return Orientation(mirror_x=a < 0, mirror_y=d < 0)
     if abs(b) == _ONE and abs(c) == _ONE and a == d == 0:
         return Orientation(transpose=True, mirror_x=c < 0, mirror_y=b < 0)
-    return UPRIGHT
+    return Orientation(irregular=True)

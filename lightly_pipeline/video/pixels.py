@@ -12,8 +12,9 @@ import xxhash
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from lightly_pipeline.video.colour import assumed_matrix
 from lightly_pipeline.video.orientation import Orientation
-from lightly_pipeline.video.types import FrameInput
+from lightly_pipeline.video.types import FrameInput, UntaggedMatrix
 
 _ACCURATE = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 _RESAMPLERS = {
@@ -21,6 +22,7 @@ _RESAMPLERS = {
     "bilinear": Interpolation.BILINEAR | _ACCURATE,
     "bicubic": Interpolation.BICUBIC | _ACCURATE,
 }
+_PALETTE_BYTES = 1024
 
 
 class SmallImages:
@@ -29,8 +31,8 @@ class SmallImages:
     One object per thread: it keeps swscale's context from frame to frame.
     """
 
-    def __init__(self, wanted: FrameInput) -> None:
-        self._wanted = wanted
+    def __init__(self, wanted: FrameInput, untagged_matrix: UntaggedMatrix) -> None:
+        self._wanted, self._untagged = wanted, untagged_matrix
         self._flags = _RESAMPLERS[wanted.resampler]
         self._reformatter = VideoReformatter()
 
@@ -38,7 +40,13 @@ class SmallImages:
         """Returns the upright small image, shape (height, width, 3)."""
         width, height = orientation.size(self._wanted.width, self._wanted.height)
         scaled = self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=self._flags, threads=1
+            frame,
+            width=width,
+            height=height,
+            format="rgb24",
+            src_colorspace=assumed_matrix(frame, self._untagged),
+            interpolation=self._flags,
+            threads=1,
         )
         return orientation.apply(_rgb_of(scaled))
 
@@ -46,13 +54,18 @@ class SmallImages:
 class FullImages:
     """Converts frames to RGB at full size with interpolated chroma (video.md 4.1)."""
 
-    def __init__(self) -> None:
+    def __init__(self, untagged_matrix: UntaggedMatrix) -> None:
+        self._untagged = untagged_matrix
         self._reformatter = VideoReformatter()
 
     def of(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
         """Returns an owned, contiguous, upright array, shape (height, width, 3)."""
         rgb = self._reformatter.reformat(
-            frame, format="rgb24", interpolation=_RESAMPLERS["bicubic"], threads=1
+            frame,
+            format="rgb24",
+            src_colorspace=assumed_matrix(frame, self._untagged),
+            interpolation=_RESAMPLERS["bicubic"],
+            threads=1,
         )
         return np.array(orientation.apply(_rgb_of(rgb)), dtype=np.uint8, order="C")
 
@@ -73,6 +86,8 @@ def checksum(frame: Any) -> int:
         line_bytes = plane.line_size
         if line_bytes == row_bytes:
             state.update(memoryview(plane)[: row_bytes * plane.height])
+        elif not line_bytes:
+            state.update(memoryview(plane))
         else:
             # Row padding is garbage that differs from run to run.
             lines = np.frombuffer(plane, dtype=np.uint8)[: line_bytes * plane.height]
@@ -87,7 +102,8 @@ def _row_bytes(name: str, widths: tuple[int, ...]) -> tuple[int, ...]:
     video_format = av.VideoFormat(name)
     components = video_format.components
     if name == "pal8":
-        return (widths[0],)
+        # Of the palette, which has no lines, PyAV gives all bytes.
+        return (widths[0], _PALETTE_BYTES)
     if len(widths) == 1:
         return ((widths[0] * video_format.padded_bits_per_pixel + 7) // 8,)
     if len(widths) == len(components):

@@ -26,6 +26,7 @@ from lightly_pipeline.video.types import (
     FrameIndex,
     FrameInput,
     FrameRow,
+    UntaggedMatrix,
     VideoInfo,
 )
 
@@ -35,6 +36,7 @@ def open_video(
     *,
     index: FrameIndex | None = None,
     limits: DecodeLimits | None = None,
+    untagged_matrix: UntaggedMatrix = "ffmpeg",
 ) -> "Video":
     """Opens a video; use it as a context manager.
 
@@ -49,11 +51,13 @@ def open_video(
         index: The index that an earlier pass over the same content gave; `fetch` makes one
             without.
         limits: Bounds on what an untrusted file may cost.
+        untagged_matrix: How pictures without colour tags are understood: as BT.601, which FFmpeg
+            does, or "by_height" as BT.709 from 720 lines on.
 
     Raises:
         CorruptVideoError: It is not a video this package reads.
     """
-    return Video(source, index, limits or DecodeLimits())
+    return Video(source, index, limits or DecodeLimits(), untagged_matrix)
 
 
 class Video:
@@ -68,8 +72,10 @@ class Video:
         source: str | os.PathLike[str] | BinaryIO,
         index: FrameIndex | None,
         limits: DecodeLimits,
+        untagged_matrix: UntaggedMatrix,
     ) -> None:
         self._source, self._limits = source, limits
+        self._untagged: UntaggedMatrix = untagged_matrix
         self._index = index
         self._report: DecodeReport | None = None
         self._context: AbstractContextManager[OpenedStream] | None = open_stream(source, limits)
@@ -115,10 +121,10 @@ class Video:
             OSError: From the reader, unchanged.
         """
         opened = self._fresh()
-        decoding = Pass(opened, self._limits)
+        decoding = Pass(opened, self._limits, self._untagged)
         time_base = opened.stream.time_base
-        small = SmallImages(frame_input) if frame_input is not None else None
-        picture = _CurrentPicture()
+        small = SmallImages(frame_input, self._untagged) if frame_input is not None else None
+        picture = _CurrentPicture(self._untagged)
         for frame in decoding.frames():
             orientation = decoding.orientation
             row = _row(decoding.n_frames - 1, frame, orientation, time_base)
@@ -159,7 +165,7 @@ class Video:
         wanted = [int(index) for index in indices]
         index = self.index()
         self.close()
-        frames = Fetcher(self._source, index, self._limits).fetch(wanted)
+        frames = Fetcher(self._source, index, self._limits, self._untagged).fetch(wanted)
         return in_order(wanted, frames) if ordered else frames
 
     def _fresh(self) -> OpenedStream:
@@ -175,8 +181,8 @@ class Video:
 class _CurrentPicture:
     """The one decoded frame of a pass whose planes are kept."""
 
-    def __init__(self) -> None:
-        self._images = FullImages()
+    def __init__(self, untagged_matrix: UntaggedMatrix) -> None:
+        self._images = FullImages(untagged_matrix)
         self.clear()
 
     def show(self, index: int, frame: Any, orientation: Orientation) -> None:

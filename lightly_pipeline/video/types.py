@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Resampler = Literal["area", "bilinear", "bicubic"]
+UntaggedMatrix = Literal["ffmpeg", "by_height"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,7 @@ class VideoInfo:
         time_base: Seconds per pts unit, as a fraction.
         fps: Average rate by the container; None when unknown.
         duration_s: By the container; None when unknown.
+        pixel_aspect: Width of a pixel by its height, as a fraction; pictures are not stretched.
         stream: Which of how many video streams is read.
         warnings: Lines for the owner of the video.
     """
@@ -166,6 +168,7 @@ class VideoInfo:
     time_base: str
     fps: float | None
     duration_s: float | None
+    pixel_aspect: str
     stream: str
     warnings: tuple[str, ...] = ()
 
@@ -215,7 +218,10 @@ class DecodeReport:
         n_flagged: Frames that the decoder itself flags as corrupt (`FrameRow.corrupt`).
         truncated: Whether the file ends before its content does.
         gaps: Where frames are missing in a damaged video; the first of them.
-        rotation: The display matrix that was applied, as "a b c d" signs; None for upright.
+        n_interlaced: Frames of two interlaced fields, which are kept as they are woven.
+        rotation: How pictures were turned by their display matrix; None for upright.
+        colour: How the first picture's numbers were understood, with what was assumed.
+        untagged_matrix: The policy by which it was; fetching needs the same.
         key_packets: Where decoding can start.
         decoder: Releases of PyAV and FFmpeg.
     """
@@ -228,7 +234,10 @@ class DecodeReport:
     n_flagged: int = 0
     truncated: bool = False
     gaps: tuple[FrameGap, ...] = ()
+    n_interlaced: int = 0
     rotation: str | None = None
+    colour: str = ""
+    untagged_matrix: UntaggedMatrix = "ffmpeg"
     key_packets: tuple[KeyPacket, ...] = ()
     decoder: str = ""
 
