@@ -21,28 +21,35 @@ _LIMIT_S = 0.3
 
 
 class _RunProcesses:
-    """CPU time of Dagster's run processes, from /proc while they live."""
+    """CPU time of Dagster's run processes: what its code servers have spent in their children."""
 
     def __init__(self) -> None:
         self._seconds: dict[int, float] = {}
 
     def look(self) -> None:
-        """Notes what every run process has used so far."""
+        """Notes what the ended children of every code server have used so far."""
         ticks = os.sysconf("SC_CLK_TCK")
         for folder in Path("/proc").iterdir():
             if not folder.name.isdigit():
                 continue
             try:
-                if b"execute_run" not in (folder / "cmdline").read_bytes():
+                if b"dagster\0api\0grpc" not in (folder / "cmdline").read_bytes():
                     continue
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            self._seconds[int(folder.name)] = (int(fields[11]) + int(fields[12])) / ticks
+            self._seconds[int(folder.name)] = (int(fields[13]) + int(fields[14])) / ticks
 
     def total_s(self) -> float:
-        """Returns the sum over all run processes seen."""
-        return sum(self._seconds.values())
+        """Returns the sum over all code servers seen.
+
+        Raises:
+            RuntimeError: None was seen, or none has run anything.
+        """
+        total = sum(self._seconds.values())
+        if not total:
+            raise RuntimeError("no run process was seen: is Dagster started in another way?")
+        return total
 
 
 def main() -> None:

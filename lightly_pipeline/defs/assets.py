@@ -39,7 +39,7 @@ _PROGRESS_S = 10.0
 _RETRIES = dg.RetryPolicy(
     max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
-VIDEOS_PER_RUN = int(os.environ.get("LIGHTLY_PIPELINE_VIDEOS_PER_RUN", "16"))
+VIDEOS_PER_RUN = int(os.environ.get("LIGHTLY_PIPELINE_VIDEOS_PER_RUN", "50"))
 """Videos that one run of a backfill takes: enough to make starting it worth while."""
 
 
