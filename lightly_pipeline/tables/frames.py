@@ -4,7 +4,8 @@ Written in row groups while decoding goes on, read back whole or for single fram
 means is defined by `lightly_pipeline.video` (`FrameRow`); images and embeddings are elsewhere.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import fields
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -14,10 +15,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.video import FrameRow
+from lightly_pipeline.video import FrameRow, Quality
 
 FRAMES_FILE = "frames.parquet"
 ROWS_PER_GROUP = 8192
+QUALITY_COLUMNS = tuple(field.name for field in fields(Quality))
 
 SCHEMA = pa.schema(
     [
@@ -29,6 +31,7 @@ SCHEMA = pa.schema(
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("checksum", pa.uint64(), nullable=False),
+        *(pa.field(name, pa.float64(), nullable=False) for name in QUALITY_COLUMNS),
     ]
 )
 
@@ -72,8 +75,12 @@ def read_rows(store: Datasource, folder: str) -> list[FrameRow]:
     """Returns all rows of the table in `folder`, in index order."""
     with store.open(f"{folder}/{FRAMES_FILE}") as file:
         table = pq.read_table(file)
-    columns = [table.column(name).to_pylist() for name in SCHEMA.names]
-    return [FrameRow(*values) for values in zip(*columns, strict=True)]
+    columns: list[list[Any]] = [table.column(name).to_pylist() for name in SCHEMA.names]
+    n_own = len(SCHEMA) - len(QUALITY_COLUMNS)
+    return [
+        FrameRow(*(*values[:n_own], Quality(*values[n_own:])))
+        for values in zip(*columns, strict=True)
+    ]
 
 
 def read_columns(store: Datasource, folder: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -83,6 +90,9 @@ def read_columns(store: Datasource, folder: str, names: Sequence[str]) -> dict[s
     return {name: np.asarray(table.column(name)) for name in names}
 
 
-def _to_table(rows: Iterable[FrameRow]) -> pa.Table:
-    columns = {name: [getattr(row, name) for row in rows] for name in SCHEMA.names}
+def _to_table(rows: Sequence[FrameRow]) -> pa.Table:
+    columns = {
+        name: [getattr(row.quality if name in QUALITY_COLUMNS else row, name) for row in rows]
+        for name in SCHEMA.names
+    }
     return pa.table(columns, schema=SCHEMA)

@@ -7,6 +7,7 @@ frame means to a selection or where an image goes is not known here. PyAV is loa
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lightly_pipeline.video.quality import Quality
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
@@ -29,6 +30,7 @@ __all__ = [
     "FrameIndex",
     "FrameInput",
     "FrameRow",
+    "Quality",
     "Video",
     "VideoInfo",
     "open_video",

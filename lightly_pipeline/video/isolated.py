@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
@@ -109,7 +109,7 @@ class IsolatedVideo:
                 small = (
                     np.frombuffer(payload, np.uint8).reshape(header["shape"]) if wanted else None
                 )
-                yield DecodedFrame(FrameRow(**header["row"]), small)
+                yield DecodedFrame(FrameRow.from_dict(header["row"]), small)
 
     def index(self) -> FrameIndex:
         """Returns the index of the whole video, as `Video.index`."""
@@ -131,7 +131,7 @@ class IsolatedVideo:
 
         request = {
             "indices": indices,
-            "rows": [astuple(row) for row in index.rows],
+            "rows": [asdict(row) for row in index.rows],
             "key_packets": index.key_packets,
         }
         for header, payload in self._ask(request):
@@ -268,7 +268,7 @@ def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
 
 
 def _serve_fetch(request: dict[str, Any], output: IO[bytes]) -> None:
-    rows = [FrameRow(*row) for row in request["rows"]]
+    rows = [FrameRow.from_dict(row) for row in request["rows"]]
     index = FrameIndex(rows, [KeyPacket(*packet) for packet in request["key_packets"]])
     with _open(request, index) as video:
         for frame in video.fetch(request["indices"], ordered=False):

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.fetch import FetchedFrame, Fetcher, in_order
+from lightly_pipeline.video.measure import QualityMeter
 from lightly_pipeline.video.orientation import Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
+from lightly_pipeline.video.quality import Quality
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
@@ -124,10 +126,11 @@ class Video:
         decoding = Pass(opened, self._limits, self._untagged)
         time_base = opened.stream.time_base
         small = SmallImages(frame_input, self._untagged) if frame_input is not None else None
-        picture = _CurrentPicture(self._untagged)
+        picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
         for frame in decoding.frames():
             orientation = decoding.orientation
-            row = _row(decoding.n_frames - 1, frame, orientation, time_base)
+            quality = meter.of(frame, orientation)
+            row = _row(decoding.n_frames - 1, frame, orientation, time_base, quality)
             picture.show(row.index, frame, orientation)
             yield DecodedFrame(
                 row,
@@ -200,7 +203,13 @@ class _CurrentPicture:
         return self._images.of(self._frame, self._orientation)
 
 
-def _row(index: int, frame: Any, orientation: Orientation, time_base: Fraction | None) -> FrameRow:
+def _row(
+    index: int,
+    frame: Any,
+    orientation: Orientation,
+    time_base: Fraction | None,
+    quality: Quality,
+) -> FrameRow:
     pts = frame.pts
     width, height = orientation.size(frame.width, frame.height)
     time_s = float(pts * time_base) if pts is not None and time_base is not None else None
@@ -213,4 +222,5 @@ def _row(index: int, frame: Any, orientation: Orientation, time_base: Fraction |
         width,
         height,
         checksum(frame),
+        quality,
     )

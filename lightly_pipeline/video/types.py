@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.video.quality import Quality
+
 Resampler = Literal["area", "bilinear", "bicubic"]
 UntaggedMatrix = Literal["ffmpeg", "by_height"]
 
@@ -81,6 +83,7 @@ class FrameRow:
         width: Of the upright frame, pixels.
         height: Of the upright frame, pixels.
         checksum: xxh3_64 of the visible bytes of all planes, with size and format mixed in.
+        quality: What the picture looks like.
     """
 
     index: int
@@ -91,6 +94,12 @@ class FrameRow:
     width: int
     height: int
     checksum: int
+    quality: Quality
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "FrameRow":
+        """Returns the row that `dataclasses.asdict` described."""
+        return cls(**{**values, "quality": Quality(**values["quality"])})
 
 
 @dataclass(frozen=True, slots=True)
