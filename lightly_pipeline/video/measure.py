@@ -63,7 +63,7 @@ class QualityMeter:
             height=_GRID[1],
             format="rgb24",
             src_colorspace=assumed_matrix(frame, self._untagged),
-            interpolation=Interpolation.POINT | Interpolation.ACCURATE_RND,
+            interpolation=Interpolation.POINT,
             threads=1,
         )
         rgb: Any = sample.to_ndarray()
