@@ -24,6 +24,7 @@ class Tally:
         squared_distances: D of each pick when it was picked; inf when nothing was chosen yet.
         decided_by: Place of the strategy that decided each pick.
         stopped_by: Why the run ended; None while it goes on.
+        unit: What scores are whole numbers of.
         n_chosen: Preselected rows and picks.
     """
 
@@ -41,7 +42,7 @@ class Tally:
         self.progress = progress
         # With one strategy there is nothing to compare.
         self._sample = Sample(objective, embeddings) if len(objective.strategies) > 1 else None
-        self._unit = objective.unit
+        self.unit = objective.unit
         self._sums = [0.0] * len(objective.strategies)
         self._new_sums = [0.0] * len(objective.strategies)
         self._totals = [
@@ -83,7 +84,7 @@ class Tally:
         total = np.zeros(len(squared))
         for term in self.terms(view, squared):
             total += term
-        return np.rint(total / self._unit, out=total)
+        return np.rint(total / self.unit, out=total)
 
     def factors(self, i: int) -> NDArray[np.float64]:
         """Returns strength * ln O of BALANCE strategy i for each of its groups."""
@@ -136,6 +137,11 @@ class Tally:
         self.picks, self.squared_distances = picks.tolist(), squared.tolist()
         self.decided_by = [0] * len(picks)
         self.stopped_by = stopped_by
+
+    @property
+    def sums(self) -> list[float]:
+        """W by strategy: the sums of the chosen rows' values; 0 for others than WEIGHTS."""
+        return list(self._sums)
 
     def sum_of(self, i: int) -> float:
         """Returns the sum of the new picks' values for WEIGHTS strategy i."""

@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightly_pipeline.progress import silent
+from lightly_pipeline.selection import lazy
 from lightly_pipeline.selection.direct import is_by_value, pick_by_value, pick_directly
 from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.objective import Balance, Diversity, Objective, Weights
@@ -121,3 +123,22 @@ def test_the_direct_engine_equals_the_definition(problem: dict[str, Any]) -> Non
     assert found == picks
     if len(picks) + len(problem["preselected"]) < len(problem["grid"]):
         assert reason == stopped_by
+
+
+def combines_diversity(problem: dict[str, Any]) -> bool:
+    diverse = [s for s in problem["strategies"] if s["kind"] == "D" and s["strength"] > 0]
+    return bool(diverse) and len(problem["strategies"]) > 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(problems().filter(combines_diversity), st.integers(1, 8), st.integers(1, 8))
+def test_the_lazy_engine_equals_the_definition(
+    problem: dict[str, Any], n_hot: int, block_rows: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lazy, "_MIN_HOT", n_hot)
+        patch.setattr(lazy, "_MIN_HOT_PER_GROUP", 1)
+        patch.setattr(lazy, "_MAX_HOT", 2 * n_hot)
+        patch.setattr(lazy, "BLOCK_ROWS", block_rows)
+        assert run(lazy.pick_lazily, problem) == run(directly, problem)
+    assert run(lazy.pick_lazily, problem)[0] == expected(problem)[0]

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
-from lightly_pipeline.selection import Categories, SelectionResult, exact_duplicates, select
+from lightly_pipeline.selection import (
+    Categories,
+    SelectionResult,
+    exact_duplicates,
+    select,
+    selector,
+)
 from lightly_pipeline.selection.grid import prepare_embeddings
 
 N = 40
@@ -186,3 +192,26 @@ def test_what_cannot_be_done_is_refused_with_what_to_do(
 def test_impossible_combinations_are_refused_before_anything_else() -> None:
     with pytest.raises(InvalidConfigurationError, match="this input goes with"):
         chosen(entry("weather", "DIVERSITY"), metadata={})
+
+
+def test_many_picks_of_a_mixture_are_the_same_by_either_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = np.cumsum(RNG.normal(size=(3000, 16)), axis=0).astype(np.float32)
+    values, kinds = RNG.random(3000), RNG.choice(["a", "b", "c"], 3000, p=[0.9, 0.08, 0.02])
+    config = {
+        "n_samples": 300,
+        "strategies": [
+            DIVERSITY,
+            entry("value", "WEIGHTS", strength=0.5),
+            entry("kind", "BALANCE", distribution="UNIFORM"),
+        ],
+    }
+    arrays = {"metadata": {"value": values, "kind": kinds}, "preselected": [5, 2000]}
+    direct = select(rows, config, **arrays)
+    monkeypatch.setattr(selector, "_LAZY_FROM_PRODUCTS", 0)
+    lazy = select(rows, config, **arrays)
+    assert lazy.indices.tolist() == direct.indices.tolist()
+    assert lazy.distances.tolist() == direct.distances.tolist()
+    assert lazy.as_dict() == direct.as_dict()
+    assert lazy.decided_by == direct.decided_by
