@@ -2,7 +2,7 @@
 
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,22 +22,9 @@ from lightly_pipeline.datapool.pool import PoolClaim, add_entry, read_datapool
 from lightly_pipeline.datapool.tags import add_tag, list_tags, read_tag, tag_names
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.errors import DatapoolChangedError, DatasourceError, LightlyPipelineError
-from lightly_pipeline_tests.support.s3_servers import (
-    ACCESS_KEY,
-    SECRET_KEY,
-    has_swift,
-    swift_server,
-)
+from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY
 
 TIME = "2026-01-01T00:00:00+00:00"
-
-
-@pytest.fixture(scope="module")
-def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if not has_swift():
-        pytest.skip("Swift is not installed (Linux only)")
-    with swift_server(tmp_path_factory.mktemp("swift")) as url:
-        yield url
 
 
 @pytest.fixture(params=["folder", "moto", "swift"])
