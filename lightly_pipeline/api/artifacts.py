@@ -19,6 +19,7 @@ _TYPES = {
     "relevant_filenames.txt": "RELEVANT_FILENAMES",
     "manifest.json": "MANIFEST",
     "selection.json": "SELECTION",
+    "embeddings.npy": "EMBEDDINGS",
 }
 
 

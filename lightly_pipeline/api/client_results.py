@@ -7,7 +7,7 @@ from lightly_pipeline.api.artifacts import artifact_of_type, artifacts_of, save
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.errors import TagDoesNotExistError
 from lightly_pipeline.api.models import DockerRunData, TagData
-from lightly_pipeline.api.tags import tag_id
+from lightly_pipeline.api.names import tag_id
 from lightly_pipeline.datapool.tags import Tag, list_tags
 
 URL_VALID_S = 7 * 24 * 3600

@@ -22,6 +22,8 @@ _logger = logging.getLogger(__name__)
 _STEPS = {
     "list": (RunState.LOADING_DATASET, "listing videos"),
     "decode": (RunState.EMBEDDING, "decoding and embedding"),
+    "load": (RunState.SAMPLING, "loading embeddings"),
+    "typicality": (RunState.SAMPLING, "computing typicality"),
     "select": (RunState.SAMPLING, "selecting frames"),
     "upload": (RunState.UPLOADING_DATASET, "writing images"),
 }

@@ -170,7 +170,7 @@ class DockerRunArtifactData(_Record):
 
     Attributes:
         id: Its path in the LIGHTLY datasource.
-        type: The original's type, or MANIFEST and SELECTION for files of our own.
+        type: The original's type; MANIFEST, SELECTION, EMBEDDINGS or OTHER for files of our own.
         file_name: Name to save it under.
     """
 

@@ -3,6 +3,7 @@
 Pure functions.
 """
 
+import hashlib
 import re
 import secrets
 import time
@@ -16,6 +17,11 @@ _KEPT = re.compile(r"[a-z0-9]")
 def new_id() -> str:
     """Returns 24 hexadecimal digits, later ones greater than those of an earlier second."""
     return f"{int(time.time()):08x}{secrets.token_hex(8)}"
+
+
+def tag_id(dataset_id: str, name: str) -> str:
+    """Returns the 24 hexadecimal digits under which a dataset's tag is known."""
+    return hashlib.sha256(f"{dataset_id} {name}".encode()).hexdigest()[:24]
 
 
 def check_dataset_name(name: str) -> None:

@@ -174,6 +174,11 @@ class RunQueue:
             ).fetchall()
         return [_run(row) for row in rows]
 
+    def unended(self) -> list[ScheduledRun]:
+        """Returns the runs that wait or are in progress, the next one first."""
+        with self._database.reading() as connection:
+            return _unended(connection)
+
     def waiting(self, labels: Collection[str]) -> list[ScheduledRun]:
         """Returns the runs that an executor with these labels may take, the next one first."""
         with self._database.reading() as connection:
@@ -257,14 +262,18 @@ def _find(connection: sqlite3.Connection, run_id: str) -> ScheduledRun | None:
     return None if row is None else _run(row)
 
 
-def _waiting(
-    connection: sqlite3.Connection, labels: Collection[str], now: int
-) -> list[ScheduledRun]:
+def _unended(connection: sqlite3.Connection) -> list[ScheduledRun]:
     rows = connection.execute(
         "SELECT * FROM runs WHERE state IN ('OPEN', 'LOCKED') ORDER BY rank DESC, number"
     ).fetchall()
-    runs = [_run(row) for row in rows]
-    return [run for run in runs if run.is_open(now) and set(run.runs_on) <= set(labels)]
+    return [_run(row) for row in rows]
+
+
+def _waiting(
+    connection: sqlite3.Connection, labels: Collection[str], now: int
+) -> list[ScheduledRun]:
+    has = set(labels)
+    return [run for run in _unended(connection) if run.is_open(now) and set(run.runs_on) <= has]
 
 
 def _busy_datasets(connection: sqlite3.Connection, now: int) -> set[str]:

@@ -18,7 +18,7 @@ from lightly_pipeline.api.execution import executing
 from lightly_pipeline.api.models import RunState
 from lightly_pipeline.api.queue import Claim, ScheduledRun
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.defs.assets import failing, log_progress, run_id_of
+from lightly_pipeline.defs.assets import failing, log_progress
 from lightly_pipeline.defs.jobs import run_and_report
 
 LABELS_VARIABLE = "LIGHTLY_PIPELINE_LABELS"
@@ -29,8 +29,9 @@ _JOB = "scheduled_runs"
 _SENSOR = "take_scheduled_runs"
 _INTERVAL_S = 5
 _BUSY_S = 2.0
-# Per tick; those beyond wait for the next one.
-_MAX_REQUESTED = 100
+_WILL_RETRY = "dagster/will_retry"
+# Per tick; those beyond wait for the next ones.
+_MAX_REQUESTED, _MAX_CHECKED = 100, 1000
 
 
 class ScheduledLaunch(dg.Config):
@@ -146,7 +147,7 @@ def _claimed(
     context: dg.OpExecutionContext, deployment: Deployment, scheduled_id: str
 ) -> ScheduledRun | None:
     """Claims the run once its dataset is free; None when another executor has it."""
-    executor = f"Dagster run {run_id_of(context)}"
+    executor = _executor(context.run)
     while True:
         claim, run = deployment.queue.claim(scheduled_id, executor)
         if claim is not Claim.BUSY:
@@ -157,18 +158,25 @@ def _claimed(
 
 def end_abandoned(instance: dg.DagsterInstance, deployment: Deployment) -> None:
     """Ends scheduled runs whose Dagster run ended without a word: canceled early, or crashed."""
-    for run in deployment.queue.all():
-        if run.state not in ("OPEN", "LOCKED"):
+    runs = {run.id: run for run in deployment.queue.unended()[:_MAX_CHECKED]}
+    if not runs:
+        return
+    ended = dg.RunsFilter(
+        tags={RUN_TAG: list(runs)},
+        statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+    )
+    for launched in instance.get_runs(ended):
+        run = runs[launched.tags[RUN_TAG]]
+        executor = _executor(launched)
+        if launched.tags.get(_WILL_RETRY) == "true" or run.executor not in (None, executor):
             continue
-        latest = instance.get_runs(dg.RunsFilter(tags={RUN_TAG: run.id}), limit=1)
-        if not latest or latest[0].tags.get("dagster/will_retry") == "true":
-            continue
-        own = f"Dagster run {latest[0].root_run_id or latest[0].run_id}"
-        if run.executor not in (None, own):
-            continue
-        if latest[0].status is dg.DagsterRunStatus.CANCELED:
-            message = f"canceled: Dagster run {latest[0].run_id}"
-            deployment.queue.end_for(run, RunState.ABORTED, message)
-        elif latest[0].status is dg.DagsterRunStatus.FAILURE:
-            message = f"Dagster run {latest[0].run_id} ended without a word: its log says why"
+        if launched.status is dg.DagsterRunStatus.CANCELED:
+            deployment.queue.end_for(run, RunState.ABORTED, f"canceled: {executor}")
+        else:
+            message = f"{executor} ended without a word: its log may say why"
             deployment.queue.end_for(run, RunState.CRASHED, message)
+
+
+def _executor(run: dg.DagsterRun) -> str:
+    """Returns the name under which a Dagster run and its retries claim a scheduled run."""
+    return f"Dagster run {run.root_run_id or run.run_id}"

@@ -9,6 +9,8 @@ import pytest
 
 from lightly_pipeline import build_definitions
 from lightly_pipeline.api import ApiWorkflowClient, DatasetType, DatasourcePurpose
+from lightly_pipeline.api.database import Database, default_home
+from lightly_pipeline.api.queue import RunQueue
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -110,27 +112,51 @@ def test_the_sensor_takes_runs_for_its_labels_only(
     assert request.tags["lightly_pipeline/runs_on"] == "gpu,berlin"
 
 
+FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
 @pytest.mark.parametrize(
-    ("status", "state"),
+    ("status", "tags", "state"),
     [
-        (dg.DagsterRunStatus.CANCELED, "ABORTED"),
-        (dg.DagsterRunStatus.FAILURE, "CRASHED"),
-        (dg.DagsterRunStatus.NOT_STARTED, "OPEN"),
+        (CANCELED, {}, "ABORTED"),
+        (FAILURE, {"dagster/will_retry": "false"}, "CRASHED"),
+        (FAILURE, {"dagster/will_retry": "true"}, None),
+        (dg.DagsterRunStatus.STARTED, {}, None),
     ],
 )
 def test_a_dagster_run_that_ends_without_a_word_ends_the_scheduled_run(
     client: ApiWorkflowClient,
     instance: dg.DagsterInstance,
     status: dg.DagsterRunStatus,
-    state: str,
+    tags: dict[str, str],
+    state: str | None,
+    is_claimed: bool,
 ) -> None:
     run_id = client.schedule_compute_worker_run()
     (request,) = tick(instance)
-    instance.add_run(
-        dg.DagsterRun(job_name="scheduled_runs", tags=dict(request.tags), status=status)
+    launched = dg.DagsterRun(
+        job_name="scheduled_runs", tags={**request.tags, **tags}, status=status
     )
+    instance.add_run(launched)
+    if is_claimed:
+        RunQueue(Database(default_home())).claim(run_id, f"Dagster run {launched.run_id}")
+    before = client.get_compute_worker_run_info(run_id).state
     tick(instance)
-    assert client.get_compute_worker_run_info(run_id).state == state
+    assert client.get_compute_worker_run_info(run_id).state == (state or before)
+
+
+def test_a_run_that_a_worker_has_is_not_ended_by_a_dagster_run_that_came_too_late(
+    client: ApiWorkflowClient, instance: dg.DagsterInstance
+) -> None:
+    run_id = client.schedule_compute_worker_run()
+    (request,) = tick(instance)
+    RunQueue(Database(default_home())).claim(run_id, "worker")
+    instance.add_run(
+        dg.DagsterRun(job_name="scheduled_runs", tags=dict(request.tags), status=CANCELED)
+    )
+    assert tick(instance) == []
+    assert client.get_compute_worker_run_info(run_id).state == "STARTED"
 
 
 def test_nothing_is_made_where_no_client_was(instance: dg.DagsterInstance, tmp_path: Path) -> None:
