@@ -16,7 +16,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration clean help
+.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -90,6 +90,9 @@ bench-encoder: $(STAMP)
 
 bench-orchestration: $(STAMP)
 	$(BIN)/python -m benchmarks.orchestration
+
+bench-selection: $(STAMP)
+	$(BIN)/python -m benchmarks.selection
 
 clean:
 	rm -rf $(VENV) build dist bench_data $(DEMO_FOLDER) .pytest_cache .mypy_cache .ruff_cache

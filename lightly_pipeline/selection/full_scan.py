@@ -81,4 +81,5 @@ class _Scan:
         scores = self._scores
         if self._half_norms is not None:
             scores = np.subtract(scores, self._half_norms, out=self._products)
-        return np.flatnonzero(scores <= scores.min() + self._margin)
+        # argmin and a look-up are several times faster than min.
+        return np.flatnonzero(scores <= scores[scores.argmin()] + self._margin)

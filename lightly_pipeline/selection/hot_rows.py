@@ -19,14 +19,14 @@ def farthest_positions(
 ) -> tuple[NDArray[np.int64], float]:
     """Returns the positions of the largest distances, ascending, and the least among them.
 
-    All other distances are smaller. Where more than 4 `size` tie, only the first of the largest
+    All other distances are smaller. Where more than 2 `size` tie, only the first of the largest
     is returned: the others equal it at most, at higher positions.
     """
     if size >= len(distances):
         return np.arange(len(distances)), 0.0
     cut = max(float(np.partition(distances, -size)[-size]), 0.0)
     positions = np.flatnonzero(distances >= cut)
-    if len(positions) <= 4 * size:
+    if len(positions) <= 2 * size:
         return positions, cut
     first = int(np.argmax(distances))
     return np.array([first]), float(distances[first])

@@ -27,7 +27,8 @@ _LAZY_FROM_BYTES = 2**20
 _BLOCK_ROWS = 256
 # Small blocks are tighter; that pays for their overhead when they see many picks.
 _SMALL_BLOCK_ROWS, _SMALL_BLOCKS_FROM = 64, 5000
-_MIN_HOT, _MAX_HOT = 1024, 16384
+# Hot rows are copied: more of them make fewer rounds but take memory.
+_MIN_HOT, _MAX_HOT, _HOT_SHARE = 1024, 16384, 64
 _INNER_HOT = 1024
 _SAMPLE = 65536
 _EVERYTHING = float(np.finfo(np.float32).max)
@@ -113,6 +114,7 @@ class _Rounds:
         )
         self._n_known = len(known)
         self._n_hot = _MIN_HOT
+        self._max_hot = max(_MIN_HOT, min(_MAX_HOT, len(embeddings) // _HOT_SHARE))
         self._blocks.choose(known)
         self._blocks.choose(np.array(sequence.rows, dtype=np.int64))
 
@@ -136,8 +138,8 @@ class _Rounds:
         rows = np.flatnonzero(blocks.scores <= theta)
         bound = -np.inf if theta == _EVERYTHING else -2.0 * theta + 2 * blocks.slack
         distances = blocks.exact_distances(rows)
-        size = min(self._n_hot, _MAX_HOT)
-        if len(rows) > 4 * size:
+        size = min(self._n_hot, self._max_hot)
+        if len(rows) > 2 * size:
             part, cut = farthest_positions(distances, size)
             rows, distances, bound = rows[part], distances[part], max(bound, cut)
         return HotRows(self._embeddings, rows, distances, blocks.nearest(rows)), bound
@@ -192,4 +194,4 @@ class _Rounds:
             # All hot rows are as far as others within the slack: only more of them decide.
             self._n_hot *= 4
         elif n_served < self._n_hot // 16:
-            self._n_hot = min(2 * self._n_hot, _MAX_HOT)
+            self._n_hot = min(2 * self._n_hot, self._max_hot)

@@ -6,10 +6,8 @@ Answers which pick is nearest to given rows, exactly. Which rows become picks is
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.distances import sieve_slack, squared_between
+from lightly_pipeline.selection.distances import sieve_slack, squared_to
 from lightly_pipeline.selection.grid import GridEmbeddings
-
-_BLOCK_ROWS = 64
 
 
 class PickList:
@@ -23,6 +21,7 @@ class PickList:
 
     def __init__(self, embeddings: GridEmbeddings, capacity: int) -> None:
         self._embeddings = embeddings
+        self._margin = np.float32(2 * sieve_slack(embeddings.vectors.shape[1]))
         self._n = 0
         self.rows = np.empty(capacity, np.int64)
         self.vectors = np.empty((capacity, embeddings.vectors.shape[1]), np.float32)
@@ -51,15 +50,10 @@ class PickList:
         """
         n = len(self)
         distances, numbers = np.empty(len(rows)), np.empty(len(rows), np.int32)
-        margin = 2 * sieve_slack(self._embeddings.vectors.shape[1])
-        for start in range(0, len(rows), _BLOCK_ROWS):
-            part = rows[start : start + _BLOCK_ROWS]
-            scores = self._embeddings.vectors[part] @ self.vectors[:n].T - self.half_norms[:n]
-            floor = scores.max(axis=1, keepdims=True) - margin
-            i, candidates = np.nonzero(scores >= floor)
-            squared = squared_between(self._embeddings, part[i], self.rows[candidates])
-            order = np.lexsort((squared, i))
-            firsts = order[np.unique(i[order], return_index=True)[1]]
-            distances[start : start + len(part)] = squared[firsts]
-            numbers[start : start + len(part)] = candidates[firsts]
+        for i, row in enumerate(rows):
+            scores = self.vectors[:n] @ self._embeddings.vectors[row] - self.half_norms[:n]
+            near = np.flatnonzero(scores >= scores[scores.argmax()] - self._margin)
+            squared = squared_to(self._embeddings, self.rows[near], int(row))
+            best = int(squared.argmin())
+            distances[i], numbers[i] = squared[best], near[best]
         return distances, numbers

@@ -1,0 +1,247 @@
+"""Exact farthest-first against the loops and engines one would use instead.
+
+    python -m benchmarks.selection [--quick] [--rows 100000] [--picks 1000] [--repeats 3]
+
+Times are CPU seconds of one thread, the median of the repeats; memory is the peak above what the
+process held with the matrix loaded. Each measurement runs in a process of its own. The engines
+that pick row by row at constant cost are measured for 300 picks and extrapolated: (e). The times
+faster are against the faster of a NumPy and a FAISS matrix-vector loop on the same rows.
+
+Every sequence of ours is proven right by the certificate of the tests. A peer's radius is that
+after its picks, relative to the exact one after as many.
+
+Peers are measured where they are installed (`pip install lightly-mundig skmatter`, into another
+environment whose folder PYTHONPATH names, to leave the project's own as it is).
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.selection_data import embeddings_file, load
+from benchmarks.selection_engines import ENGINES
+from lightly_pipeline.selection import GridEmbeddings
+from lightly_pipeline.selection.distances import blocks_of, lower_to_nearest
+from lightly_pipeline_tests.selection.certificate import first_wrong_step
+
+_LOOP_PICKS = 300
+_LOOPS = ("NumPy loop", "FAISS loop")
+_PEERS = {"lightly-mundig": "lightly_mundig", "skmatter Voronoi": "skmatter"}
+_MAX_MEMORY = 0.15
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the table; `must` is the least times faster than the faster loop."""
+
+    kind: str
+    n_rows: int
+    dim: int
+    k: int
+    must: float | None = None
+    peers: bool = False
+    must_mundig: float | None = None
+
+
+_CASES = (
+    Case("video", 10_000, 128, 50, 0.95, peers=True),
+    Case("video", 10_000, 128, 1000, peers=True),
+    Case("video", 100_000, 128, 50, 0.95),
+    Case("video", 100_000, 128, 1000, 2.5, peers=True),
+    Case("clustered", 100_000, 128, 1000, 2.5),
+    Case("uniform", 100_000, 128, 1000, 2.5),
+    Case("video", 100_000, 512, 1000),
+    Case("video", 100_000, 128, 10_000),
+    Case("video", 1_000_000, 128, 50, 0.95, peers=True, must_mundig=5),
+    Case("video", 1_000_000, 128, 1000, 4, peers=True, must_mundig=5),
+    Case("clustered", 1_000_000, 128, 1000, 4),
+    Case("uniform", 1_000_000, 128, 1000, 2.5),
+    Case("video", 1_000_000, 512, 1000, 6),
+    Case("video", 1_000_000, 128, 10_000, 10, peers=True, must_mundig=10),
+    Case("clustered", 1_000_000, 128, 10_000, 10),
+    Case("uniform", 1_000_000, 128, 10_000, 5),
+)
+
+
+def main() -> int:
+    """Prints the table; returns 1 if a bound is missed. Also the entry of one measurement."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="up to 100,000 rows and 1,000 picks")
+    parser.add_argument("--rows", type=int, help="only cases of so many rows")
+    parser.add_argument("--picks", type=int, help="only cases of so many picks")
+    parser.add_argument("--repeats", type=int, help="default 3, and 1 for a million rows")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(_measure(**json.loads(options.measure))))
+        return 0
+    for name, module in _PEERS.items():
+        if importlib.util.find_spec(module) is None:
+            print(f"{name} is not installed here and is left out")
+    cases = [
+        case
+        for case in _CASES
+        if options.rows in (None, case.n_rows) and options.picks in (None, case.k)
+    ]
+    if options.quick:
+        cases = [case for case in cases if case.n_rows <= 100_000 and case.k <= 1000]
+    print(
+        f"\n{'data':36}{'engine':22}{'CPU s':>9}{'wall s':>8}{'times':>7}{'must':>6}"
+        f"{'+MB':>7}{'of it':>7}{'radius':>8}"
+    )
+    missed = [line for case in cases for line in _report(case, options.repeats)]
+    for line in missed:
+        print(f"MISSED: {line}")
+    return 1 if missed else 0
+
+
+def _report(case: Case, repeats: int | None) -> list[str]:
+    """Measures one case, prints its lines and returns the bounds that it misses."""
+    file = embeddings_file(case.kind, case.n_rows, case.dim)
+    repeats = repeats or (1 if case.n_rows >= 1_000_000 and case.k > 50 else 3)
+    with tempfile.TemporaryDirectory() as folder:
+        exact = str(Path(folder, "exact.npy"))
+        mine = _run(engine="ours", file=str(file), k=case.k, repeats=repeats, exact=exact)
+        loops = {name: _extrapolated(name, case, file, repeats, exact) for name in _LOOPS}
+        peers = {
+            name: _extrapolated(name, case, file, 1, exact)
+            for name, module in _PEERS.items()
+            if case.peers and importlib.util.find_spec(module) is not None
+        }
+    fastest = min(result["cpu"] for result in loops.values())
+    title = f"{case.kind} {case.n_rows:,} x {case.dim}, k = {case.k:,}"
+    must = f"{case.must:g}" if case.must else ""
+    _print(title, "ours", mine, fastest, must)
+    for name, result in {**loops, **peers}.items():
+        _print("", name, result, fastest, "")
+    missed = []
+    if mine["wrong_step"] is not None:
+        missed.append(f"{title}: pick {mine['wrong_step']} is not the farthest row")
+    if case.must and fastest / mine["cpu"] < case.must:
+        missed.append(f"{title}: {fastest / mine['cpu']:.2f} times faster, {must} wanted")
+    if case.n_rows >= 1_000_000 and mine["memory"] > _MAX_MEMORY:
+        missed.append(f"{title}: {mine['memory']:.2f} of the matrix, {_MAX_MEMORY} allowed")
+    if case.must_mundig and "lightly-mundig" in peers:
+        times = peers["lightly-mundig"]["cpu"] / mine["cpu"]
+        print(f"{'':36}{times:.1f} times faster than lightly-mundig, must {case.must_mundig:g}")
+        if times < case.must_mundig:
+            missed.append(f"{title}: {times:.1f} times faster than lightly-mundig")
+    return missed
+
+
+def _print(title: str, name: str, result: dict[str, Any], fastest: float, must: str) -> None:
+    mark = " (e)" if result["extrapolated"] else ""
+    print(
+        f"{title:36}{name + mark:22}{result['cpu']:9.2f}{result['wall']:8.1f}"
+        f"{fastest / result['cpu']:7.2f}{must:>6}{result['extra_mb']:7.0f}"
+        f"{result['memory']:7.2f}{result['radius']:8.4f}",
+        flush=True,
+    )
+
+
+def _extrapolated(name: str, case: Case, file: Path, repeats: int, exact: str) -> dict[str, Any]:
+    """Measures an engine for a few picks where all would take long.
+
+    lightly-mundig begins with a fixed cost, so two runs tell its cost per pick; the others' cost
+    per pick is constant.
+    """
+    arguments = {"engine": name, "file": str(file), "repeats": repeats, "exact": exact}
+    if case.k <= _LOOP_PICKS or (name in _PEERS and case.n_rows * case.k <= 100_000_000):
+        return _run(k=case.k, **arguments)
+    result = _run(k=_LOOP_PICKS, **arguments)
+    few = _run(k=50, **arguments) if name == "lightly-mundig" else None
+    for key in ("cpu", "wall"):
+        if few is None:
+            result[key] *= case.k / _LOOP_PICKS
+        else:
+            per_pick = (result[key] - few[key]) / (_LOOP_PICKS - 50)
+            result[key] = few[key] + per_pick * (case.k - 50)
+    result["extrapolated"] = True
+    return result
+
+
+def _run(**arguments: Any) -> dict[str, Any]:
+    threads = dict.fromkeys(
+        ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"], "1"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.selection", "--measure", json.dumps(arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, **threads},
+    )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def _measure(engine: str, file: str, k: int, repeats: int, exact: str) -> dict[str, Any]:
+    """Runs one engine in this process; checks ours, compares others with what it left."""
+    run = ENGINES[engine]
+    run(load(embeddings_file("video", 10_000, 128)), min(k, 200))
+    embeddings = load(Path(file))
+    before = _reset_peak()
+    cpu, wall = [], []
+    for _ in range(repeats):
+        started, started_wall = time.process_time(), time.monotonic()
+        picks = run(embeddings, k)
+        cpu.append(time.process_time() - started)
+        wall.append(time.monotonic() - started_wall)
+    extra = _peak() - before
+    result = {
+        "cpu": statistics.median(cpu),
+        "wall": statistics.median(wall),
+        "extra_mb": extra / 1e6,
+        "memory": extra / embeddings.vectors.nbytes,
+        "extrapolated": False,
+        "radius": 1.0,
+    }
+    if engine == "ours":
+        np.save(exact, picks)
+        wrong = first_wrong_step(embeddings.vectors, picks)
+        return {**result, "wrong_step": wrong}
+    exact_picks = np.load(exact)[: len(picks)]
+    if not np.array_equal(picks, exact_picks):
+        result["radius"] = _radius(embeddings, picks) / _radius(embeddings, exact_picks)
+    return result
+
+
+def _radius(embeddings: GridEmbeddings, picks: NDArray[np.int64]) -> float:
+    """Returns the largest distance of a row to its nearest pick."""
+    squared = np.full(len(embeddings), np.inf)
+    lower_to_nearest(squared, embeddings, embeddings, picks, blocks_of(len(embeddings)))
+    return float(np.sqrt(squared.max()))
+
+
+def _reset_peak() -> float:
+    """Forgets the peak memory so far (Linux) and returns what the process holds, in bytes."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return float("nan")
+    return _status("VmRSS")
+
+
+def _peak() -> float:
+    return _status("VmHWM") if Path("/proc/self/status").exists() else float("nan")
+
+
+def _status(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024.0 * int(next(line for line in lines if line.startswith(name)).split()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
