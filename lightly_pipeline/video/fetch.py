@@ -31,6 +31,8 @@ _KEYS_BACK = 3
 # Frames that a decoder may hold back for reordering, with room to spare.
 _REORDER_ROOM = 80
 _NO_SKIP, _SKIP_UNREFERENCED = "DEFAULT", "NONREF"
+# Takes the setting when it is opened, and would leave out wanted pictures for good.
+_SKIPS_FOR_GOOD = ("libdav1d",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,9 @@ class Fetcher:
         self, opened: OpenedStream, key: int, rows: Sequence[FrameRow]
     ) -> Iterator[FetchedFrame]:
         """Decodes from a key frame to the last wanted frame, without the unreferenced between."""
-        skips = [_SKIP_UNREFERENCED] + [_NO_SKIP] * (_KEYS_BACK - 1)
+        may_skip = opened.info.codec not in _SKIPS_FOR_GOOD
+        first = _SKIP_UNREFERENCED if may_skip else _NO_SKIP
+        skips = [first] + [_NO_SKIP] * (_KEYS_BACK - 1)
         for back, skip in enumerate(skips):
             # The first repetition only takes back the skipping, the others start earlier.
             start = self._key_indices[max(key - max(back - 1, 0), 0)]

@@ -54,9 +54,14 @@ class Trait:
         return path
 
 
+def of(name: str, **changes: Any) -> Recipe:
+    """The recipe of a pair, with pictures enough to have several groups."""
+    return replace(BY_NAME[name], n_frames=N, **changes)
+
+
 def h264(**changes: Any) -> Recipe:
     """The usual video of these traits."""
-    return replace(BY_NAME["h264.mp4"], n_frames=N, **changes)
+    return of("h264.mp4", **changes)
 
 
 def _plain(recipe: Recipe) -> Callable[[Path], None]:
@@ -107,22 +112,28 @@ def remux(
             writing.mux(packet)
 
 
-def _cut_by_copy(path: Path) -> None:
+def _cut_by_copy(recipe: Recipe) -> Callable[[Path], None]:
     """Packets from the key frame before, times from the cut on: an edit list hides the rest."""
-    source = make_video(path.parent, h264(), f"{path.stem}-source.mp4")
-    start = Fraction(30, FPS)
-    remux(
-        source,
-        path,
-        shift_s=-float(start),
-        keep=lambda packet: packet.pts * packet.time_base >= Fraction(24, FPS) - Fraction(2, FPS),
-    )
 
-
-def _moved(seconds: float, extension: str) -> Callable[[Path], None]:
     def build(path: Path) -> None:
-        source = make_video(path.parent, h264(), f"{path.stem}-source.{extension}")
+        source = make_video(path.parent, recipe, f"{path.stem}-source{path.suffix}")
+        remux(
+            source,
+            path,
+            shift_s=-30 / FPS,
+            keep=lambda packet: packet.pts * packet.time_base >= Fraction(22, FPS),
+        )
+
+    return build
+
+
+def _moved(recipe: Recipe, seconds: float) -> Callable[[Path], None]:
+    """All times are later, or earlier."""
+
+    def build(path: Path) -> None:
         muxer = "mpegts" if path.suffix == ".mpg" else None
+        suffix = ".ts" if muxer else path.suffix
+        source = make_video(path.parent, recipe, f"{path.stem}-source{suffix}")
         remux(source, path, shift_s=seconds, muxer=muxer)
 
     return build
@@ -208,7 +219,7 @@ def _late_start(path: Path) -> None:
 
 def _repeated_fields(path: Path) -> None:
     """Pulldown: every other picture asks to be shown for three fields."""
-    make_video(path.parent, replace(BY_NAME["mpeg2.mov"], n_frames=N), path.name)
+    make_video(path.parent, of("mpeg2.mov"), path.name)
     content = bytearray(path.read_bytes())
     position, number = content.find(b"\x00\x00\x01\xb5"), 0
     while position >= 0:
@@ -228,7 +239,7 @@ def _interlaced_mpeg2(path: Path) -> None:
 
 
 def _cover_art(path: Path) -> None:
-    """A still picture is the first video stream."""
+    """A still picture, larger than the film, is a video stream of its own."""
     source = make_video(path.parent, h264(), f"{path.stem}-source.mp4")
     with av.open(str(source)) as reading, av.open(str(path), "w") as writing:
         cover = writing.add_stream("mjpeg", rate=1)
@@ -289,7 +300,7 @@ def _pes(stream_id: int, body: bytes) -> bytes:
 
 def _elementary(path: Path) -> None:
     """A bare MPEG-2 video stream under the name of a program stream."""
-    recipe = replace(BY_NAME["mpeg2.mpg"], n_frames=N)
+    recipe = of("mpeg2.mpg")
     with av.open(str(path), "w", format="mpeg2video") as container:
         stream = add_stream(container, recipe)
         for frame in pictures(recipe):
@@ -299,7 +310,7 @@ def _elementary(path: Path) -> None:
 
 def _renamed(source_name: str) -> Callable[[Path], None]:
     def build(path: Path) -> None:
-        recipe = replace(BY_NAME[source_name], n_frames=N)
+        recipe = of(source_name)
         source = make_video(path.parent, recipe, f"{path.stem}-source.{source_name[-3:]}")
         path.write_bytes(source.read_bytes())
 
@@ -308,7 +319,7 @@ def _renamed(source_name: str) -> Callable[[Path], None]:
 
 def _equal_times(path: Path) -> None:
     """Every third picture has the time of the one before."""
-    recipe = replace(BY_NAME["vp9.webm"], n_frames=N)
+    recipe = of("vp9.webm")
     with av.open(str(path), "w") as container:
         stream = add_stream(container, recipe)
         for packet in encoded(recipe):
@@ -320,61 +331,69 @@ def _equal_times(path: Path) -> None:
 
 _OPEN_265 = {"preset": "ultrafast", "x265-params": "log-level=none:keyint=12:open-gop=1:bframes=3"}
 _FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
+_ONE_KEY_265 = {"preset": "ultrafast", "x265-params": "log-level=none:keyint=1000"}
+_FRAGMENTED = {"mux_options": _FRAGMENTS}
+_AFTER_CUT = tuple(range(30, N))
 TRAITS = (
-    Trait("edit-list.mp4", _cut_by_copy, tuple(range(30, N)), rung="seek"),
-    Trait("edit-list.mov", _cut_by_copy, tuple(range(30, N)), rung="seek"),
-    Trait("negative-pts.mp4", _moved(-0.4, "mp4"), tuple(range(10, N))),
-    Trait("late-pts.mp4", _moved(10.0, "mp4"), rung="seek"),
-    Trait("late-pts.webm", _plain(replace(BY_NAME["vp9.webm"], n_frames=N)), rung="seek"),
-    Trait("fragmented.mp4", _plain(h264(mux_options=_FRAGMENTS)), rung="seek"),
+    Trait("edit-list.mp4", _cut_by_copy(h264()), _AFTER_CUT, rung="seek"),
+    Trait("edit-list.mov", _cut_by_copy(h264()), _AFTER_CUT, rung="seek"),
+    Trait("edit-list-h265.mov", _cut_by_copy(of("h265.mov")), _AFTER_CUT),
+    Trait("edit-list-mpeg4.mp4", _cut_by_copy(of("mpeg4.mp4")), _AFTER_CUT),
+    Trait("edit-list-prores.mov", _cut_by_copy(of("prores.mov")), _AFTER_CUT, rung="seek"),
+    Trait("negative-pts.mp4", _moved(h264(), -0.4), tuple(range(10, N))),
+    Trait("late-pts.mp4", _moved(h264(), 10.0), rung="seek"),
+    Trait("late-pts.webm", _moved(of("vp9.webm"), 10.0), rung="seek"),
+    Trait("fragmented.mp4", _plain(h264(**_FRAGMENTED)), rung="seek"),
+    Trait("fragmented-h265.mp4", _plain(of("h265.mp4", **_FRAGMENTED)), rung="seek"),
+    Trait("fragmented-av1.mp4", _plain(of("av1.mp4", **_FRAGMENTED)), rung="seek"),
+    Trait("fragmented-vp9.mp4", _plain(of("vp9.mp4", **_FRAGMENTED)), rung="seek"),
     Trait("index-first.mp4", _plain(h264(mux_options={"movflags": "faststart"})), rung="seek"),
     Trait("variable-rate.mp4", _variable_rate(h264()), rung="seek"),
-    Trait(
-        "variable-rate.webm",
-        _variable_rate(replace(BY_NAME["vp9.webm"], n_frames=N)),
-        rung="seek",
-    ),
+    Trait("variable-rate-h265.mov", _variable_rate(of("h265.mov")), rung="seek"),
+    Trait("variable-rate.webm", _variable_rate(of("vp9.webm")), rung="seek"),
+    Trait("variable-rate-vp8.webm", _variable_rate(of("vp8.webm")), rung="seek"),
+    Trait("variable-rate-av1.webm", _variable_rate(of("av1.webm")), rung="seek"),
     Trait("equal-pts.webm", _equal_times, pts="backwards", rung="skip"),
-    Trait(
-        "no-duration.webm",
-        _plain(replace(BY_NAME["vp9.webm"], n_frames=N, mux_options={"live": "1"})),
-    ),
+    Trait("no-duration.webm", _plain(of("vp9.webm", mux_options={"live": "1"})), rung="seek"),
     Trait("size-change.mpg", _size_change("h264.mp4", "mpegts"), rung="skip"),
     Trait("size-change.webm", _size_change("vp9.webm", "webm"), rung="seek"),
-    Trait("transport-stream.mpg", _moved(0.0, "ts"), rung="skip"),
+    Trait("size-change-vp8.webm", _size_change("vp8.webm", "webm"), rung="seek"),
+    Trait("transport-stream.mpg", _moved(h264(), 0.0), rung="skip"),
+    Trait("transport-stream-h265.mpg", _moved(of("h265.mp4"), 0.0), rung="skip"),
+    Trait("transport-stream-mpeg2.mpg", _moved(of("mpeg2.mpg"), 0.0), rung="skip"),
     Trait("joined.mpg", _joined, pts="backwards"),
-    Trait("wrap.mpg", _moved(95442.0, "ts"), rung="skip"),
+    Trait("wrap.mpg", _moved(h264(), 95442.0), rung="skip"),
     Trait("late-start.mpg", _late_start, tuple(range(24, N)), rung="skip"),
+    Trait("late-stream.mpg", _late_stream, tuple(range(300)), pts="backwards"),
+    Trait("elementary.mpg", _elementary, rung="skip"),
     Trait("pulldown.mov", _repeated_fields, rung="seek"),
     Trait("interlaced.mp4", _plain(h264(options=_x264(bf="0", params=":tff=1"))), rung="seek"),
     Trait("interlaced.mpg", _interlaced_mpeg2, rung="skip"),
     Trait("cover-art.mp4", _cover_art, rung="seek"),
     Trait("two-streams.mp4", _two_streams, rung="seek"),
     Trait("with-sound.mp4", _with_sound, rung="seek"),
-    Trait("late-stream.mpg", _late_stream, tuple(range(300)), pts="backwards"),
-    Trait("elementary.mpg", _elementary),
     Trait("mp4-in.avi", _renamed("h264.mp4"), rung="seek"),
     Trait("avi-in.mp4", _renamed("mpeg4.avi"), rung="seek"),
     Trait(
         "intra-refresh.mp4",
         _plain(h264(options=_x264(bf="0", params=":intra-refresh=1:keyint=12"))),
     ),
-    Trait("open-gop-h264.mp4", _plain(h264(options=_x264(bf="3", params=":open-gop=1")))),
-    Trait("open-gop-h265.mp4", _plain(replace(BY_NAME["h265.mp4"], n_frames=N, options=_OPEN_265))),
+    Trait("open-gop.mp4", _plain(h264(options=_x264(bf="3", params=":open-gop=1")))),
+    Trait("open-gop-h265.mp4", _plain(of("h265.mp4", options=_OPEN_265))),
     Trait(
-        "open-gop-h265.hevc",
-        _plain(replace(BY_NAME["h265.hevc"], n_frames=N, options=_OPEN_265)),
-        pts="none",
-        rung="skip",
+        "open-gop-h265.hevc", _plain(of("h265.hevc", options=_OPEN_265)), pts="none", rung="skip"
     ),
     Trait("pyramid.mp4", _plain(h264(options=_x264(bf="3", params=":b-pyramid=normal:ref=4")))),
     Trait("one-key.mp4", _plain(h264(options=_x264(g="1000"))), rung="seek"),
+    Trait("one-key-h265.mp4", _plain(of("h265.mp4", options=_ONE_KEY_265)), rung="seek"),
     Trait("all-keys.mp4", _plain(h264(options=_x264(g="1"))), rung="seek"),
-    Trait("b-frames.avi", _plain(replace(BY_NAME["mpeg4.avi"], n_frames=N, options={"bf": "2"}))),
+    Trait("b-frames.avi", _plain(of("mpeg4.avi", options={"bf": "2"}))),
     Trait("10-bit.mp4", _plain(h264(pixel_format="yuv420p10le")), rung="seek"),
+    Trait("10-bit-h265.mp4", _plain(of("h265.mp4", pixel_format="yuv420p10le")), rung="seek"),
+    Trait("10-bit-av1.webm", _plain(of("av1.webm", pixel_format="yuv420p10le")), rung="seek"),
     Trait("444.mp4", _plain(h264(pixel_format="yuv444p")), rung="seek"),
     Trait("422-10-bit.mov", _plain(h264(pixel_format="yuv422p10le")), rung="seek"),
     Trait("odd-size.mp4", _plain(h264(pixel_format="yuv444p", size=(161, 121))), rung="seek"),
-    Trait("odd-size-420.webm", _plain(replace(BY_NAME["vp9.webm"], n_frames=N, size=(161, 121)))),
+    Trait("odd-size.webm", _plain(of("vp9.webm", size=(161, 121))), rung="seek"),
 )
 TRAITS_BY_NAME = {trait.name: trait for trait in TRAITS}

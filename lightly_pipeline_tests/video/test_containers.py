@@ -1,10 +1,12 @@
 """Every promised container and codec: all frames once, the same frames again."""
 
 import random
+from pathlib import Path
 
 import pytest
 
 from lightly_pipeline.video import FrameInput, FrameRow, open_video
+from lightly_pipeline_tests.support.indeo import PICTURES, make_indeo
 from lightly_pipeline_tests.support.videos import BY_NAME, FPS, Recipe, VideoFolder, number_of
 
 
@@ -48,3 +50,15 @@ def test_every_frame_comes_once_with_the_files_own_times_and_is_fetched_exactly(
             fetched = list(video.fetch(wanted))
             assert [f.index for f in fetched] == wanted
             assert [number_of(f.to_rgb()) for f in fetched] == wanted
+
+
+@pytest.mark.parametrize("codec", PICTURES)
+def test_indeo_of_which_no_encoder_exists_decodes_from_handmade_files(
+    tmp_path: Path, codec: str
+) -> None:
+    with open_video(make_indeo(tmp_path / "indeo.avi", codec, 24)) as video:
+        assert [number_of(frame.to_rgb()) for frame in video.frames()] == list(range(24))
+        assert (video.info.codec, video.info.pixel_format) == (codec, "yuv410p")
+        assert not video.report.damaged
+        wanted = [17, 3, 23, 0]
+        assert [number_of(frame.to_rgb()) for frame in video.fetch(wanted)] == wanted

@@ -1,12 +1,16 @@
 """Frames of one pass, and the same frames fetched again."""
 
 import io
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from lightly_pipeline.errors import FrameChangedError
+from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video import FrameIndex, open_video
 from lightly_pipeline_tests.support.videos import (
     BY_NAME,
@@ -94,3 +98,53 @@ def test_an_error_of_the_reader_is_not_called_corruption(fixture_videos: VideoFo
     source = Failing(fixture_videos["mjpeg.mov"].read_bytes())
     with pytest.raises(ConnectionResetError), open_video(source) as video:
         list(video.frames())
+
+
+INDEXED = ("h264.mp4", "h264.avi", "h264.mpg", "h265.hevc", "vp9.webm", "mpeg4.avi", "qtrle.mov")
+
+
+@given(name=st.sampled_from(INDEXED), wanted=st.lists(st.integers(0, 39), max_size=12))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_indices_give_exactly_these_frames(
+    fixture_videos: VideoFolder, name: str, wanted: list[int]
+) -> None:
+    path = fixture_videos[name]
+    with open_video(path, index=index_of(path)) as video:
+        assert [number_of(frame.to_rgb()) for frame in video.fetch(wanted)] == wanted
+
+
+@pytest.mark.parametrize("name", INDEXED)
+def test_a_file_changed_by_a_byte_gives_the_same_frames_or_an_error(
+    fixture_videos: VideoFolder, name: str
+) -> None:
+    content = fixture_videos[name].read_bytes()
+    with open_video(io.BytesIO(content)) as video:
+        index = video.index()
+        pictures = {frame.index: frame.to_rgb() for frame in video.fetch(range(40))}
+    rng = random.Random(name)
+    n_changed = 0
+    for _ in range(12):
+        changed = bytearray(content)
+        changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+        found, missing = fetched_or_named(bytes(changed), index)
+        assert found.keys() | missing == set(range(40))
+        assert not found.keys() & missing
+        assert all(np.array_equal(found[i], pictures[i]) for i in found)
+        n_changed += bool(missing)
+    assert n_changed
+
+
+def fetched_or_named(
+    content: bytes, index: FrameIndex
+) -> tuple[dict[int, NDArray[np.uint8]], set[int]]:
+    """Returns the pictures that come out, and the indices that an error names."""
+    found: dict[int, NDArray[np.uint8]] = {}
+    try:
+        with open_video(io.BytesIO(content), index=index) as video:
+            for frame in video.fetch(range(len(index.rows)), ordered=False):
+                found[frame.index] = frame.to_rgb()
+    except FrameChangedError as error:
+        return found, set(error.indices)
+    except CorruptVideoError:
+        return found, set(range(len(index.rows))) - found.keys()
+    return found, set()

@@ -43,7 +43,7 @@ def test_all_samples_give_the_frames_that_were_counted_and_the_same_again(sample
 
 
 def test_indeo_decodes(samples: Path) -> None:
-    """No encoder of Indeo exists: two files of one intra picture, shown three times."""
+    """Two files of one intra picture of Indeo 5, shown three times."""
     for path in sorted((samples / "indeo").glob("*.avi")):
         with open_video(path) as video:
             assert video.info.codec == "indeo5"
