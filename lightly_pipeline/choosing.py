@@ -358,7 +358,7 @@ def _record(
         },
         n_input_videos=len(task.catalog.videos) + len(task.failed),
         n_input_frames=pool.n_candidate_rows,
-        summary=_summary(choice, inputs, pool),
+        summary=_summary(task, choice, inputs, pool),
         corrupt_videos={o.video: str(o.corrupt_reason) for o in task.outcomes if o.is_corrupt},
         corrupt_samples={k: v for o in task.outcomes for k, v in o.corrupt_samples.items()},
         failed_videos=task.failed,
@@ -367,14 +367,18 @@ def _record(
     )
 
 
-def _summary(choice: _Choice, inputs: SelectionInputs, pool: _Pool) -> dict[str, Any]:
-    """Returns what the selection achieved; amounts are frames, also where sequences were chosen."""
+def _summary(
+    task: SelectionTask, choice: _Choice, inputs: SelectionInputs, pool: _Pool
+) -> dict[str, Any]:
+    """Returns what the selection achieved; chosen and preselected frames are counted as frames."""
     summary = {
         **choice.result.as_dict(),
         "n_selected": len(choice.rows),
         "n_preselected": len(pool.earlier.rows),
         "duplicates": choice.duplicates,
     }
+    if task.config.worker.selected_sequence_length > 1:
+        summary["n_sequences"] = len(choice.result.indices)
     if inputs.n_without_prediction:
         summary["frames_without_prediction"] = inputs.n_without_prediction
         summary["skipped_prediction_files"] = len(inputs.skipped)

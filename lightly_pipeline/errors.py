@@ -39,6 +39,10 @@ class PermissionDeniedError(DatasourceError):
     """The credentials do not allow the operation."""
 
 
+class TagNotFoundError(LightlyPipelineError):
+    """A dataset has no tag of that name; the message names those that there are."""
+
+
 class CorruptVideoError(LightlyPipelineError):
     """The content is not a video that can be decoded.
 

@@ -512,8 +512,12 @@ def select_frames(
     """
     from lightly_pipeline.choosing import SelectionTask, choose_frames
 
-    if config.worker.use_datapool and _is_in_datapool(dataset, config, run_id):
-        return read_selection(dataset.lightly, run_id)
+    if config.worker.use_datapool:
+        run_ids = read_datapool(dataset.lightly).run_ids
+        if run_id in run_ids:
+            return read_selection(dataset.lightly, run_id)
+        if run_ids:
+            _complete(dataset, config, run_ids[-1])
     return choose_frames(
         SelectionTask(
             dataset=dataset,
@@ -541,14 +545,6 @@ def plan_selection(
     from lightly_pipeline.inputs.gather import plan_inputs
 
     return plan_inputs(dataset, config, others)
-
-
-def _is_in_datapool(dataset: Dataset, config: RunConfig, run_id: str) -> bool:
-    """Returns whether a run has entered; completes the newest entry's run if it was cut off."""
-    run_ids = read_datapool(dataset.lightly).run_ids
-    if run_ids and run_ids[-1] != run_id:
-        _complete(dataset, config, run_ids[-1])
-    return run_id in run_ids
 
 
 def _complete(dataset: Dataset, config: RunConfig, run_id: str) -> None:
@@ -585,7 +581,7 @@ def upload_frames(
     if record.sequence_length > 1:
         write_sequence_information(dataset.lightly, record, uploaded.images)
     manifest = write_manifest(dataset.lightly, record, uploaded.images)
-    tag = add_tag(dataset.lightly, record.created, chosen)
+    tag = add_tag(dataset.lightly, record.created, chosen, is_trial=record.is_trial)
     _logger.info(
         "%d images in %s", len(uploaded.images), dataset.lightly.location(".lightly/frames")
     )

@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
-from lightly_pipeline import Dataset, RunResult, run
+from lightly_pipeline import Dataset, LocalDatasource, RunResult, build_definitions, run
 from lightly_pipeline.datapool.pool import read_datapool
 from lightly_pipeline.datapool.tags import list_tags, tag_names
+from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.errors import DatapoolChangedError, LightlyPipelineError
 from lightly_pipeline_tests.support.selections import (
@@ -131,7 +133,6 @@ def test_a_run_may_leave_the_datapool_as_it_was(dataset: Dataset) -> None:
     trial = {"use_datapool": True, "datasource": {"enable_datapool_update": False}}
     first = choose(dataset, 5, trial)
     assert read_datapool(dataset.lightly).number == 0
-    (dataset.lightly.root / ".lightly/tags/initial-tag.json").unlink()  # type: ignore[attr-defined]
     assert chosen(choose(dataset, 5)) == chosen(first)
 
 
@@ -190,6 +191,42 @@ def test_of_two_runs_at_once_one_enters_the_datapool_and_the_other_leaves_nothin
     again = run(dataset, worker_config=ALL, selection_config=selection(4), run_id=loser)
     assert not set(chosen(again)) & set(chosen(won))
     assert read_datapool(dataset.lightly).run_ids == (won.run_id, loser)
+
+
+class _Overtaken(LocalDatasource):
+    """A folder in which another run enters the datapool while the first image is written."""
+
+    overtaking: Callable[[], object] | None = None
+
+    def write(self, path: str, data: bytes, **conditions: Any) -> StoredObject:
+        overtaking, self.overtaking = self.overtaking, None
+        if overtaking and path.startswith(".lightly/frames/"):
+            overtaking()
+        else:
+            self.overtaking = overtaking
+        return super().write(path, data, **conditions)
+
+
+def test_in_dagster_a_run_that_was_overtaken_is_retried_on_top_of_the_other(folder: Path) -> None:
+    store = _Overtaken(folder / "out")
+    dataset = Dataset("test", input=LocalDatasource(folder / "in"), lightly=store)
+    other = local_dataset(folder)
+    store.overtaking = lambda: choose(other, 4, ALL)
+    definitions = build_definitions(dataset)
+    assets = [asset for asset in definitions.assets if isinstance(asset, dg.AssetsDefinition)]
+    blocks = {"worker_config": ALL, "selection_config": {"n_samples": 4}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [assets[-1]],
+            instance=instance,
+            resources=definitions.resources,
+            run_config={"resources": {name: {"config": block} for name, block in blocks.items()}},
+        )
+    assert result.success
+    newer, older = list_tags(dataset.lightly)
+    assert read_datapool(dataset.lightly).run_ids == (older.run_id, newer.run_id)
+    assert newer.run_id == result.run_id
+    assert not set(newer.filenames) & set(older.filenames)
 
 
 def test_a_run_that_died_after_it_entered_is_completed(dataset: Dataset) -> None:

@@ -58,6 +58,8 @@ def test_weights_take_the_highest_metadata_of_frames_over_videos_over_defaults(
             f"metadata/{frame_file('sub/b.mp4', index)}.json",
             {"file_name": f"sub/b-{index:02d}-mp4.png", "metadata": {"gps": {"speed": speed}}},
         )
+    strange = {"file_name": "c.mp4", "metadata": {"gps": {"speed": 99}}}
+    put(dataset.lightly, f"metadata/{frame_file('a.mp4', 8)}.json", strange)
     # Neither frame is in a video of 40 frames.
     put(dataset.lightly, "metadata/sub/b-40-mp4.json", {"metadata": {"gps": {"speed": 99}}})
     put(dataset.lightly, "metadata/sub/b-003-mp4.json", {"metadata": {"gps": {"speed": 99}}})
@@ -257,6 +259,12 @@ def test_frames_similar_to_a_tag_of_this_or_another_dataset(
         run(other, selection_config=config)
     with pytest.raises(LightlyPipelineError, match=r"no tag 'cars' in .*there are initial-tag"):
         choose(other, selection(10, query(tag_name="cars")))
+
+
+def test_an_unknown_query_names_tags_and_folders(dataset: Dataset) -> None:
+    folders = {"similarity_folders": {"my images": "somewhere"}}
+    with pytest.raises(LightlyPipelineError, match=r"no tag 'My images'.*_folders names my images"):
+        choose(dataset, selection(1, query(tag_name="My images")), pipeline_config=folders)
 
 
 def test_frames_similar_to_images_in_a_folder(dataset: Dataset, tmp_path: Path) -> None:

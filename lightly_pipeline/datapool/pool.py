@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightly_pipeline.datapool.chosen import ChosenSet
-from lightly_pipeline.datapool.tags import create_only, read_tag, tag_names
+from lightly_pipeline.datapool.tags import create_only, list_tags, read_tag
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.errors import DatapoolChangedError, DatasourceError, ObjectNotFoundError
 
@@ -72,18 +72,20 @@ def read_datapool(store: Datasource) -> Datapool:
     """Returns the datapool; without entries, what the dataset's tags hold."""
     paths = [item.path for item in store.list(POOL_FOLDER) if item.path.endswith(".json")]
     documents = [_read(store, path) for path in paths]
-    adopted = documents[0]["adopted"] if documents else list(reversed(tag_names(store)))
-    chosen = [read_tag(store, name).chosen for name in adopted]
+    if documents:
+        adopted = [read_tag(store, name) for name in documents[0]["adopted"]]
+    else:
+        adopted = [tag for tag in reversed(list_tags(store)) if not tag.is_trial]
+    entered = [ChosenSet.from_dict(document) for document in documents]
     processed: dict[str, tuple[int, str]] = {}
     for document in documents:
-        chosen.append(ChosenSet.from_dict(document))
         processed.update(_processed_videos(document["processed"]))
     return Datapool(
         number=len(documents),
-        chosen=tuple(chosen),
+        chosen=(*(tag.chosen for tag in adopted), *entered),
         processed=processed,
-        adopted=() if documents else tuple(adopted),
-        run_ids=tuple(document["run_id"] for document in documents),
+        adopted=() if documents else tuple(tag.name for tag in adopted),
+        run_ids=tuple(chosen.run_id for chosen in entered),
     )
 
 

@@ -14,9 +14,9 @@ from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.datasources.paths import FRAMES_FOLDER
 from lightly_pipeline.errors import (
     DatasourceError,
-    LightlyPipelineError,
     ObjectNotFoundError,
     PreconditionFailedError,
+    TagNotFoundError,
 )
 
 TAGS_FOLDER = ".lightly/tags/"
@@ -36,6 +36,7 @@ class Tag:
         parent: Name of the tag before; None for the first.
         created: UTC time of the selection, ISO 8601.
         chosen: The frames, and the run that chose them.
+        is_trial: Made by a datapool run that was not to be remembered.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Tag:
     parent: str | None
     created: str
     chosen: ChosenSet
+    is_trial: bool = False
 
     @property
     def run_id(self) -> str:
@@ -74,7 +76,7 @@ def read_tag(store: Datasource, name: str) -> Tag:
     """Returns the tag of a name.
 
     Raises:
-        LightlyPipelineError: There is none; names those that there are.
+        TagNotFoundError: There is none; names those that there are.
     """
     path = _path(name)
     try:
@@ -82,14 +84,22 @@ def read_tag(store: Datasource, name: str) -> Tag:
     except ObjectNotFoundError:
         known = tag_names(store)
         there = f"there are {', '.join(known[:20])}" if known else "there are none yet"
-        raise LightlyPipelineError(f"no tag {name!r} in {store.describe()}: {there}") from None
+        raise TagNotFoundError(f"no tag {name!r} in {store.describe()}: {there}") from None
     return _parsed(content, store.location(path))
 
 
-def add_tag(store: Datasource, created: str, chosen: ChosenSet) -> Tag | None:
+def add_tag(
+    store: Datasource, created: str, chosen: ChosenSet, *, is_trial: bool = False
+) -> Tag | None:
     """Makes the next tag of what a run chose and has stored.
 
     A run has one tag, however often this is tried, and none when it chose nothing.
+
+    Args:
+        store: The LIGHTLY datasource.
+        created: UTC time of the selection, ISO 8601.
+        chosen: The frames whose images are stored.
+        is_trial: Whether a datapool must not take it over.
 
     Returns:
         The run's tag; None when there is no frame.
@@ -106,7 +116,7 @@ def add_tag(store: Datasource, created: str, chosen: ChosenSet) -> Tag | None:
             return existing
         number = _number(names[0]) + 1 if names else 1
         name = INITIAL_TAG if number == 1 else f"tag-{number:04d}"
-        tag = Tag(name, number, names[0] if names else None, created, chosen)
+        tag = Tag(name, number, names[0] if names else None, created, chosen, is_trial)
         if _create(store, tag):
             return tag
     raise DatasourceError(
@@ -132,6 +142,7 @@ def _create(store: Datasource, tag: Tag) -> bool:
         "number": tag.number,
         "parent": tag.parent,
         "created": tag.created,
+        "is_trial": tag.is_trial,
         "n_frames": len(tag.chosen.frames),
         **tag.chosen.as_dict(),
     }
@@ -173,6 +184,7 @@ def _parsed(content: bytes, location: str) -> Tag:
             document["parent"],
             document["created"],
             ChosenSet.from_dict(document),
+            document["is_trial"],
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DatasourceError(f"{location} is not a tag: {error!r}") from None

@@ -89,6 +89,11 @@ class SelectionRecord:
     sequence_length: int = 1
     datapool: PoolClaim | None = None
 
+    @property
+    def is_trial(self) -> bool:
+        """Whether the run used the datapool and leaves it as it was."""
+        return bool(self.config["worker_config"]["use_datapool"]) and self.datapool is None
+
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:

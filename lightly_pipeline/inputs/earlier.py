@@ -4,6 +4,7 @@ A frame whose video takes part is one of its rows. Another comes with its embedd
 the run that chose it, or that in the table of the video if the encoder is another by now.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -102,6 +103,7 @@ class _Finder:
     ) -> None:
         self._store, self._embedding_id = store, embedding_id
         self._current, self._starts, self._n_rows = current, starts, n_rows
+        self._dim = next((video.dim for video in current.values()), 0)
         self._seen: set[tuple[str, int, str]] = set()
         self._rows: list[int] = []
         self._groups: list[NDArray[np.int64]] = []
@@ -113,31 +115,23 @@ class _Finder:
 
     def add(self, chosen: ChosenSet) -> None:
         """Adds the frames of one run that were not added before."""
-        stored: list[StoredFrame] = []
-        tabled: dict[str, list[tuple[int, int]]] = {}
-        places: list[tuple[StoredFrame, int]] = []
-        for number in range(0, len(chosen.frames), chosen.sequence_length):
+        extra: list[StoredFrame] = []
+        for start in range(0, len(chosen.frames), chosen.sequence_length):
             members = []
-            for frame in chosen.frames[number : number + chosen.sequence_length]:
+            for frame in chosen.frames[start : start + chosen.sequence_length]:
                 if not self._is_new(frame, chosen):
                     continue
                 row = self._candidate_row(frame, chosen)
                 if row is None:
-                    row = self._n_rows + len(self._extra)
-                    self._extra.append((self._video(frame, chosen), frame.frame_index))
-                    places.append((frame, len(self._extra) - 1))
+                    row = self._n_rows + len(self._extra) + len(extra)
+                    extra.append(frame)
                 members.append(row)
             self._rows += members
             if members:
                 self._groups.append(np.array(members, dtype=np.int64))
-        for frame, place in places:
-            if chosen.embedding_id == self._embedding_id:
-                stored.append(frame)
-            elif self._is_current(frame, chosen):
-                tabled.setdefault(frame.video, []).append((place, frame.frame_index))
-            else:
-                self._incomparable.append(frame.image)
-        self._read(chosen, places, stored, tabled)
+        if extra:
+            self._extra += [(self._video(frame, chosen), frame.frame_index) for frame in extra]
+            self._embeddings.append(self._vectors(extra, chosen))
 
     def result(self) -> EarlierFrames:
         """Returns all frames added."""
@@ -152,8 +146,7 @@ class _Finder:
             )
         owner = np.array([video for video, _ in self._extra], dtype=np.int32)
         index = np.array([index for _, index in self._extra], dtype=np.int64)
-        dim = next((v.dim for v in self._current.values()), 0)
-        none = np.empty((0, dim), dtype=np.float32)
+        none = np.empty((0, self._dim), dtype=np.float32)
         return EarlierFrames(
             np.array(self._rows, dtype=np.int64),
             FrameRows(tuple(self._row_videos), owner, index),
@@ -197,31 +190,22 @@ class _Finder:
             )
         return self._videos[key]
 
-    def _read(
-        self,
-        chosen: ChosenSet,
-        places: Sequence[tuple[StoredFrame, int]],
-        stored: Sequence[StoredFrame],
-        tabled: Mapping[str, Sequence[tuple[int, int]]],
-    ) -> None:
-        """Reads the embeddings of the frames at `places`, from the run or from the tables."""
-        if stored:
-            whole = read_embeddings(self._store, chosen)
-            positions = {frame: position for position, frame in enumerate(chosen.frames)}
-            self._embeddings.append(whole[[positions[frame] for frame in stored]])
-            return
-        if not tabled:
-            return
-        first = places[0][1]
-        dim = next(iter(self._current.values())).dim
-        vectors = np.empty((len(places), dim), dtype=np.float32)
-        for path, wanted in tabled.items():
+    def _vectors(self, frames: Sequence[StoredFrame], chosen: ChosenSet) -> NDArray[np.float32]:
+        """Returns the frames' embeddings, from the run that chose them or from tables."""
+        if chosen.embedding_id == self._embedding_id:
+            places = {frame: place for place, frame in enumerate(chosen.frames)}
+            return read_embeddings(self._store, chosen)[[places[frame] for frame in frames]]
+        wanted: dict[str, list[int]] = defaultdict(list)
+        for place, frame in enumerate(frames):
+            if self._is_current(frame, chosen):
+                wanted[frame.video].append(place)
+            else:
+                self._incomparable.append(frame.image)
+        vectors = np.empty((len(frames), self._dim), dtype=np.float32)
+        for path, places_of_video in wanted.items():
             video = self._current[path]
-            rows = read_rows(
-                self._store,
-                video.folder,
-                (video.n_frames, video.dim),
-                np.array([index for _, index in wanted], dtype=np.int64),
+            indices = np.array([frames[p].frame_index for p in places_of_video], dtype=np.int64)
+            vectors[places_of_video] = read_rows(
+                self._store, video.folder, (video.n_frames, video.dim), indices
             )
-            vectors[[place - first for place, _ in wanted]] = rows
-        self._embeddings.append(vectors)
+        return vectors

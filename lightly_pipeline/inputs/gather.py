@@ -15,7 +15,7 @@ from lightly_pipeline.config import RunConfig, SelectionInput, StrategyEntry
 from lightly_pipeline.datapool.tags import read_tag
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import Datasource, datasource_from_url
-from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.errors import InvalidConfigurationError, TagNotFoundError
 from lightly_pipeline.inputs import predictions
 from lightly_pipeline.inputs.earlier import EmbeddedVideo
 from lightly_pipeline.inputs.files import read_required
@@ -190,7 +190,12 @@ def _plan_query(
     if source.dataset_id is None and name in folders:
         return folder_query(name, datasource_from_url(folders[name]))
     owner = _owner(dataset, source.dataset_id, others)
-    return TagQuery(owner.lightly, read_tag(owner.lightly, name), owner is dataset)
+    try:
+        tag = read_tag(owner.lightly, name)
+    except TagNotFoundError as error:
+        named = f"; pipeline_config.similarity_folders names {', '.join(folders)}"
+        raise InvalidConfigurationError(f"{error}{named if folders else ''}") from None
+    return TagQuery(owner.lightly, tag, owner is dataset)
 
 
 def _owner(dataset: Dataset, dataset_id: str | None, others: Sequence[Dataset]) -> Dataset:

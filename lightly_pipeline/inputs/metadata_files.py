@@ -3,6 +3,7 @@
 What a file says of a key is in `metadata.py`.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from lightly_pipeline.inputs.metadata import (
 )
 from lightly_pipeline.inputs.rows import FrameRows, rows_by_name, video_stem
 
+_logger = logging.getLogger(__name__)
 _SHOWN = 5
 _IMAGE_ENDINGS = ("png", "jpg", "jpeg", "webp", "bmp", "tiff")
 _Files = dict[str, list[tuple[NDArray[np.int64], tuple[str, ...]]]]
@@ -49,10 +51,12 @@ def read_metadata(
     names = list_names(store, METADATA_FOLDER)
     for level in (_video_files(rows, names), _frame_files(rows, names)):
         for name, document in in_threads(_reader(store), level):
-            for places, file_names in level[name]:
-                if is_about(document, file_names):
-                    location = store.location(_path(name))
-                    _set_values(keys, document, location, values, places)
+            location = store.location(_path(name))
+            fitting = [places for places, called in level[name] if is_about(document, called)]
+            for places in fitting:
+                _set_values(keys, document, location, values, places)
+            if not fitting:
+                _logger.warning("%s: passed over: its file_name is another one", location)
     return {path: _as_column(keys[path], column, rows) for path, column in values.items()}
 
 
