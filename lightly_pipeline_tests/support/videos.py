@@ -116,7 +116,7 @@ CODECS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 PAIRS: dict[str, str] = {
     "mp4": "h264 h265 av1 vp9 mpeg1 mpeg2 mpeg4 mjpeg ffv1",
-    "m4v": "h264 h265 av1 vp9 mpeg2 mpeg4 mjpeg",
+    "m4v": "h264 h265 av1 vp9 mpeg1 mpeg2 mpeg4 mjpeg ffv1",
     "mov": (
         "h264 h265 mpeg1 mpeg2 mpeg4 mjpeg prores cinepak qtrle qtrle-alpha raw-rgb raw-uyvy "
         "msmpeg4 h263 magicyuv v210 dnxhd cineform dv svq1 rpza smc"
@@ -127,7 +127,7 @@ PAIRS: dict[str, str] = {
         "cineform dv snow svq1 rpza msrle msvideo1 zmbv zlib flashsv asv1 asv2 amv"
     ),
     "mpg": "h264 h265 mpeg1 mpeg2 mpeg4",
-    "mpeg": "mpeg1 mpeg2",
+    "mpeg": "h264 h265 mpeg1 mpeg2 mpeg4",
     "webm": "av1 vp8 vp9",
     "hevc": "h265",
 }
@@ -138,6 +138,8 @@ _PTS: dict[str, Pts] = {
     "h264.avi": "backwards",
     "h264.mpg": "some",
     "h265.mpg": "some",
+    "h264.mpeg": "some",
+    "h265.mpeg": "some",
     "h265.hevc": "none",
 }
 
