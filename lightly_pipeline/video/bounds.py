@@ -28,7 +28,7 @@ class Meter:
         self._limits, self._size_bytes = limits, size_bytes
         self._allowed_s = limits.allowed_time_s(size_bytes)
         self._allowed_bytes = max(limits.max_reads * size_bytes, limits.min_read_bytes)
-        self._spent_s = self._spent_at_frame_s = 0.0
+        self._spent_s = self._spent_at_progress_s = 0.0
         self._since: float | None = None
         self._bytes = 0
 
@@ -46,9 +46,9 @@ class Meter:
             self._spent_s += time.thread_time() - self._since
             self._since = None
 
-    def note_frame(self) -> None:
-        """Says that a frame came out."""
-        self._spent_at_frame_s = self._spent_s
+    def note_progress(self) -> None:
+        """Says that a frame came out, or that a packet was passed over on purpose."""
+        self._spent_at_progress_s = self._spent_s
 
     def note_read(self, n_bytes: int) -> None:
         """Counts bytes that FFmpeg has read.
@@ -73,7 +73,7 @@ class Meter:
         if spent > self._allowed_s:
             raise CorruptVideoError(f"decoding exceeded {self._allowed_s:.0f} s")
         idle_s = self._limits.max_time_without_frame_s
-        if spent - self._spent_at_frame_s > idle_s:
+        if spent - self._spent_at_progress_s > idle_s:
             raise CorruptVideoError(f"no new frame in {idle_s:.0f} s of decoding")
 
 

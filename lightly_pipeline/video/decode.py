@@ -141,7 +141,7 @@ class Pass:
             self._n_interlaced += frame.interlaced_frame
             self._steps.add(self.n_frames, frame.pts)
             self.n_frames += 1
-            self._meter.note_frame()
+            self._meter.note_progress()
             yield frame
 
     def _note_orientation(self, frame: Any) -> None:

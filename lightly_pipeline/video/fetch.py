@@ -158,6 +158,7 @@ class Fetcher:
                     context.flush_buffers()
                 until = max(until, starts[ordinal])
             if ordinal > until:
+                opened.meter.note_progress()
                 continue
             yield from self._matching(_decode(opened, packet), by_checksum)
             if ordinal == until or packet.size == 0:
@@ -274,5 +275,5 @@ def _decode(opened: OpenedStream, packet: Any) -> list[Any]:
     except (EOFError, av.FFmpegError, MemoryError):
         return []
     if frames:
-        opened.meter.note_frame()
+        opened.meter.note_progress()
     return frames

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -44,7 +45,7 @@ class IsolatedVideo:
 
     Args:
         path: A local file.
-        deadline_s: Wall time after which the child is killed, for each call.
+        deadline_s: Wall time of waiting for the child after which it is killed, for each call.
         memory_bytes: Address space that the child may take (on systems that enforce it).
         index: The index of the video, needed by `fetch`.
         limits: Bounds on what the file may cost.
@@ -148,33 +149,28 @@ class IsolatedVideo:
             "memory_bytes": self._memory_bytes,
             "cpu_s": int(self._deadline_s) + 1,
         }
-        late = threading.Event()
         with subprocess.Popen(  # noqa: S603  our own module
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         ) as child:
-            timer = threading.Timer(self._deadline_s, _kill, (child, late))
-            timer.daemon = True
-            timer.start()
             try:
-                yield from self._messages(child, request, late)
+                yield from self._messages(child, request)
             finally:
-                timer.cancel()
                 child.kill()
 
     def _messages(
-        self, child: "subprocess.Popen[bytes]", request: dict[str, Any], late: threading.Event
+        self, child: "subprocess.Popen[bytes]", request: dict[str, Any]
     ) -> Iterator[tuple[dict[str, Any], bytes]]:
         assert child.stdin is not None
-        assert child.stdout is not None
         try:
             child.stdin.write(json.dumps(request).encode())
             child.stdin.close()
         except BrokenPipeError:
             pass
-        while (message := _receive(child.stdout)) is not None:
+        patience = _Patience(child, self._deadline_s)
+        while (message := patience.receive()) is not None:
             header, payload = message
             if header["kind"] == "done":
                 return
@@ -184,15 +180,37 @@ class IsolatedVideo:
                 raise FrameChangedError(header["indices"])
             yield header, payload
         status = child.wait()
-        if late.is_set() or status == -signal.SIGXCPU:
+        if patience.is_over or status == -signal.SIGXCPU:
             raise CorruptVideoError(f"decoding exceeded {self._deadline_s:.0f} s")
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         raise CorruptVideoError(f"decoder crashed ({how})")
 
 
-def _kill(child: "subprocess.Popen[bytes]", late: threading.Event) -> None:
-    late.set()
-    child.kill()
+class _Patience:
+    """Waits for a child's messages, and kills it when all waiting together took too long.
+
+    What is done with the frames in between costs the child nothing.
+    """
+
+    def __init__(self, child: "subprocess.Popen[bytes]", deadline_s: float) -> None:
+        self._child, self._left_s = child, deadline_s
+        self.is_over = False
+
+    def receive(self) -> tuple[dict[str, Any], bytes] | None:
+        assert self._child.stdout is not None
+        started = time.monotonic()
+        timer = threading.Timer(max(self._left_s, 0), self._kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            return _receive(self._child.stdout)
+        finally:
+            timer.cancel()
+            self._left_s -= time.monotonic() - started
+
+    def _kill(self) -> None:
+        self.is_over = True
+        self._child.kill()
 
 
 def _receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:

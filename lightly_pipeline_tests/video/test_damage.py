@@ -5,14 +5,18 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import av
+import av.logging
 import pytest
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import DecodedFrame, DecodeLimits, DecodeReport, FrameInput, open_video
+from lightly_pipeline.video.messages import capture_messages
 from lightly_pipeline_tests.support.videos import BY_NAME, Recipe, make_video, number_of
 
 N = 60
@@ -136,6 +140,17 @@ def test_messages_hold_nothing_that_differs_between_repetitions(
         "h264: missing picture in access unit with size #": 1,
         "mov,mp4,m4a,3gp,3g2,mj2: stream #, offset #: partial file": 1,
     }
+
+
+def test_a_file_that_says_ever_new_things_fills_no_report() -> None:
+    messages: Counter[str] = Counter()
+    with capture_messages(messages):
+        for number in range(200):
+            text = "".join("abcdefghij"[int(digit)] for digit in str(number))
+            av.logging.log(av.logging.ERROR, "decoder", f"no {text} at {number}, 0x{number:x}")
+    assert len(messages) == 51
+    assert messages["other messages"] == 150
+    assert messages["decoder: no b at #, #"] == 1
 
 
 def test_two_damaged_videos_in_two_threads_give_the_same_reports_twenty_times(

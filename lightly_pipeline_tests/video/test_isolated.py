@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +62,47 @@ def test_a_decoder_that_never_ends_is_stopped(long_video: Path) -> None:
         list(isolated(long_video, deadline_s=0.3).frames(FrameInput(640, 640, "bicubic")))
 
 
+def test_a_child_does_not_pay_for_what_is_done_with_its_frames(
+    fixture_videos: VideoFolder,
+) -> None:
+    started = time.monotonic()
+    list(isolated(fixture_videos["h264.mp4"]).frames())
+    deadline_s = 2 * (time.monotonic() - started) + 1
+    for frame in isolated(fixture_videos["h264.mp4"], deadline_s=deadline_s).frames():
+        if frame.index == 5:
+            time.sleep(deadline_s + 0.1)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+def test_a_file_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "silent.mp4"
+    os.mkfifo(path)
+    with pytest.raises(CorruptVideoError, match="decoding exceeded 1 s"):
+        list(isolated(path, deadline_s=1).frames())
+
+
+def children() -> list[int]:
+    """Returns the decoding processes of this one."""
+    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [int(c) for c in found if b"isolated" in Path(f"/proc/{c}/cmdline").read_bytes()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in /proc")
+def test_a_decoder_that_hangs_without_working_is_stopped(long_video: Path) -> None:
+    frames = isolated(long_video, deadline_s=3).frames(FrameInput(640, 640))
+    next(frames)
+    for child in children():
+        os.kill(child, signal.SIGSTOP)
+    with pytest.raises(CorruptVideoError, match="decoding exceeded 3 s"):
+        list(frames)
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in /proc")
 def test_a_decoder_that_dies_is_named_with_its_signal(long_video: Path) -> None:
     frames = isolated(long_video).frames(FrameInput(640, 640))
     next(frames)
-    for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-        if b"isolated" in Path(f"/proc/{child}/cmdline").read_bytes():
-            os.kill(int(child), signal.SIGSEGV)
+    for child in children():
+        os.kill(child, signal.SIGSEGV)
     with pytest.raises(CorruptVideoError, match=r"decoder crashed \(signal 11\)"):
         list(frames)
 

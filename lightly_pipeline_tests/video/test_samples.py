@@ -6,6 +6,8 @@ The folder holds an INDEX.md with a table: file, bytes, container, codec, size, 
 import random
 from pathlib import Path
 
+import pytest
+
 from lightly_pipeline.datasources.videos import is_video_path
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import open_video
@@ -24,6 +26,7 @@ def expected_frames(samples: Path) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.timeout(3600)
 def test_all_samples_give_the_frames_that_were_counted_and_the_same_again(samples: Path) -> None:
     rng = random.Random(0)
     wrong = {}
