@@ -74,7 +74,7 @@ class Database:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
             self._make_tables()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.DatabaseError) as error:
             raise LightlyPipelineError(
                 f"the state folder {home} cannot be used ({error}); name another one in "
                 f"{HOME_VARIABLE}"
@@ -87,18 +87,36 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yields a connection that sees one moment."""
+        """Yields a connection that sees one moment.
+
+        Raises:
+            LightlyPipelineError: The file cannot be read, or was locked for too long.
+        """
         with self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Yields the one connection that may write meanwhile; an error undoes what it wrote."""
+        """Yields the one connection that may write meanwhile; an error undoes what it wrote.
+
+        Raises:
+            LightlyPipelineError: The file cannot be written, or was locked for too long.
+        """
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._connected(begin) as connection:
+                yield connection
+        except sqlite3.OperationalError as error:
+            raise LightlyPipelineError(
+                f"the state in {self._file} cannot be read or written: {error}"
+            ) from error
+
+    @contextmanager
+    def _connected(self, begin: str) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(self._file, timeout=_BUSY_S, isolation_level=None)
         with closing(connection):
             connection.row_factory = sqlite3.Row

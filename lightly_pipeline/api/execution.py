@@ -5,7 +5,6 @@ The same for every executor (worker, Dagster, the calling script); what is execu
 """
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,8 +68,8 @@ class RunReporter:
             except ClaimLostError as error:
                 self._lost = error
                 return
-            except sqlite3.OperationalError as error:
-                _logger.warning("the state of run %s could not be written: %s", self._run.id, error)
+            except LightlyPipelineError as error:
+                _logger.warning("run %s: %s", self._run.id, error)
 
 
 @contextmanager

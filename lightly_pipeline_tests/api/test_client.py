@@ -18,6 +18,7 @@ from lightly_pipeline.api import (
     RunState,
     TagDoesNotExistError,
 )
+from lightly_pipeline.datasources import S3Datasource
 from lightly_pipeline_tests.api.conftest import add_dataset
 
 SECRET = "canary-secret-5b1e"
@@ -221,6 +222,32 @@ def test_secrets_lie_in_files_of_their_owner_alone(client: ApiWorkflowClient, ho
     assert "chmod 600" in permissions["errors"]["can_list"]
     client.delete_dataset_by_id(client.dataset_id)
     assert files_with_it() == []
+
+
+def test_options_of_a_datasource_reach_the_store(client: ApiWorkflowClient) -> None:
+    role = "arn:aws:iam::123456789012:role/reader"
+    client.set_s3_delegated_access_config(
+        "s3://videos/in", "eu-west-1", role, "external-id", purpose=DatasourcePurpose.INPUT
+    )
+    client.set_obs_config(
+        "obs://images/out", "https://store.example", "KEY", SECRET, purpose="LIGHTLY"
+    )
+    dataset = client._deployment.dataset(client.dataset_id)
+    assert dataset.input == S3Datasource(
+        "s3://videos/in", region="eu-west-1", role_arn=role, external_id="external-id"
+    )
+    assert dataset.lightly == S3Datasource(
+        "s3://images/out",
+        endpoint_url="https://store.example",
+        access_key_id="KEY",
+        secret_access_key=SECRET,
+    )
+
+
+def test_without_keys_the_environment_of_the_executor_counts(client: ApiWorkflowClient) -> None:
+    client.set_s3_config("s3://videos/in", "eu-west-1", purpose=DatasourcePurpose.INPUT)
+    dataset = client._deployment.dataset(client.dataset_id)
+    assert dataset.input == S3Datasource("s3://videos/in", region="eu-west-1")
 
 
 def test_the_token_is_kept_nowhere(client: ApiWorkflowClient, home: Path) -> None:
