@@ -163,6 +163,18 @@ def test_the_page_s_script_becomes_runs_of_its_dataset(
         assert "n_samples: 50" in each["runConfigYaml"]
     assert sum("output_image_format: png" in each["runConfigYaml"] for each in launched) == 1
     assert not files_with_secret(folders / "home")
+    # Once reloaded, the dataset has its own jobs and assets, with what the runs reported.
+    dagster.ask(
+        'mutation { reloadRepositoryLocation(repositoryLocationName: "lightly_pipeline") '
+        "{ __typename } }"
+    )
+    nodes = dagster.ask(
+        '{ assetNodes(group: {repositoryLocationName: "lightly_pipeline", repositoryName: '
+        '"__repository__", groupName: "dataset__2dname"}) { jobNames '
+        "assetMaterializations(limit: 1) { runId } } }"
+    )["assetNodes"]
+    assert all(node["assetMaterializations"] for node in nodes)
+    assert "dataset__2dname_selection_job" in {name for node in nodes for name in node["jobNames"]}
     # A name that exists is refused, as in the original.
     again = subprocess.run(
         script, capture_output=True, text=True, env=environment, timeout=WAIT_S, check=False
