@@ -1,10 +1,11 @@
 """Greedy selection with a positive DIVERSITY strength, without scoring every candidate every time.
 
-The sequence is that of `direct.py`. Why: D only falls while rows are chosen, so a stored D is never
-too low, nor is the score made of it. A round scores all rows once, takes those with the highest
-scores as the hot set and makes sure that their D is up to date. Then it picks from the hot set for
-as long as its best row exceeds what any row outside can have by now: the highest score outside,
-plus the drift of A, of the sums W and of the class factors since the round began.
+The sequence is that of `direct.py`. Why: D only falls while rows are chosen, so what is known of a
+row's D (`lazy_blocks.py`) bounds it from above, and with it the row's score. A round bounds all
+scores once, takes the rows of the highest bounds as the hot set and gets their exact D. Then it
+picks from the hot set for as long as its best row exceeds what any row outside can have by now: the
+highest bound outside, plus the drift of A, of the sums W and of the class factors since the round
+began.
 
 With a negative strength scores rise as D falls and none of this holds; nothing is gained without
 DIVERSITY. `selector.py` leaves both to the direct engine.
@@ -16,18 +17,15 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.distances import (
-    BLOCK_ROWS,
-    lower_to_nearest,
-    sieve_slack,
-    squared_to,
-)
 from lightly_pipeline.selection.grid import GridEmbeddings
+from lightly_pipeline.selection.hot_rows import HotRows
+from lightly_pipeline.selection.lazy_blocks import LazyBlocks
 from lightly_pipeline.selection.objective import Balance, Diversity, Objective, Weights, log_sum
 from lightly_pipeline.selection.tally import Tally
 
 MAX_GROUPS = 256
 """Distinct class rows up to which the engine keeps a bound for each."""
+_BLOCK_ROWS = 256
 _MIN_HOT, _MAX_HOT = 1024, 16384
 _MIN_HOT_PER_GROUP = 32
 # Two scores are rounded, each by half a unit; the rest is room for the logarithms' last bits.
@@ -49,23 +47,28 @@ def pick_lazily(
     for row in preselected.tolist():
         tally.join(row)
     state = _Rows(embeddings, tally, preselected)
+    if not tally.n_chosen:
+        state.pick_first()
     n_hot = _MIN_HOT
     while tally.stopped_by is None:
         started = perf_counter()
-        scores = state.scores()
+        scores = state.bounds()
         if not (scores > -np.inf).any():
             tally.exhaust(left_over=bool(state.is_free.any()))
             break
         hot, outside = state.split(scores, n_hot)
         prepared = perf_counter()
-        _serve(state, hot, outside)
+        n_served = _serve(state, hot, outside)
+        state.settle(hot, n_served)
         served = perf_counter() - prepared
-        if 2 * served < prepared - started:
+        if not n_served:
+            # All hot rows score as outside ones may, within the slack: only more of them decide.
+            n_hot *= 4
+        elif 2 * served < prepared - started:
             n_hot = min(2 * n_hot, _MAX_HOT)
         elif served > 2 * (prepared - started):
-            n_hot = max(n_hot // 2, _MIN_HOT)
-    state.refresh(np.arange(len(state.n_seen)))
-    return float(state.squared.max()) if tally.n_chosen else None
+            n_hot = max(min(n_hot, _MAX_HOT) // 2, _MIN_HOT)
+    return state.largest_squared() if tally.n_chosen else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,8 @@ class _Outside:
     """What rows outside the hot set could score at the start of a round.
 
     Attributes:
-        best: Shape (G,), the highest score by class group, -inf for none.
-        squared: Least and largest stored D.
+        best: Shape (G,), the highest bound by class group, -inf for none.
+        squared: Least and largest bound of D.
         values: Least and largest value by strategy; (0, 0) for others than WEIGHTS.
         spread: A at the start.
         sums: W by strategy.
@@ -90,12 +93,10 @@ class _Outside:
 
 
 class _Rows:
-    """All rows: which are free, and a D for each that is never too low.
+    """All rows: which are free, and what is known of their D.
 
     Attributes:
-        squared: Shape (N,): D as of when the row's block was last refreshed.
         is_free: Shape (N,): neither chosen nor preselected.
-        n_seen: Shape (blocks,): how many chosen rows each block has seen.
         groups: Shape (N,): class group of each row.
     """
 
@@ -104,26 +105,27 @@ class _Rows:
     ) -> None:
         self.embeddings, self.tally = embeddings, tally
         n = len(embeddings)
-        self.squared = np.full(n, np.inf)
         self.is_free = np.ones(n, dtype=bool)
         self.is_free[preselected] = False
-        self.n_seen = np.zeros(-(-n // BLOCK_ROWS), dtype=np.int64)
         self.groups = _joint_groups(tally.objective, n)
         self._n_groups = int(self.groups.max(initial=0)) + 1
         self._first_of_group = np.unique(self.groups, return_index=True)[1]
-        self._preselected = preselected
-        self.slack = sieve_slack(embeddings.vectors.shape[1])
+        self._blocks = LazyBlocks(embeddings, _BLOCK_ROWS, len(preselected) + 1024)
+        self._blocks.choose(preselected)
 
-    @property
-    def chosen(self) -> NDArray[np.int64]:
-        return np.concatenate([self._preselected, np.array(self.tally.picks, dtype=np.int64)])
+    def pick_first(self) -> None:
+        """Picks the first row of all, for which D has no say."""
+        scores = self._scores(np.full(len(self.groups), np.inf))
+        best = int(np.argmax(scores))
+        if scores[best] == -np.inf:
+            self.tally.exhaust(left_over=bool(self.is_free.any()))
+        elif self.tally.take(best, np.inf):
+            self.is_free[best] = False
+            self._blocks.choose(np.array([best]))
 
-    def scores(self) -> NDArray[np.float64]:
-        """Returns a score per row that is never too low; -inf for what cannot be picked."""
-        scores = self.tally.scores(self.tally.objective, self.squared)
-        allowed = self.tally.admissible(self.tally.objective)
-        scores[~(self.is_free if allowed is None else self.is_free & allowed)] = -np.inf
-        return scores
+    def bounds(self) -> NDArray[np.float64]:
+        """Returns what no row's score exceeds, -inf for rows that cannot be picked."""
+        return self._scores(self._largest_possible(slice(None)))
 
     def factors(self) -> NDArray[np.float64]:
         """Returns the class factors by group, shape (G,)."""
@@ -133,91 +135,103 @@ class _Rows:
                 total += self.tally.factors(i)[strategy.groups[self._first_of_group]]
         return total
 
-    def split(self, scores: NDArray[np.float64], n_hot: int) -> tuple[NDArray[np.int64], _Outside]:
-        """Returns the hot rows, their blocks refreshed, and what is outside.
+    def split(self, bounds: NDArray[np.float64], n_hot: int) -> tuple[HotRows, _Outside]:
+        """Returns the hot rows with their exact D, and what is outside.
 
         Args:
-            scores: As `scores()` gives them; brought up to date where blocks are refreshed.
+            bounds: As `bounds()` gives them; lowered where blocks are refreshed.
             n_hot: About how many hot rows are wanted.
         """
         while True:
-            is_hot = self._reaches_threshold(scores, n_hot)
-            blocks = np.unique(np.flatnonzero(is_hot) // BLOCK_ROWS)
-            stale = blocks[self.n_seen[blocks] < self.tally.n_chosen]
-            if not len(stale):
-                return np.flatnonzero(is_hot), self._outside(scores, is_hot)
-            self.refresh(stale)
-            self._rescore(scores, stale)
+            is_hot = self._reaches_threshold(bounds, n_hot)
+            rows = np.flatnonzero(is_hot)
+            behind = self._blocks.behind(np.unique(rows // _BLOCK_ROWS))
+            if not len(behind):
+                break
+            self._blocks.refresh(behind)
+            self._lower_bounds(bounds, behind)
+        squared = self._blocks.exact_distances(rows)
+        hot = HotRows(self.embeddings, rows, squared, self._blocks.nearest(rows))
+        return hot, self._outside(bounds, is_hot)
 
-    def refresh(self, blocks: NDArray[np.int64]) -> None:
-        """Brings the D of some blocks of rows up to date."""
-        chosen = self.chosen
-        for seen in np.unique(self.n_seen[blocks]):
-            same = blocks[self.n_seen[blocks] == seen]
-            lower_to_nearest(
-                self.squared,
-                self.embeddings,
-                self.embeddings,
-                chosen[seen:],
-                [slice(b * BLOCK_ROWS, (b + 1) * BLOCK_ROWS) for b in same.tolist()],
-            )
-            self.n_seen[same] = len(chosen)
+    def settle(self, hot: HotRows, n_served: int) -> None:
+        """Keeps what a round found out: its picks, and the D of the other hot rows."""
+        picks = np.array(self.tally.picks[len(self.tally.picks) - n_served :], dtype=np.int64)
+        self.is_free[picks] = False
+        self._blocks.choose(picks)
+        left = ~hot.is_chosen
+        self._blocks.settle(hot.rows[left], hot.distances[left], hot.nearest[left])
 
-    def _reaches_threshold(self, scores: NDArray[np.float64], n_hot: int) -> NDArray[np.bool_]:
-        """Returns which rows are hot: those of the best scores in each class group."""
+    def largest_squared(self) -> float:
+        """Returns the largest exact D of all rows, 0 if every row is chosen."""
+        self._blocks.refresh(np.arange(-(-len(self.groups) // _BLOCK_ROWS)))
+        scores = self._blocks.scores
+        rows = np.flatnonzero(np.isfinite(scores) & (scores <= scores.min() + 2 * self._slack))
+        return float(self._blocks.exact_distances(rows).max(initial=0.0))
+
+    @property
+    def _slack(self) -> float:
+        return self._blocks.slack
+
+    def _largest_possible(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns what no D of some rows exceeds."""
+        scores = self._blocks.scores[rows].astype(np.float64)
+        return np.maximum(2 * (self._slack - scores), 0.0)
+
+    def _scores(self, squared: NDArray[np.float64]) -> NDArray[np.float64]:
+        scores = self.tally.scores(self.tally.objective, squared)
+        allowed = self.tally.admissible(self.tally.objective)
+        scores[~(self.is_free if allowed is None else self.is_free & allowed)] = -np.inf
+        return scores
+
+    def _reaches_threshold(self, bounds: NDArray[np.float64], n_hot: int) -> NDArray[np.bool_]:
+        """Returns which rows are hot: those of the highest bounds in each class group."""
         per_group = max(n_hot // self._n_groups, _MIN_HOT_PER_GROUP)
         if self._n_groups == 1:
-            return (scores >= _nth_largest(scores, per_group)) & (scores > -np.inf)
+            return (bounds >= _nth_largest(bounds, per_group)) & (bounds > -np.inf)
         thresholds = np.array(
-            [_nth_largest(scores[self.groups == g], per_group) for g in range(self._n_groups)]
+            [_nth_largest(bounds[self.groups == g], per_group) for g in range(self._n_groups)]
         )
-        return (scores >= thresholds[self.groups]) & (scores > -np.inf)
+        return (bounds >= thresholds[self.groups]) & (bounds > -np.inf)
 
-    def _rescore(self, scores: NDArray[np.float64], blocks: NDArray[np.int64]) -> None:
-        rows = (blocks[:, None] * BLOCK_ROWS + np.arange(BLOCK_ROWS)).reshape(-1)
-        rows = rows[rows < len(scores)]
-        rows = rows[scores[rows] > -np.inf]
-        scores[rows] = self.tally.scores(self.tally.objective.take(rows), self.squared[rows])
+    def _lower_bounds(self, bounds: NDArray[np.float64], blocks: NDArray[np.int64]) -> None:
+        rows = (blocks[:, None] * _BLOCK_ROWS + np.arange(_BLOCK_ROWS)).reshape(-1)
+        rows = rows[rows < len(bounds)]
+        rows = rows[bounds[rows] > -np.inf]
+        view = self.tally.objective.take(rows)
+        bounds[rows] = self.tally.scores(view, self._largest_possible(rows))
 
-    def _outside(self, scores: NDArray[np.float64], is_hot: NDArray[np.bool_]) -> _Outside:
-        others = np.flatnonzero(~is_hot & (scores > -np.inf))
+    def _outside(self, bounds: NDArray[np.float64], is_hot: NDArray[np.bool_]) -> _Outside:
+        others = np.flatnonzero(~is_hot & (bounds > -np.inf))
         best = np.full(self._n_groups, -np.inf)
-        np.maximum.at(best, self.groups[others], scores[others])
+        np.maximum.at(best, self.groups[others], bounds[others])
         values = [
             _span(s.values[others]) if isinstance(s, Weights) else (0.0, 0.0)
             for s in self.tally.objective.strategies
         ]
         spread = self.tally.spread.total if self.tally.spread else 0.0
-        sums = self.tally.sums
-        return _Outside(best, _span(self.squared[others]), values, spread, sums, self.factors())
+        squared = _span(self._largest_possible(others))
+        return _Outside(best, squared, values, spread, self.tally.sums, self.factors())
 
 
-def _serve(state: _Rows, hot: NDArray[np.int64], outside: _Outside) -> None:
-    """Picks from the hot rows while they are sure to hold the best one."""
-    tally, embeddings = state.tally, state.embeddings
-    view = tally.objective.take(hot)
-    squared, is_free = state.squared[hot], np.ones(len(hot), dtype=bool)
-    vectors, norms = embeddings.vectors[hot], embeddings.squared_norms[hot]
-    n_picked = 0
+def _serve(state: _Rows, hot: HotRows, outside: _Outside) -> int:
+    """Picks from the hot rows while they are sure to hold the best; returns how many."""
+    tally = state.tally
+    view = tally.objective.take(hot.rows)
+    n_served = 0
     while tally.stopped_by is None:
-        scores = tally.scores(view, squared)
+        scores = tally.scores(view, hot.distances)
         allowed = tally.admissible(view)
-        scores[~(is_free if allowed is None else is_free & allowed)] = -np.inf
+        scores[hot.is_chosen if allowed is None else hot.is_chosen | ~allowed] = -np.inf
         best = int(np.argmax(scores))
-        if scores[best] == -np.inf or (n_picked and scores[best] <= _bound(state, outside)):
+        if scores[best] == -np.inf or scores[best] <= _bound(state, outside):
             break
-        if not tally.take(int(hot[best]), float(squared[best])):
+        number = tally.n_chosen
+        if not tally.take(int(hot.rows[best]), float(hot.distances[best])):
             break
-        n_picked += 1
-        is_free[best] = state.is_free[hot[best]] = False
-        products = vectors @ vectors[best]
-        limit = (norms + norms[best] - squared) / 2 - state.slack
-        near = np.flatnonzero(products > limit)
-        exact = squared_to(embeddings, hot[near], int(hot[best]))
-        squared[near] = np.minimum(squared[near], exact)
-        if tally.n_chosen == 1:
-            break
-    state.squared[hot] = squared
+        hot.choose(best, number)
+        n_served += 1
+    return n_served
 
 
 def _bound(state: _Rows, outside: _Outside) -> float:

@@ -88,10 +88,13 @@ class LazyBlocks:
         """Returns the blocks that may hold a score of at most theta and have not seen all picks."""
         return np.flatnonzero((self._worst <= theta) & (self._seen < len(self.picks)))
 
+    def behind(self, blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns which of some blocks have not seen all picks."""
+        return blocks[self._seen[blocks] < len(self.picks)]
+
     def refresh(self, blocks: NDArray[np.int64]) -> None:
         """Shows blocks the picks they have not seen."""
-        n_picks = len(self.picks)
-        while len(blocks := blocks[self._seen[blocks] < n_picks]):
+        while len(blocks := self.behind(blocks)):
             for seen in np.unique(self._seen[blocks]):
                 group = blocks[self._seen[blocks] == seen]
                 for start in range(0, len(group), _GROUP):
