@@ -32,6 +32,7 @@ from lightly_pipeline.export.records import (
 from lightly_pipeline.inputs import sequences
 from lightly_pipeline.inputs.duplicates import copies, first_equal
 from lightly_pipeline.inputs.earlier import EarlierFrames, EmbeddedVideo, find_earlier
+from lightly_pipeline.inputs.files import in_threads
 from lightly_pipeline.inputs.gather import InputPlan, read_inputs
 from lightly_pipeline.inputs.quality import CHECKSUM, read_column_values
 from lightly_pipeline.inputs.rows import FrameRows, RowVideo, all_frames, joined
@@ -409,12 +410,15 @@ def _keep_embeddings(
     for frame in record.frames:
         places[frame.video].append(frame.rank)
     vectors = np.empty((len(record.frames), next(iter(current.values())).dim), dtype=np.float32)
-    for path, ranks in places.items():
+
+    def read(path: str) -> NDArray[np.float32]:
         video = current[path]
-        indices = np.array([record.frames[rank].frame_index for rank in ranks], dtype=np.int64)
-        vectors[ranks] = read_rows(
-            task.dataset.lightly, video.folder, (video.n_frames, video.dim), indices
-        )
+        indices = [record.frames[rank].frame_index for rank in places[path]]
+        shape = (video.n_frames, video.dim)
+        return read_rows(task.dataset.lightly, video.folder, shape, np.array(indices))
+
+    for path, rows in in_threads(read, list(places)):
+        vectors[places[path]] = rows
     write_embeddings(task.dataset.lightly, record.run_id, vectors)
 
 

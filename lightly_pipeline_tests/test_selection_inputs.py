@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -96,7 +97,38 @@ def test_balance_follows_categories_of_videos(dataset: Dataset) -> None:
     assert videos.count("sub/b.mp4") == 4
 
 
-def test_numbers_of_the_frame_tables_are_metadata(dataset: Dataset) -> None:
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("uniformRowRatio", "uniform_row_ratio"),
+        ("luminance", "luminance"),
+        ("sharpness", "sharpness"),
+        ("contrast", "contrast"),
+        ("meanRed", "mean_red"),
+        ("meanGreen", "mean_green"),
+        ("meanBlue", "mean_blue"),
+    ],
+)
+def test_quality_numbers_of_frames_are_metadata(
+    dataset: Dataset, tmp_path: Path, name: str, column: str
+) -> None:
+    source = {"type": "METADATA", "key": f"lightly.{name}"}
+    best = choose(dataset, selection(1, strategy("WEIGHTS", source)))
+    tables = sorted((tmp_path / "data" / "out").rglob("frames.parquet"))
+    values = {v: pq.read_table(table)[column].to_numpy() for v, table in by_video(tables).items()}
+    highest = max(column_of_video.max() for column_of_video in values.values())
+    assert best == [
+        next((v, int(np.argmax(values[v]))) for v in VIDEOS if values[v].max() == highest)
+    ]
+
+
+def by_video(tables: list[Path]) -> dict[str, Path]:
+    return {
+        json.loads(table.with_name("outcome.json").read_bytes())["video"]: table for table in tables
+    }
+
+
+def test_numbers_that_are_not_computed_are_refused_with_those_that_are(dataset: Dataset) -> None:
     wide = {"type": "METADATA", "key": "lightly.width"}
     all_pass = strategy("THRESHOLD", wide, threshold=160, operation="BIGGER_EQUAL")
     assert len(choose(dataset, selection(5, DIVERSITY, all_pass))) == 5
