@@ -47,6 +47,7 @@ from lightly_pipeline.selection import (
 )
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.embeddings import read_into, read_rows
+from lightly_pipeline.tables.matrix import empty_matrix
 from lightly_pipeline.tables.outcome import VideoOutcome
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def _load(
         starts,
         len(rows),
     )
-    matrix = np.empty((len(rows) + len(earlier.extra), candidates[0].dim), dtype=np.float32)
+    matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim)
     for video, end in zip(candidates, ends, strict=True):
         read_into(task.dataset.lightly, video.folder, matrix[end - video.n_frames : end])
         task.progress("load", int(end), len(rows), "frames")

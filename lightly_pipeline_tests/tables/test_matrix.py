@@ -1,0 +1,47 @@
+"""Large matrices lie on disk and behave like those in memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.selection import prepare_embeddings
+from lightly_pipeline.selection.kcenter import farthest_first
+from lightly_pipeline.tables import matrix
+
+
+@pytest.fixture
+def small_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine on which every matrix is too large; returns its folder for temporary files."""
+    monkeypatch.setattr(matrix, "_memory_bytes", lambda: 1000)
+    monkeypatch.setattr(matrix.tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_matrix_that_fits_is_in_memory() -> None:
+    assert not isinstance(matrix.empty_matrix(100, 8), np.memmap)
+
+
+def test_a_matrix_above_half_of_the_memory_is_on_disk_and_gives_the_same_picks(
+    small_machine: Path,
+) -> None:
+    rows = np.random.default_rng(0).normal(size=(3000, 16)).astype(np.float32)
+    mapped = matrix.empty_matrix(3000, 16)
+    assert isinstance(mapped, np.memmap)
+    mapped[:] = rows
+    expected = farthest_first(prepare_embeddings(rows), 300).indices.tolist()
+    assert farthest_first(prepare_embeddings(mapped), 300).indices.tolist() == expected
+
+
+def test_the_file_on_disk_has_no_name_that_could_be_left_behind(small_machine: Path) -> None:
+    mapped = matrix.empty_matrix(500, 4)
+    mapped[:] = 1
+    assert list(small_machine.iterdir()) == []
+
+
+def test_a_disk_that_is_too_small_is_named(
+    small_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LightlyPipelineError, match=r"TMPDIR"):
+        matrix.empty_matrix(10**12, 128)
