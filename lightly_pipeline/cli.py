@@ -191,6 +191,9 @@ def _describe(result: "RunResult") -> str:
         f"  frames seen     {result.n_input_frames}",
         f"  frames chosen   {result.n_selected}",
     ]
+    if result.requests:
+        megabytes = result.bytes_read / 1e6
+        lines += [f"  downloaded      {megabytes:.1f} MB in {result.requests} requests"]
     lines += _problems("broken videos", result.corrupt_videos)
     lines += _problems("broken frames", result.corrupt_samples)
     if result.failed_videos:

@@ -23,6 +23,7 @@ from lightly_pipeline.datapool.tags import add_tag
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import (
     StoredObject,
+    Traffic,
     list_videos,
     still_answers,
     verify_access,
@@ -82,6 +83,8 @@ class RunResult:
         corrupt_samples: Reason by name of every frame that could not be decoded.
         failed_videos: Reason by path of every video that a store would not give or take, left out.
         n_decoded_videos: Videos that had to be decoded for their tables; 0 when all were there.
+        requests: Asked of the INPUT store to read videos, repeated ones included.
+        bytes_read: What they brought.
         seconds: Wall time by step.
         manifest: Location of the manifest.
         images: Location of the folder that all images of the dataset are in.
@@ -101,6 +104,8 @@ class RunResult:
     manifest: str
     images: str
     failed_videos: dict[str, str] = field(default_factory=dict)
+    requests: int = 0
+    bytes_read: int = 0
     summary: dict[str, Any] = field(default_factory=dict)
     tag: str | None = None
 
@@ -118,12 +123,14 @@ class ProcessResult:
         outcomes: Theirs, in the same order.
         n_decoded_videos: How many were made just now.
         failed: Reason by path of those without one.
+        traffic: What reading the videos has cost just now.
     """
 
     catalog: Catalog
     outcomes: tuple[VideoOutcome, ...]
     n_decoded_videos: int
     failed: dict[str, str] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 Block = Mapping[str, Any] | None
@@ -227,7 +234,13 @@ class RunSteps:
             )
         self._log.write()
         self._seconds["total"] = round(sum(self._seconds.values()), 3)
-        return replace(result, n_decoded_videos=processed.n_decoded_videos, seconds=self._seconds)
+        return replace(
+            result,
+            n_decoded_videos=processed.n_decoded_videos,
+            requests=result.requests + processed.traffic.n_requests,
+            bytes_read=result.bytes_read + processed.traffic.n_bytes,
+            seconds=self._seconds,
+        )
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
@@ -415,6 +428,7 @@ def process_videos(
         tuple(outcomes[video.path] for video in current.videos),
         len(todo) - len(failures.reasons),
         failures.reasons,
+        Traffic.sum(Traffic(made[1].requests, made[1].bytes_read) for made in results if made),
     )
 
 
@@ -598,6 +612,8 @@ def upload_frames(
         corrupt_samples=corrupt_samples,
         failed_videos=record.failed_videos,
         n_decoded_videos=0,
+        requests=uploaded.traffic.n_requests,
+        bytes_read=uploaded.traffic.n_bytes,
         seconds={},
         manifest=dataset.lightly.location(manifest),
         images=dataset.lightly.location(".lightly/frames"),

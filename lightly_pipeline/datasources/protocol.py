@@ -3,7 +3,7 @@
 The protocol and the record of one object only; how a store does it is in `local.py` and `s3.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol
@@ -37,9 +37,13 @@ class Traffic(NamedTuple):
     n_requests: int = 0
     n_bytes: int = 0
 
-    def plus(self, other: "Traffic") -> "Traffic":
-        """Returns the sum."""
-        return Traffic(self.n_requests + other.n_requests, self.n_bytes + other.n_bytes)
+    @classmethod
+    def sum(cls, parts: Iterable["Traffic"]) -> "Traffic":
+        """Returns the total."""
+        total = cls()
+        for part in parts:
+            total = cls(total.n_requests + part.n_requests, total.n_bytes + part.n_bytes)
+        return total
 
 
 def traffic_of(reader: BinaryIO) -> Traffic:

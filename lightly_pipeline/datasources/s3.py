@@ -316,9 +316,9 @@ def _metadata(head: Any) -> dict[str, str]:
 class _TranslatingReader(RangeReader):
     """A reader whose later failures are the datasource's errors, too."""
 
-    def read1(self, size: int = -1) -> bytes:
+    def read_available(self, size: int = -1) -> bytes:
         try:
-            return super().read1(size)
+            return super().read_available(size)
         except (ClientError, BotoCoreError) as error:
             raise translated(error, "read", self._location) from None
 

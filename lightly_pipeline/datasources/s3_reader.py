@@ -71,7 +71,7 @@ class RangeReader(io.RawIOBase):
         self._position = start + offset
         return self._position
 
-    def read1(self, size: int = -1) -> bytes:
+    def read_available(self, size: int = -1) -> bytes:
         """Returns up to `size` bytes, as far as one request reaches; none only at the end."""
         if self._position >= self._end or size == 0:
             return b""
@@ -84,7 +84,7 @@ class RangeReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fills a buffer, as far as one request reaches."""
         view = memoryview(buffer).cast("B")
-        part = self.read1(len(view))
+        part = self.read_available(len(view))
         view[: len(part)] = part
         return len(part)
 
@@ -92,7 +92,7 @@ class RangeReader(io.RawIOBase):
         """Returns `size` bytes, fewer only at the end of the object."""
         wanted = self._end - self._position if size is None or size < 0 else size
         parts = []
-        while wanted > 0 and (part := self.read1(wanted)):
+        while wanted > 0 and (part := self.read_available(wanted)):
             parts.append(part)
             wanted -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -49,9 +49,9 @@ class Window:
 class WindowPlan:
     """Windows over one object, full or with the ranges that will be read known beforehand.
 
-    Without ranges: a window that continues one still held is twice as long, from 1 MB up to 8 MB;
-    a jump starts again at 1 MB. With them: each range is one window, and what lies outside is read
-    as without, from 256 kB on.
+    Without ranges: reading on from the end of a window that is still held asks for twice as much,
+    from 1 MB up to 8 MB; a jump starts again at 1 MB. With them: each range is one window, and
+    what lies outside is read as without, from 256 kB on.
 
     Args:
         ranges: Ascending, without overlap.
@@ -75,7 +75,7 @@ class WindowPlan:
         start = position // self._unit * self._unit
         ends = [segment.end for segment in held] + [end for _, end in self._pieces]
         start = max([start, *(end for end in ends if end <= position)])
-        ahead = self._ahead(start, held)
+        ahead = self._ahead(position, held)
         starts = [segment.start for segment in held] + [begin for begin, _ in self._pieces]
         borders = [border for border in starts if border > position]
         if size is not None:
@@ -83,8 +83,8 @@ class WindowPlan:
         aligned = (start + ahead) // self._unit * self._unit
         return Window(start, min([aligned, *borders]), ahead)
 
-    def _ahead(self, start: int, held: Sequence[Segment]) -> int:
-        before = max((s.ahead for s in held if s.end == start), default=0)
+    def _ahead(self, position: int, held: Sequence[Segment]) -> int:
+        before = max((s.ahead for s in held if s.end == position), default=0)
         return min(max(2 * before, self._unit), _MAX_AHEAD_BYTES)
 
 

@@ -22,6 +22,8 @@ def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
         "frames_per_s": round(outcome.n_frames / outcome.seconds, 1) if outcome.seconds else 0.0,
         "corrupt_frames": len(outcome.corrupt_samples),
         "seconds": outcome.seconds,
+        "requests": outcome.requests,
+        "bytes_read": outcome.bytes_read,
     }
     if outcome.corrupt_reason:
         numbers["corrupt_video"] = outcome.corrupt_reason

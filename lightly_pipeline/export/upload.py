@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.datasources import Datasource, StoredObject, Traffic
 from lightly_pipeline.datasources.paths import frame_path, table_folder
 from lightly_pipeline.errors import (
     CorruptVideoError,
@@ -49,11 +49,13 @@ class UploadResult:
         images: Stored images in the order of picks.
         failed: Reason by image path, for frames that could not be decoded again.
         n_decoded_videos: Videos that had to be opened for it.
+        traffic: What reading them has cost.
     """
 
     images: tuple[UploadedImage, ...]
     failed: dict[str, str]
     n_decoded_videos: int
+    traffic: Traffic
 
 
 def upload_images(
@@ -86,8 +88,12 @@ def upload_images(
         ]
         images = [image for future in done for image in future.result()]
     failed = {path: reason for export in exports for path, reason in export.failed.items()}
-    n_decoded = sum(export.decoded for export in exports)
-    return UploadResult(tuple(sorted(images, key=lambda i: i.rank)), failed, n_decoded)
+    return UploadResult(
+        tuple(sorted(images, key=lambda i: i.rank)),
+        failed,
+        n_decoded_videos=sum(export.decoded for export in exports),
+        traffic=Traffic.sum(export.traffic for export in exports),
+    )
 
 
 @contextmanager
@@ -135,6 +141,7 @@ class _VideoExport:
         self._counter = counter
         self.failed: dict[str, str] = {}
         self.decoded = False
+        self.traffic = Traffic()
 
     def run(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
         known = _read_known(self._store, self._folder, self._version.fingerprint)
@@ -187,6 +194,7 @@ class _VideoExport:
             outcome,
             rows,
             sorted(wanted),
+            self._note_traffic,
         )
         problem: LightlyPipelineError | None = None
         try:
@@ -200,6 +208,9 @@ class _VideoExport:
         for frame in wanted.values():
             self.failed[self._image_path(frame)] = str(problem)
         return [job.result() for job in pending]
+
+    def _note_traffic(self, traffic: Traffic) -> None:
+        self.traffic = traffic
 
     def _outcome(self) -> VideoOutcome:
         outcome = read_outcome(self._store, self._folder, self._version.fingerprint)

@@ -8,12 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.datasources import Datasource, StoredObject, traffic_of
 from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.errors import CorruptVideoError, DatasourceError
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
@@ -91,9 +91,7 @@ class TableBuilder:
         started = time.monotonic()
         blank = VideoOutcome(video=video.path, fingerprint=fingerprint, isolated=isolated)
         try:
-            outcome = self._decode(video, folder, blank, on_frames)
-        except CorruptVideoError as error:
-            outcome = replace(blank, corrupt_reason=error.reason)
+            outcome = self._read(video, folder, blank, on_frames)
         except BaseException as error:
             self._end_attempt(folder, fingerprint, error)
             raise
@@ -110,9 +108,24 @@ class TableBuilder:
             # The failure at hand matters more than its marker.
             error.add_note(f"the end of the attempt could not be stored: {second}")
 
-    def _decode(
+    def _read(
         self,
         video: StoredObject,
+        folder: str,
+        blank: VideoOutcome,
+        on_frames: Callable[[int], None],
+    ) -> VideoOutcome:
+        with self.source.open(video.path, etag=video.etag) as file:
+            try:
+                outcome = self._decode(file, folder, blank, on_frames)
+            except CorruptVideoError as error:
+                outcome = replace(blank, corrupt_reason=error.reason)
+            n_requests, n_bytes = traffic_of(file)
+        return replace(outcome, requests=n_requests, bytes_read=n_bytes)
+
+    def _decode(
+        self,
+        file: BinaryIO,
         folder: str,
         blank: VideoOutcome,
         on_frames: Callable[[int], None],
@@ -120,7 +133,7 @@ class TableBuilder:
         encoder = self.load_encoder()
         with (
             opened(
-                self.source, video, isolated=blank.isolated, untagged_matrix=self.untagged_matrix
+                file, isolated=blank.isolated, untagged_matrix=self.untagged_matrix
             ) as opened_video,
             self.store.writer(f"{folder}/{FRAMES_FILE}") as frames_file,
             self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
@@ -136,7 +149,7 @@ class TableBuilder:
             blank,
             n_frames=n_frames,
             dim=encoder.spec.dim,
-            corrupt_samples=report.corrupt_samples(video.path),
+            corrupt_samples=report.corrupt_samples(blank.video),
             warnings=info.warnings,
             info=info.as_dict(),
             report=report.as_dict(),

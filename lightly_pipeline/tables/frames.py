@@ -31,6 +31,7 @@ SCHEMA = pa.schema(
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("checksum", pa.uint64(), nullable=False),
+        pa.field("position", pa.int64()),
         *(pa.field(name, pa.float64(), nullable=False) for name in QUALITY_COLUMNS),
     ]
 )

@@ -30,6 +30,8 @@ class VideoOutcome:
         warnings: Lines for the person who owns the video.
         isolated: Whether a child process decoded it, after an attempt that died.
         seconds: Wall time of decoding and embedding.
+        requests: Asked of the store to read the video, repeated ones included; 0 for a folder.
+        bytes_read: What they brought.
         info: What the container says (`VideoInfo.as_dict()`).
         report: What decoding said (`DecodeReport.as_dict()`), needed to fetch frames again.
     """
@@ -43,6 +45,8 @@ class VideoOutcome:
     warnings: tuple[str, ...] = ()
     isolated: bool = False
     seconds: float = 0.0
+    requests: int = 0
+    bytes_read: int = 0
     info: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
 

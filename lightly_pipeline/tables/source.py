@@ -6,17 +6,25 @@ caller's business.
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.datasources import (
+    ByteRange,
+    Datasource,
+    StoredObject,
+    Traffic,
+    traffic_of,
+)
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.video import DecodeLimits, FrameIndex, FrameRow, Video, open_video
 from lightly_pipeline.video.isolated import IsolatedVideo
+from lightly_pipeline.video.plan import byte_ranges
 from lightly_pipeline.video.types import UntaggedMatrix
 
 CHILD_MEMORY_BYTES = 4 * 1024**3
@@ -25,8 +33,7 @@ LIMITS = DecodeLimits()
 
 @contextmanager
 def opened(
-    source: Datasource,
-    video: StoredObject,
+    file: BinaryIO,
     *,
     isolated: bool,
     untagged_matrix: UntaggedMatrix,
@@ -35,8 +42,7 @@ def opened(
     """Opens a video for decoding.
 
     Args:
-        source: The INPUT datasource.
-        video: The version that was listed.
+        file: A reader of the video; it stays open.
         isolated: Decode in a child process with a deadline and a memory bound.
         untagged_matrix: How pictures without colour tags are understood.
         index: Of the whole video, for fetching frames.
@@ -45,26 +51,25 @@ def opened(
         CorruptVideoError: The content is not a video.
         ObjectChangedError: The video was replaced since it was listed.
     """
-    with source.open(video.path, etag=video.etag) as file:
-        if not isolated:
-            with open_video(
-                file, index=index, limits=LIMITS, untagged_matrix=untagged_matrix
-            ) as opened_video:
-                yield opened_video
-            return
-        with tempfile.TemporaryDirectory(prefix="lightly-pipeline-") as folder:
-            copy = Path(folder, "video")
-            with copy.open("wb") as target:
-                shutil.copyfileobj(file, target, 1024 * 1024)
-            with IsolatedVideo(
-                copy,
-                deadline_s=LIMITS.allowed_time_s(video.size_bytes),
-                memory_bytes=CHILD_MEMORY_BYTES,
-                index=index,
-                limits=LIMITS,
-                untagged_matrix=untagged_matrix,
-            ) as child:
-                yield child
+    if not isolated:
+        with open_video(
+            file, index=index, limits=LIMITS, untagged_matrix=untagged_matrix
+        ) as opened_video:
+            yield opened_video
+        return
+    with tempfile.TemporaryDirectory(prefix="lightly-pipeline-") as folder:
+        copy = Path(folder, "video")
+        with copy.open("wb") as target:
+            shutil.copyfileobj(file, target, 1024 * 1024)
+        with IsolatedVideo(
+            copy,
+            deadline_s=LIMITS.allowed_time_s(copy.stat().st_size),
+            memory_bytes=CHILD_MEMORY_BYTES,
+            index=index,
+            limits=LIMITS,
+            untagged_matrix=untagged_matrix,
+        ) as child:
+            yield child
 
 
 def fetch_frames(
@@ -73,19 +78,35 @@ def fetch_frames(
     outcome: VideoOutcome,
     rows: Sequence[FrameRow],
     indices: Sequence[int],
+    on_traffic: Callable[[Traffic], None],
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yields (frame index, RGB array (H, W, 3) uint8) of exactly these frames as it reaches them.
 
+    Args:
+        source: The INPUT datasource.
+        video: The version that was indexed.
+        outcome: Its outcome.
+        rows: Of all its frames.
+        indices: The wanted frames.
+        on_traffic: Told at the end what reading has cost.
+
     Raises:
         FrameChangedError: Some frames could not be reproduced; the others were yielded before.
+        ObjectChangedError: The video was replaced since.
     """
     index = FrameIndex.from_table(rows, outcome.report)
-    with opened(
-        source,
-        video,
-        isolated=outcome.isolated,
-        untagged_matrix=outcome.report["untagged_matrix"],
-        index=index,
-    ) as opened_video:
-        for frame in opened_video.fetch(indices, ordered=False):
-            yield frame.index, frame.to_rgb()
+    ranges: Sequence[ByteRange] = ()
+    if not outcome.isolated:
+        ranges = byte_ranges(rows, outcome.info["container"], indices, video.size_bytes)
+    with source.open(video.path, etag=video.etag, ranges=ranges) as file:
+        try:
+            with opened(
+                file,
+                isolated=outcome.isolated,
+                untagged_matrix=outcome.report["untagged_matrix"],
+                index=index,
+            ) as opened_video:
+                for frame in opened_video.fetch(indices, ordered=False):
+                    yield frame.index, frame.to_rgb()
+        finally:
+            on_traffic(traffic_of(file))

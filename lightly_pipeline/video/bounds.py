@@ -8,7 +8,7 @@ without reading is beyond this module's reach: see `isolated.py`.
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -86,6 +86,8 @@ class MeteredReader:
 
     def __init__(self, file: BinaryIO, limits: DecodeLimits) -> None:
         self._file = file
+        # Up to the end of what is at hand, so that no request goes beyond what is needed.
+        self._read: Callable[[int], bytes] = getattr(file, "read_available", file.read)
         self.size_bytes = file.seek(0, os.SEEK_END)
         self.meter = Meter(limits, self.size_bytes)
         file.seek(0)
@@ -93,7 +95,7 @@ class MeteredReader:
 
     def read(self, size: int) -> bytes:
         """Returns up to `size` bytes; what the store raises comes out unchanged."""
-        content = self._file.read(size)
+        content = self._read(size)
         self.meter.note_read(len(content))
         return content
 

@@ -8,7 +8,7 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,6 +33,10 @@ _DECODERS = frozenset(
 )
 _RIFF = struct.Struct("<4sI4s")
 _RIFF_HEAD_BYTES = 8
+_BOX = struct.Struct(">I4s")
+_MAX_BOXES = 16
+# What may come before the first fragment of an MP4.
+_BOXES_BEFORE = frozenset((b"ftyp", b"styp", b"moov", b"sidx", b"free", b"skip", b"uuid", b"emsg"))
 _BUFFER_BYTES = 256 * 1024
 _SLOW = (
     "{what} decodes slowly; converting it to MP4 with H.264 makes runs faster "
@@ -63,13 +67,14 @@ class OpenedStream:
 
 @contextmanager
 def open_stream(
-    source: str | os.PathLike[str] | BinaryIO, limits: DecodeLimits
+    source: str | os.PathLike[str] | BinaryIO, limits: DecodeLimits, *, seeks: bool = False
 ) -> Iterator[OpenedStream]:
     """Opens a video for one pass with one decoder thread.
 
     Args:
         source: A path, or a seekable binary reader, which is rewound first.
         limits: Bounds on the pictures.
+        seeks: Whether there will be seeking, instead of reading on.
 
     Raises:
         CorruptVideoError: It is not a video this package reads, with the reason.
@@ -80,7 +85,8 @@ def open_stream(
         is_cut = _is_cut_riff(file, reader.size_bytes)
         messages: Counter[str] = Counter()
         with capture_messages(messages), reader.meter.running():
-            container = _open(reader, limits)
+            is_unindexed = not seeks and _is_fragmented(file)
+            container = _open(reader, limits, {"fflags": "+ignidx"} if is_unindexed else {})
         try:
             stream, note = _choose_stream(container)
             for other in container.streams:
@@ -88,6 +94,9 @@ def open_stream(
                     other.discard = av.stream.Discard.all
             _prepare(stream, limits)
             info = _info(container, stream, note)
+            if is_unindexed:
+                # Only the first fragment's is known by then.
+                info = replace(info, duration_s=None)
             reader.meter.expect(info.duration_s)
             yield OpenedStream(container, stream, info, reader.meter, messages, is_cut)
         finally:
@@ -111,8 +120,25 @@ def _is_cut_riff(file: BinaryIO, size_bytes: int) -> bool:
     return bool(is_known and size_bytes < _RIFF_HEAD_BYTES + length)
 
 
-def _open(reader: MeteredReader, limits: DecodeLimits) -> Any:
+def _is_fragmented(file: BinaryIO) -> bool:
+    """Returns whether a file is an MP4 made of fragments.
+
+    To be able to seek, FFmpeg goes through all of them on opening, which reads the file twice.
+    """
+    position = 0
+    for _ in range(_MAX_BOXES):
+        file.seek(position)
+        length, kind = _BOX.unpack(file.read(_BOX.size).ljust(_BOX.size))
+        if kind not in _BOXES_BEFORE or length < _BOX.size:
+            break
+        position += length
+    file.seek(0)
+    return bool(kind == b"moof")
+
+
+def _open(reader: MeteredReader, limits: DecodeLimits, flags: Mapping[str, str]) -> Any:
     options = {
+        **flags,
         "format_whitelist": _DEMUXERS,
         "protocol_whitelist": "",
         "max_pixels": str(limits.max_pixels),

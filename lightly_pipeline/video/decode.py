@@ -53,6 +53,7 @@ class Pass:
         self._errors: list[PacketError] = []
         self._n_errors = self._errors_in_a_row = self._n_packets = self._n_flagged = 0
         self._key_packets: list[KeyPacket] = []
+        self._positions: dict[int, int] = {}
         self._orientations: set[str] = set()
         self._colour = ""
         self._n_interlaced = 0
@@ -71,6 +72,10 @@ class Pass:
         yield from self._accepted(self._decode(None))
         if not self.n_frames:
             raise CorruptVideoError(self._no_frames_reason())
+
+    def position_of(self, frame: Any) -> int | None:
+        """Returns where the packet of the last frame begins in the file, if that is known."""
+        return None if frame.pts is None else self._positions.pop(frame.pts, None)
 
     def report(self) -> DecodeReport:
         """Returns what the pass met."""
@@ -114,6 +119,8 @@ class Pass:
     def _note_packet(self, packet: Any) -> None:
         if packet.is_keyframe:
             self._key_packets.append(KeyPacket(self._n_packets, packet.pts, packet.dts, packet.pos))
+        if packet.pts is not None and packet.pos is not None:
+            self._positions[packet.pts] = packet.pos
         self._n_packets += packet.size > 0
 
     def _decode(self, packet: Any) -> list[Any]:

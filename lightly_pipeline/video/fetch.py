@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
 from typing import Any, BinaryIO
 
 import av
@@ -23,11 +22,9 @@ from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.messages import capture_messages
 from lightly_pipeline.video.orientation import orientation_of
 from lightly_pipeline.video.pixels import FullImages, checksum
+from lightly_pipeline.video.plan import KeyGroup, key_groups
 from lightly_pipeline.video.types import DecodeLimits, FrameIndex, FrameRow, UntaggedMatrix
 
-_SEEKABLE = ("mov", "matroska", "avi")
-# Intra refresh and leading pictures converge, or appear, only from an earlier key frame on.
-_KEYS_BACK = 3
 # Frames that a decoder may hold back for reordering, with room to spare.
 _REORDER_ROOM = 80
 _NO_SKIP, _SKIP_UNREFERENCED = "DEFAULT", "NONREF"
@@ -71,7 +68,6 @@ class Fetcher:
         self._untagged: UntaggedMatrix = untagged_matrix
         self._images = FullImages(untagged_matrix)
         self._left: dict[int, FrameRow] = {}
-        self._key_indices = [row.index for row in index.rows if row.keyframe]
 
     def fetch(self, indices: Iterable[int]) -> Iterator[FetchedFrame]:
         """Yields frames once each, those of one rung in ascending order, one at a time.
@@ -85,7 +81,8 @@ class Fetcher:
         if not self._left:
             return
         for rung in (self._by_seeking, self._by_skipping, self._sequentially):
-            with open_stream(self._source, self._limits) as opened:
+            seeks = rung == self._by_seeking
+            with open_stream(self._source, self._limits, seeks=seeks) as opened:
                 yield from rung(opened)
             if not self._left:
                 return
@@ -99,39 +96,25 @@ class Fetcher:
             )
         return rows[index]
 
-    def _key_before(self, index: int) -> int:
-        """Returns the position in `_key_indices` of the last key frame at or before `index`."""
-        return max(bisect_right(self._key_indices, index) - 1, 0)
-
-    def _has_increasing_pts(self) -> bool:
-        known = [row.pts for row in self._index.rows if row.pts is not None]
-        return len(known) == len(self._index.rows) and all(a < b for a, b in pairwise(known))
-
     def _by_seeking(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
-        container = opened.info.container
-        if not any(name in container for name in _SEEKABLE):
-            return
-        if not self._key_indices or not self._has_increasing_pts():
-            return
-        groups = groupby(sorted(self._left), key=self._key_before)
-        for key, indices in [(key, list(indices)) for key, indices in groups]:
-            yield from self._from_key(opened, key, [self._left[i] for i in indices])
+        for group in key_groups(self._index.rows, opened.info.container, self._left):
+            yield from self._from_key(opened, group)
 
-    def _from_key(
-        self, opened: OpenedStream, key: int, rows: Sequence[FrameRow]
-    ) -> Iterator[FetchedFrame]:
+    def _from_key(self, opened: OpenedStream, group: KeyGroup) -> Iterator[FetchedFrame]:
         """Decodes from a key frame to the last wanted frame, without the unreferenced between."""
         may_skip = opened.info.codec not in _SKIPS_FOR_GOOD
-        first = _SKIP_UNREFERENCED if may_skip else _NO_SKIP
-        skips = [first] + [_NO_SKIP] * (_KEYS_BACK - 1)
-        for back, skip in enumerate(skips):
-            # The first repetition only takes back the skipping, the others start earlier.
-            start = self._key_indices[max(key - max(back - 1, 0), 0)]
-            pts = self._index.rows[start].pts
-            left = {row.pts: row for row in rows if row.index in self._left}
+        attempts = (
+            (group.key, _SKIP_UNREFERENCED if may_skip else _NO_SKIP),
+            (group.key, _NO_SKIP),
+            (group.earlier_key, _NO_SKIP),
+        )
+        for start, skip in attempts:
+            left = {row.pts: row for i in group.frames if (row := self._left.get(i)) is not None}
+            if not left:
+                return
             try:
                 with capture_messages():
-                    opened.container.seek(pts, stream=opened.stream)
+                    opened.container.seek(self._index.rows[start].pts, stream=opened.stream)
                 for frame in _until_sent(opened, set(left), skip):
                     row = left.get(frame.pts)
                     if row is not None and row.index in self._left:
@@ -139,8 +122,6 @@ class Fetcher:
             except av.FFmpegError:
                 # A place that cannot be sought to or decoded from is the next rung's business.
                 pass
-            if not any(row.index in self._left for row in rows):
-                return
 
     def _by_skipping(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
         """Reads all packets, decodes from the key packet before the last one before each run."""

@@ -129,8 +129,8 @@ class Video:
         picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
         for frame in decoding.frames():
             orientation = decoding.orientation
-            quality = meter.of(frame, orientation)
-            row = _row(decoding.n_frames - 1, frame, orientation, time_base, quality)
+            quality, position = meter.of(frame, orientation), decoding.position_of(frame)
+            row = _row(decoding.n_frames - 1, frame, orientation, time_base, position, quality)
             picture.show(row.index, frame, orientation)
             yield DecodedFrame(
                 row,
@@ -208,6 +208,7 @@ def _row(
     frame: Any,
     orientation: Orientation,
     time_base: Fraction | None,
+    position: int | None,
     quality: Quality,
 ) -> FrameRow:
     pts = frame.pts
@@ -222,5 +223,6 @@ def _row(
         width,
         height,
         checksum(frame),
+        position,
         quality,
     )

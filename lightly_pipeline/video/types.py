@@ -83,6 +83,7 @@ class FrameRow:
         width: Of the upright frame, pixels.
         height: Of the upright frame, pixels.
         checksum: xxh3_64 of the visible bytes of all planes, with size and format mixed in.
+        position: Byte of the file at which its packet begins; None where that is not known.
         quality: What the picture looks like.
     """
 
@@ -94,6 +95,7 @@ class FrameRow:
     width: int
     height: int
     checksum: int
+    position: int | None
     quality: Quality
 
     @classmethod

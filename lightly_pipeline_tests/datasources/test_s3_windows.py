@@ -42,7 +42,7 @@ class Stored:
 def test_reading_on_asks_for_twice_as_much_up_to_8_mb() -> None:
     stored = Stored(33 * MB)
     reader = stored.open()
-    while reader.read1(100_000):
+    while reader.read_available(100_000):
         pass
     assert [(end - start) / MB for start, end in stored.asked] == [1, 2, 4, 8, 8, 8, 2]
     assert reader.traffic == (7, 33 * MB)
@@ -68,7 +68,7 @@ def test_planned_ranges_are_asked_for_one_by_one_and_nothing_else() -> None:
         reader.seek(start)
         position = start
         while position < end:
-            position += len(reader.read1(256 * 1024))
+            position += len(reader.read_available(256 * 1024))
         assert position == end, "a read never goes beyond what was planned"
     assert stored.asked == planned
 
@@ -81,7 +81,7 @@ def test_beside_the_plan_little_is_read() -> None:
     assert reader.read() == stored.content[-5:]
     assert stored.asked[1:] == [(40 * MB - MB // 4, 40 * MB)]
     reader.seek(9 * MB + 999_999)
-    reader.read1(1)
+    reader.read_available(1)
     assert stored.asked[2].end == 10 * MB
 
 

@@ -1,0 +1,106 @@
+"""Which key frames chosen frames are reached from, and which bytes of the file that takes.
+
+Pure decisions over the index of a video; seeking and decoding is in `fetch.py`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+from lightly_pipeline.datasources.protocol import ByteRange
+from lightly_pipeline.video.types import FrameRow
+
+_SEEKABLE = ("mov", "matroska", "avi")
+# One request for the whole file beats many small ones.
+_SMALL_FILE_BYTES = 16 * 1024 * 1024
+_MAX_GAP_BYTES = 64 * 1024
+_MAX_PLANNED_SHARE = 0.75
+# A Matroska cluster begins a little before its first packet.
+_LEAD_BYTES = 1024
+# Demuxers of streams without packet borders have to see the packet after.
+_PACKETS_BEYOND = 1
+
+
+@dataclass(frozen=True, slots=True)
+class KeyGroup:
+    """Frames that are decoded in one go.
+
+    Attributes:
+        key: Index of the key frame at or before them.
+        earlier_key: The one before that, from which leading pictures and intra refresh appear.
+        frames: Their indices, ascending.
+    """
+
+    key: int
+    earlier_key: int
+    frames: tuple[int, ...]
+
+
+def key_groups(rows: Sequence[FrameRow], container: str, wanted: Iterable[int]) -> list[KeyGroup]:
+    """Returns the groups by which frames can be reached by seeking.
+
+    Args:
+        rows: Of all frames of the video.
+        container: FFmpeg's demuxer name.
+        wanted: Indices of frames.
+
+    Returns:
+        In ascending order; none where seeking finds no way: by demuxer, or for lack of increasing
+        presentation times or key frames.
+    """
+    keys = [row.index for row in rows if row.keyframe]
+    seekable = any(name in container for name in _SEEKABLE)
+    if not seekable or not keys or not _has_increasing_pts(rows):
+        return []
+    by_key = groupby(sorted(set(wanted)), key=lambda i: max(bisect_right(keys, i) - 1, 0))
+    return [KeyGroup(keys[k], keys[max(k - 1, 0)], tuple(frames)) for k, frames in by_key]
+
+
+def byte_ranges(
+    rows: Sequence[FrameRow], container: str, wanted: Iterable[int], size_bytes: int
+) -> list[ByteRange]:
+    """Returns the parts of the file that fetching frames reads, headers and index apart.
+
+    From each key frame to the end of the last wanted frame's packet; parts closer than 64 kB are
+    one. A small file is one part.
+
+    Args:
+        rows: Of all frames of the video.
+        container: FFmpeg's demuxer name.
+        wanted: Indices of frames.
+        size_bytes: Of the file.
+
+    Returns:
+        Ascending, without overlap; none when most of the file is needed anyway.
+    """
+    if size_bytes <= _SMALL_FILE_BYTES:
+        return [ByteRange(0, size_bytes)]
+    borders = sorted(row.position for row in rows if row.position is not None)
+    ranges: list[ByteRange] = []
+    for group in key_groups(rows, container, wanted):
+        positions = [rows[i].position for i in (group.key, *group.frames)]
+        known = [position for position in positions if position is not None]
+        if len(known) < len(positions):
+            return []
+        following = borders[bisect_right(borders, max(known)) :][: 1 + _PACKETS_BEYOND]
+        end = following[-1] if len(following) > _PACKETS_BEYOND else size_bytes
+        ranges.append(ByteRange(max(min(known) - _LEAD_BYTES, 0), end))
+    merged = _merged(ranges)
+    planned = sum(end - start for start, end in merged)
+    return merged if planned <= _MAX_PLANNED_SHARE * size_bytes else []
+
+
+def _has_increasing_pts(rows: Sequence[FrameRow]) -> bool:
+    known = [row.pts for row in rows if row.pts is not None]
+    return len(known) == len(rows) and all(a < b for a, b in pairwise(known))
+
+
+def _merged(ranges: Iterable[ByteRange]) -> list[ByteRange]:
+    merged: list[ByteRange] = []
+    for start, end in sorted(ranges):
+        if merged and start - merged[-1].end < _MAX_GAP_BYTES:
+            merged[-1] = ByteRange(merged[-1].start, max(merged[-1].end, end))
+        else:
+            merged.append(ByteRange(start, end))
+    return merged

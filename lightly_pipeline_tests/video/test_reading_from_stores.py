@@ -1,0 +1,142 @@
+"""Reading a video from a bucket takes few requests and hardly more bytes than needed."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from lightly_pipeline.datasources import ByteRange, S3Datasource, traffic_of
+from lightly_pipeline.video import FrameIndex, FrameRow, Quality, open_video
+from lightly_pipeline.video.plan import byte_ranges, key_groups
+from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
+
+MB = 1024 * 1024
+N_FRAMES, GOP, SIZE = 72, 12, (640, 480)
+# Demuxer, codec, options; noise in high quality makes large files fast.
+FILES = {
+    "faststart.mp4": ("mp4", "mpeg4", {"movflags": "faststart"}),
+    "moov_at_end.mp4": ("mp4", "mpeg4", {}),
+    "fragmented.mp4": ("mp4", "mpeg4", {"movflags": "frag_keyframe+empty_moov"}),
+    "matroska.webm": ("matroska", "mpeg4", {}),
+    "mpeg4.avi": ("avi", "mpeg4", {}),
+    "program_stream.mpg": ("mpeg", "mpeg2video", {}),
+    "transport_stream.mpg": ("mpegts", "mpeg2video", {}),
+}
+
+
+@pytest.fixture(scope="module")
+def bucket(endpoint: str) -> S3Datasource:
+    make_bucket(endpoint, "reading")
+    return S3Datasource(
+        "s3://reading/",
+        endpoint_url=endpoint,
+        region="us-east-1",
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+    )
+
+
+@pytest.fixture(params=FILES)
+def stored(request: pytest.FixtureRequest, bucket: S3Datasource, tmp_path: Path) -> str:
+    """The name of a video of about 36 MB in the bucket."""
+    make_noise(tmp_path / request.param, *FILES[request.param])
+    bucket.write("video", (tmp_path / request.param).read_bytes())
+    return str(request.param)
+
+
+def make_noise(path: Path, muxer: str, codec: str, mux_options: dict[str, str]) -> None:
+    pictures = np.random.default_rng(0).integers(0, 255, (3, SIZE[1], SIZE[0], 3), dtype=np.uint8)
+    options = {"qmin": "1", "qmax": "1", "b": "200M", "g": str(GOP), "sc_threshold": "1000000000"}
+    with av.open(str(path), "w", format=muxer, options=mux_options) as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        for number in range(N_FRAMES):
+            frame = av.VideoFrame.from_ndarray(pictures[number % 3], format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def test_a_full_pass_reads_the_file_once_in_few_requests(
+    bucket: S3Datasource, stored: str, tmp_path: Path
+) -> None:
+    size = (tmp_path / stored).stat().st_size
+    assert size > 30 * MB
+    with bucket.open("video") as file, open_video(file) as video:
+        assert len(list(video.frames())) == N_FRAMES
+        assert not video.report.damaged
+        n_requests, n_bytes = traffic_of(file)
+    # The issue's bound, which it gives fragmented MP4 and an index at the end more room for.
+    assert n_bytes <= 1.1 * size
+    assert n_requests <= size / (8 * MB) + 6
+
+
+@pytest.mark.parametrize("stored", ["moov_at_end.mp4", "matroska.webm", "mpeg4.avi"], indirect=True)
+def test_fetching_reads_from_the_key_frames_to_the_frames(
+    bucket: S3Datasource, stored: str, tmp_path: Path
+) -> None:
+    path = tmp_path / stored
+    with open_video(path) as video:
+        index, container = video.index(), video.info.container
+    wanted = [3, 14, 17, 52]
+    ranges = byte_ranges(index.rows, container, wanted, path.stat().st_size)
+    with (
+        bucket.open("video", ranges=ranges) as file,
+        open_video(file, index=index) as video,
+    ):
+        assert [frame.index for frame in video.fetch(wanted)] == wanted
+        n_requests, n_bytes = traffic_of(file)
+    packets = sorted(row.position for row in index.rows if row.position is not None)
+    needed = sum(
+        packets[max(group.frames) + 1] - packets[group.key]
+        for group in key_groups(index.rows, container, wanted)
+    )
+    assert n_bytes <= 1.4 * needed
+    assert n_requests <= 3 + 10
+
+
+UNMEASURED = Quality(*[0.0] * len(fields(Quality)))
+
+
+def rows(n: int, gop: int, size: int | None = 1000) -> list[FrameRow]:
+    """Rows of a video of equally large packets in the order of presentation."""
+    return [
+        FrameRow(i, i, i / 25, i % gop == 0, False, 8, 8, i, size and i * size, UNMEASURED)
+        for i in range(n)
+    ]
+
+
+def test_ranges_reach_from_the_key_frame_to_the_packet_after_the_last_frame() -> None:
+    video = rows(100, 10, 2 * MB)
+    assert byte_ranges(video, "mov,mp4", [13, 15, 71], 200 * MB) == [
+        ByteRange(20 * MB - 1024, 34 * MB),
+        ByteRange(140 * MB - 1024, 146 * MB),
+    ]
+    assert byte_ranges(video, "mov,mp4", [99], 200 * MB) == [ByteRange(180 * MB - 1024, 200 * MB)]
+
+
+def test_ranges_that_almost_touch_are_one() -> None:
+    video = rows(40_000, 10)
+    (first,) = byte_ranges(video, "mov,mp4", [13, 29], 40 * MB)
+    assert first == ByteRange(10_000 - 1024, 31_000)
+
+
+def test_a_small_file_is_read_whole_by_one_request() -> None:
+    assert byte_ranges(rows(100, 10), "mov,mp4", [3], 100_000) == [ByteRange(0, 100_000)]
+
+
+def test_without_positions_or_for_most_of_the_file_nothing_is_planned() -> None:
+    video = rows(100, 10, 2 * MB)
+    assert byte_ranges(video, "mpegts", [3], 200 * MB) == []
+    assert byte_ranges(video, "mov,mp4", range(9, 100, 10), 200 * MB) == []
+    assert byte_ranges(rows(100, 10, None), "mov,mp4", [3], 200 * MB) == []
+
+
+def test_the_index_knows_where_packets_begin(tmp_path: Path) -> None:
+    make_noise(tmp_path / "a.mp4", "mp4", "mpeg4", {})
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        positions = {p.pts: p.pos for p in container.demux(video=0) if p.size}
+    with open_video(tmp_path / "a.mp4") as video:
+        index: FrameIndex = video.index()
+    assert [row.position for row in index.rows] == [positions[row.pts] for row in index.rows]
