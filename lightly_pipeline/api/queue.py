@@ -191,7 +191,9 @@ class RunQueue:
             What became of it, and the run when it was taken.
         """
         with self._database.writing() as connection:
-            run, now = _find(connection, run_id), now_ms()
+            now = now_ms()
+            _end_hopeless(connection, now)
+            run = _find(connection, run_id)
             if run is None:
                 return Claim.GONE, None
             is_mine = run.state is ScheduledState.LOCKED and run.executor == executor
@@ -205,6 +207,7 @@ class RunQueue:
         """Takes the run that is next for an executor with these labels, if there is one."""
         with self._database.writing() as connection:
             now = now_ms()
+            _end_hopeless(connection, now)
             busy = _busy_datasets(connection, now)
             for run in _waiting(connection, labels, now):
                 if run.dataset_id not in busy:
@@ -267,6 +270,19 @@ def _unended(connection: sqlite3.Connection) -> list[ScheduledRun]:
         "SELECT * FROM runs WHERE state IN ('OPEN', 'LOCKED') ORDER BY rank DESC, number"
     ).fetchall()
     return [_run(row) for row in rows]
+
+
+def _end_hopeless(connection: sqlite3.Connection, now: int) -> None:
+    """Ends runs over which too many executors fell silent."""
+    for run in _unended(connection):
+        if run.is_silent(now) and not run.is_open(now):
+            info = run.info(now)
+            connection.execute(
+                "UPDATE runs SET state = 'DONE', run_state = ?, message = ?, modified_ms = ? "
+                "WHERE id = ?",
+                (info.state, info.message, now, run.id),
+            )
+            _note(connection, run.id, info.state, info.message)
 
 
 def _waiting(

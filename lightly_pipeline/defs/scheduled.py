@@ -86,7 +86,9 @@ def scheduled_runs() -> tuple[dg.JobDefinition, dg.SensorDefinition]:
         if not waiting:
             return dg.SkipReason("no scheduled run waits")
         names = {data.id: data.name for data in deployment.datasets.all()}
-        return dg.SensorResult([_request(run, names.get(run.dataset_id, "")) for run in waiting])
+        return dg.SensorResult(
+            [_request(run, names.get(run.dataset_id, run.dataset_id)) for run in waiting]
+        )
 
     return job, take
 
@@ -168,13 +170,21 @@ def end_abandoned(instance: dg.DagsterInstance, deployment: Deployment) -> None:
     for launched in instance.get_runs(ended):
         run = runs[launched.tags[RUN_TAG]]
         executor = _executor(launched)
-        if launched.tags.get(_WILL_RETRY) == "true" or run.executor not in (None, executor):
+        if run.executor not in (None, executor) or _is_started_again(instance, launched):
             continue
         if launched.status is dg.DagsterRunStatus.CANCELED:
             deployment.queue.end_for(run, RunState.ABORTED, f"canceled: {executor}")
         else:
             message = f"{executor} ended without a word: its log may say why"
             deployment.queue.end_for(run, RunState.CRASHED, message)
+
+
+def _is_started_again(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Returns whether Dagster starts an ended run again, or has not made up its mind yet."""
+    if run.status is dg.DagsterRunStatus.CANCELED:
+        return False
+    decision = run.tags.get(_WILL_RETRY)
+    return decision == "true" or (decision is None and instance.run_retries_enabled)
 
 
 def _executor(run: dg.DagsterRun) -> str:

@@ -98,11 +98,13 @@ def test_a_run_that_silences_every_executor_counts_as_crashed(
     for attempt in range(MAX_SILENCES):
         assert queue.claim_next((), f"worker {attempt}") is not None
         clock.ahead_ms += EXPIRY_MS + 1000
-    assert queue.claim_next((), "one more") is None
     info = queue.find(run_id).info(clock())
     assert info.state is RunState.CRASHED
     assert info.in_end_state()
     assert not info.ended_successfully()
+    assert queue.claim_next((), "one more") is None
+    assert queue.find(run_id).info(clock()) == info
+    assert queue.unended() == []
 
 
 def test_a_run_given_back_is_open_again(queue: RunQueue) -> None:

@@ -120,6 +120,7 @@ FAILURE, CANCELED = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
     ("status", "tags", "state"),
     [
         (CANCELED, {}, "ABORTED"),
+        (FAILURE, {}, "CRASHED"),
         (FAILURE, {"dagster/will_retry": "false"}, "CRASHED"),
         (FAILURE, {"dagster/will_retry": "true"}, None),
         (dg.DagsterRunStatus.STARTED, {}, None),
