@@ -132,6 +132,8 @@ def test_numbers_that_are_not_computed_are_refused_with_those_that_are(dataset: 
     wide = {"type": "METADATA", "key": "lightly.width"}
     all_pass = strategy("THRESHOLD", wide, threshold=160, operation="BIGGER_EQUAL")
     assert len(choose(dataset, selection(5, DIVERSITY, all_pass))) == 5
+    with pytest.raises(InvalidConfigurationError, match="is a number and does not go with BALANCE"):
+        choose(dataset, selection(5, strategy("BALANCE", wide, distribution="UNIFORM")))
     noise = strategy("WEIGHTS", {"type": "METADATA", "key": "lightly.snr"})
     with pytest.raises(InvalidConfigurationError, match=r"lightly\.snr' is not computed: computed"):
         choose(dataset, selection(5, noise))
@@ -226,6 +228,8 @@ def test_objects_are_counted_and_balanced(dataset: Dataset) -> None:
     classes = {"type": "PREDICTIONS", "task": TASK, "name": "CLASS_DISTRIBUTION"}
     buses = strategy("BALANCE", classes, target={"bus": 1.0})
     assert choose(dataset, selection(1, buses)) == [("a.mp4", 6)]
+    with pytest.raises(InvalidConfigurationError, match="no category 'busses'"):
+        choose(dataset, selection(1, strategy("BALANCE", classes, target={"busses": 1.0})))
     unknown = {**counts, "categories": ["buss"]}
     with pytest.raises(InvalidConfigurationError, match="no category 'buss'; did you mean bus"):
         choose(dataset, selection(2, strategy("WEIGHTS", unknown)))

@@ -140,9 +140,10 @@ class _Finder:
             more = ", ..." if len(self._incomparable) > _SHOWN else ""
             raise LightlyPipelineError(
                 f"{len(self._incomparable)} frames chosen earlier were embedded by another encoder "
-                f"or release than this run's {self._embedding_id}, and their videos are gone or "
-                f"replaced, so they cannot be compared ({shown}{more}): use the encoder they were "
-                "chosen with, put the videos back, or start a dataset of its own"
+                f"or release than this run's {self._embedding_id}, and their videos are not among "
+                f"this run's in the same version, so they cannot be compared ({shown}{more}): use "
+                "the encoder they were chosen with, put the videos back, or start a dataset of its "
+                "own"
             )
         owner = np.array([video for video, _ in self._extra], dtype=np.int32)
         index = np.array([index for _, index in self._extra], dtype=np.int64)

@@ -72,11 +72,7 @@ def plan_inputs(dataset: Dataset, config: RunConfig, others: Sequence[Dataset] =
     predicted = [entry for entry in entries if entry.input.type in ("SCORES", "PREDICTIONS")]
     tasks = _plan_tasks(dataset.lightly, predicted)
     return InputPlan(
-        columns={
-            str(entry.input.key): column_of(str(entry.input.key))
-            for entry in keys
-            if entry not in own
-        },
+        columns=_plan_columns([entry for entry in keys if entry not in own]),
         keys=_plan_metadata(dataset.lightly, own),
         tasks=tasks,
         scores=tuple(
@@ -144,6 +140,19 @@ def read_inputs(
     return inputs
 
 
+def _plan_columns(entries: Sequence[StrategyEntry]) -> dict[str, str]:
+    columns = {}
+    for entry in entries:
+        key = str(entry.input.key)
+        if entry.strategy.type == "BALANCE":
+            raise InvalidConfigurationError(
+                f"metadata key {key} is a number and does not go with BALANCE, but with WEIGHTS "
+                "and THRESHOLD"
+            )
+        columns[key] = column_of(key)
+    return columns
+
+
 def _plan_metadata(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str, MetadataKey]:
     if not entries:
         return {}
@@ -178,7 +187,8 @@ def _plan_tasks(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str
             tasks[name] = predictions.parse_task(document, name, store.location(path))
         if entry.input.score is not None:
             predictions.check_score(tasks[name], entry.input.score)
-        predictions.check_categories(tasks[name], entry.input.categories or ())
+        wanted = [*(entry.input.categories or ()), *(entry.strategy.target or ())]
+        predictions.check_categories(tasks[name], wanted)
     return tasks
 
 

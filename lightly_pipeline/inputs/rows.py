@@ -95,7 +95,7 @@ def video_stem(path: str) -> str:
 
 def frame_stem(video: RowVideo, index: int) -> str:
     """Returns the name under which one frame's files are, without ending (lightly-worker C.2)."""
-    return frame_name(video.path, index, video.n_frames, "").removesuffix(".")
+    return frame_name(video.path, index, video.n_frames, "png").removesuffix(".png")
 
 
 def rows_by_name(rows: FrameRows, names: Iterable[str]) -> dict[str, list[int]]:
