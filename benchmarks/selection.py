@@ -3,8 +3,8 @@
     python -m benchmarks.selection [--quick] [--rows 100000] [--picks 1000] [--repeats 3]
 
 Times are CPU seconds of one thread, the median of the repeats; memory is the peak above what the
-process held with the matrix loaded. Each measurement runs in a process of its own. The engines
-that pick row by row at constant cost are measured for 300 picks and extrapolated: (e). The times
+process held with the matrix loaded. Ours and the loops take turns in one process, peers have one
+each. Engines that pick row by row are measured for 300 picks and extrapolated: (e). The times
 faster are against the faster of a NumPy and a FAISS matrix-vector loop on the same rows.
 
 Every sequence of ours is proven right by the certificate of the tests. A peer's radius is that
@@ -109,14 +109,17 @@ def main() -> int:
 
 def _report(case: Case, repeats: int | None) -> list[str]:
     """Measures one case, prints its lines and returns the bounds that it misses."""
-    file = embeddings_file(case.kind, case.n_rows, case.dim)
-    repeats = repeats or (1 if case.n_rows >= 1_000_000 and case.k > 50 else 3)
+    file = str(embeddings_file(case.kind, case.n_rows, case.dim))
+    repeats = repeats or (1 if case.n_rows >= 1_000_000 and case.k > _LOOP_PICKS else 3)
+    few = min(case.k, _LOOP_PICKS)
     with tempfile.TemporaryDirectory() as folder:
         exact = str(Path(folder, "exact.npy"))
-        mine = _run(engine="ours", file=str(file), k=case.k, repeats=repeats, exact=exact)
-        loops = {name: _extrapolated(name, case, file, repeats, exact) for name in _LOOPS}
+        runs = [("ours", case.k), *((name, few) for name in _LOOPS)]
+        results = _run(runs=runs, file=file, repeats=repeats, exact=exact)
+        mine = results["ours"]
+        loops = {name: _scaled(results[name], case.k / few) for name in _LOOPS}
         peers = {
-            name: _extrapolated(name, case, file, 1, exact)
+            name: _peer(name, case, file, exact)
             for name, module in _PEERS.items()
             if case.peers and importlib.util.find_spec(module) is not None
         }
@@ -151,24 +154,34 @@ def _print(title: str, name: str, result: dict[str, Any], fastest: float, must: 
     )
 
 
-def _extrapolated(name: str, case: Case, file: Path, repeats: int, exact: str) -> dict[str, Any]:
-    """Measures an engine for a few picks where all would take long.
+def _scaled(result: dict[str, Any], times: float) -> dict[str, Any]:
+    return {
+        **result,
+        "cpu": result["cpu"] * times,
+        "wall": result["wall"] * times,
+        "extrapolated": times != 1,
+    }
 
-    lightly-mundig begins with a fixed cost, so two runs tell its cost per pick; the others' cost
-    per pick is constant.
+
+def _peer(name: str, case: Case, file: str, exact: str) -> dict[str, Any]:
+    """Measures a peer, for a few picks where all would take long.
+
+    lightly-mundig begins with a fixed cost, so two runs tell its cost per pick.
     """
-    arguments = {"engine": name, "file": str(file), "repeats": repeats, "exact": exact}
-    if case.k <= _LOOP_PICKS or (name in _PEERS and case.n_rows * case.k <= 100_000_000):
-        return _run(k=case.k, **arguments)
-    result = _run(k=_LOOP_PICKS, **arguments)
-    few = _run(k=50, **arguments) if name == "lightly-mundig" else None
+
+    def run(k: int) -> dict[str, Any]:
+        return dict(_run(runs=[(name, k)], file=file, repeats=1, exact=exact)[name])
+
+    if case.k <= _LOOP_PICKS or case.n_rows * case.k <= 100_000_000:
+        return run(case.k)
+    many = run(_LOOP_PICKS)
+    if name != "lightly-mundig":
+        return _scaled(many, case.k / _LOOP_PICKS)
+    few = run(50)
+    result = {**many, "extrapolated": True}
     for key in ("cpu", "wall"):
-        if few is None:
-            result[key] *= case.k / _LOOP_PICKS
-        else:
-            per_pick = (result[key] - few[key]) / (_LOOP_PICKS - 50)
-            result[key] = few[key] + per_pick * (case.k - 50)
-    result["extrapolated"] = True
+        per_pick = (many[key] - few[key]) / (_LOOP_PICKS - 50)
+        result[key] = few[key] + per_pick * (case.k - 50)
     return result
 
 
@@ -187,22 +200,37 @@ def _run(**arguments: Any) -> dict[str, Any]:
     return result
 
 
-def _measure(engine: str, file: str, k: int, repeats: int, exact: str) -> dict[str, Any]:
-    """Runs one engine in this process; checks ours, compares others with what it left."""
-    run = ENGINES[engine]
-    run(load(embeddings_file("video", 10_000, 128)), min(k, 200))
+def _measure(
+    runs: list[tuple[str, int]], file: str, repeats: int, exact: str
+) -> dict[str, dict[str, Any]]:
+    """Runs engines in turn in this process; checks ours and compares the others with it."""
+    warm = load(embeddings_file("video", 10_000, 128))
+    for engine, k in runs:
+        ENGINES[engine](warm, min(k, 200))
     embeddings = load(Path(file))
-    before = _reset_peak()
-    cpu, wall = [], []
+    results: dict[str, dict[str, Any]] = {
+        engine: {"cpu": [], "wall": [], "extra": []} for engine, _ in runs
+    }
     for _ in range(repeats):
-        started, started_wall = time.process_time(), time.monotonic()
-        picks = run(embeddings, k)
-        cpu.append(time.process_time() - started)
-        wall.append(time.monotonic() - started_wall)
-    extra = _peak() - before
-    result = {
-        "cpu": statistics.median(cpu),
-        "wall": statistics.median(wall),
+        for engine, k in runs:
+            result, before = results[engine], _reset_peak()
+            started, started_wall = time.process_time(), time.monotonic()
+            result["picks"] = ENGINES[engine](embeddings, k)
+            result["cpu"].append(time.process_time() - started)
+            result["wall"].append(time.monotonic() - started_wall)
+            result["extra"].append(_peak() - before)
+    return {
+        engine: _summary(engine, result, embeddings, exact) for engine, result in results.items()
+    }
+
+
+def _summary(
+    engine: str, result: dict[str, Any], embeddings: GridEmbeddings, exact: str
+) -> dict[str, Any]:
+    picks, extra = result["picks"], max(result["extra"])
+    summary = {
+        "cpu": statistics.median(result["cpu"]),
+        "wall": statistics.median(result["wall"]),
         "extra_mb": extra / 1e6,
         "memory": extra / embeddings.vectors.nbytes,
         "extrapolated": False,
@@ -210,12 +238,11 @@ def _measure(engine: str, file: str, k: int, repeats: int, exact: str) -> dict[s
     }
     if engine == "ours":
         np.save(exact, picks)
-        wrong = first_wrong_step(embeddings.vectors, picks)
-        return {**result, "wrong_step": wrong}
+        return {**summary, "wrong_step": first_wrong_step(embeddings.vectors, picks)}
     exact_picks = np.load(exact)[: len(picks)]
     if not np.array_equal(picks, exact_picks):
-        result["radius"] = _radius(embeddings, picks) / _radius(embeddings, exact_picks)
-    return result
+        summary["radius"] = _radius(embeddings, picks) / _radius(embeddings, exact_picks)
+    return summary
 
 
 def _radius(embeddings: GridEmbeddings, picks: NDArray[np.int64]) -> float:
