@@ -1,20 +1,38 @@
 """Selection from more rows than one would like to hold, with time and memory.
 
     python -m benchmarks.selection_scale [--rows 10000000] [--picks 10000]
+    python -m benchmarks.selection_scale --pipeline [--rows 1000000]
 
-Rows lie in a memory-mapped file of `bench_data/` (512 bytes a row; deleted afterwards unless
-`--keep`). Memory is what the process holds besides pages of the file, which the system can drop
-at any time, sampled at every report of progress.
+With `--pipeline` the rows come from the tables of videos of 2,000 frames, as the pipeline stores
+them, and its own function selects with the default configuration. Otherwise rows lie in a
+memory-mapped file of `bench_data/` (512 bytes a row; deleted afterwards unless `--keep`). Memory
+is then what the process holds besides pages of the file, which the system can drop at any time,
+sampled at every report of progress.
 """
 
 import argparse
+import resource
+import tempfile
 import time
+from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.selection_data import embeddings_file, load
+from lightly_pipeline import Dataset, LocalDatasource, pipeline
+from lightly_pipeline.datasources import StoredObject
+from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.selection.kcenter import farthest_first
+from lightly_pipeline.tables.catalog import Catalog
+from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
+from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
+from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.video import FrameRow, Quality
 
 _DIM = 128
+_FRAMES_PER_VIDEO = 2000
 
 
 def main() -> None:
@@ -23,7 +41,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--picks", type=int, default=10_000)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--pipeline", action="store_true")
     options = parser.parse_args()
+    if options.pipeline:
+        _select_from_tables(min(options.rows, 1_000_000))
+        return
     file = embeddings_file("video", options.rows, _DIM)
     try:
         _select(file, options.picks)
@@ -55,6 +77,61 @@ def _select(file: Path, k: int) -> None:
         f"{extra:.0f} MB besides the file and the norms "
         f"({extra * 1e6 / embeddings.vectors.nbytes:.3f} of the matrix)"
     )
+
+
+def _select_from_tables(n_rows: int) -> None:
+    rows = load(embeddings_file("video", n_rows, _DIM), mapped=True).vectors
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "in").mkdir()
+        dataset = Dataset(
+            "scale",
+            input=LocalDatasource(Path(folder, "in")),
+            lightly=LocalDatasource(Path(folder, "out")),
+        )
+        config = pipeline.resolve_config(dataset)
+        processed = _tables(dataset, pipeline.table_id(config), rows)
+        started, started_cpu = time.monotonic(), time.process_time()
+        steps: list[str] = []
+
+        def progress(step: str, done: int, total: int | None, unit: str) -> None:
+            if step not in steps or done == total:
+                steps.append(step)
+                print(f"  {step}: {done:,} of {total:,} {unit}", flush=True)
+
+        record = pipeline.select_frames(
+            dataset, config, processed, run_id="scale", progress=progress
+        )
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"{len(record.frames)} of {record.n_input_frames:,} frames: "
+            f"{time.process_time() - started_cpu:.1f} CPU s, {time.monotonic() - started:.1f} s, "
+            f"peak {peak:.0f} MB"
+        )
+
+
+def _tables(
+    dataset: Dataset, embedding_id: str, rows: NDArray[np.float32]
+) -> pipeline.ProcessResult:
+    """Writes the tables of videos without images and returns them as processed."""
+    videos, outcomes = [], []
+    for number, start in enumerate(range(0, len(rows), _FRAMES_PER_VIDEO)):
+        path, part = f"{number:05}.mp4", rows[start : start + _FRAMES_PER_VIDEO]
+        place = table_folder(embedding_id, path)
+        quality = Quality(*[0.0] * len(fields(Quality)))
+        with (
+            dataset.lightly.writer(f"{place}/{EMBEDDINGS_FILE}") as file,
+            EmbeddingWriter(file, _DIM) as embeddings,
+        ):
+            embeddings.append(part)
+        with (
+            dataset.lightly.writer(f"{place}/{FRAMES_FILE}") as file,
+            FrameTableWriter(file) as frames,
+        ):
+            for i in range(len(part)):
+                frames.append(FrameRow(i, i, i / 30, i == 0, False, 1920, 1080, i, quality))
+        videos.append(StoredObject(path, 1, "1"))
+        outcomes.append(VideoOutcome(path, "1", len(part), _DIM))
+    return pipeline.ProcessResult(Catalog(tuple(videos)), tuple(outcomes), 0)
 
 
 def _held_mb() -> float:
