@@ -17,6 +17,7 @@ _PICK_PAIRS = 400_000_000
 _NEIGHBOR_PAIRS = 250_000_000
 _MIN_SAMPLE, _MAX_SAMPLE = 64, 2000
 _BLOCK_ROWS = 64
+_COLUMNS = 2048
 
 
 def coverage(embeddings: GridEmbeddings, chosen: NDArray[np.int64]) -> tuple[float | None, int]:
@@ -74,12 +75,14 @@ def neighbor_summary(
     if n < 2:
         return None
     places = evenly_spaced(n, min(_MAX_SAMPLE, max(_MIN_SAMPLE, _NEIGHBOR_PAIRS // n)))
-    nearest = np.empty(len(places))
-    for start in range(0, len(places), _BLOCK_ROWS):
-        part = places[start : start + _BLOCK_ROWS]
-        pairs = squared_to_all(embeddings, part if rows is None else rows[part], rows)
-        pairs[np.arange(len(part)), part] = np.inf
-        nearest[start : start + len(part)] = pairs.min(axis=1)
+    all_rows = np.arange(n) if rows is None else rows
+    nearest = np.full(len(places), np.inf)
+    for start in range(0, n, _COLUMNS):
+        part = all_rows[start : start + _COLUMNS]
+        pairs = squared_to_all(embeddings, all_rows[places], part)
+        within = np.flatnonzero((places >= start) & (places < start + len(part)))
+        pairs[within, places[within] - start] = np.inf
+        np.minimum(nearest, pairs.min(axis=1), out=nearest)
     distances = np.sqrt(nearest) * embeddings.scale
     p10, p50, p90 = (float(value) for value in np.percentile(distances, [10, 50, 90]))
     return DistanceSummary(
