@@ -128,7 +128,7 @@ def _tables(
             FrameTableWriter(file) as frames,
         ):
             for i in range(len(part)):
-                frames.append(FrameRow(i, i, i / 30, i == 0, False, 1920, 1080, i, quality))
+                frames.append(FrameRow(i, i, i / 30, i == 0, False, 1920, 1080, i, None, quality))
         videos.append(StoredObject(path, 1, "1"))
         outcomes.append(VideoOutcome(path, "1", len(part), _DIM))
     return pipeline.ProcessResult(Catalog(tuple(videos)), tuple(outcomes), 0)
