@@ -124,7 +124,7 @@ class LazyBlocks:
         return self._nearest[rows]
 
     def update_worst(self, rows: NDArray[np.int64]) -> None:
-        """Lowers the bounds of the blocks of rows whose scores rose or that were chosen."""
+        """Tightens the bounds of the blocks of rows whose scores rose or that were chosen."""
         blocks = np.unique(rows // self._block_rows)
         self._worst[blocks] = self._by_block[blocks].min(axis=1)
 
