@@ -130,7 +130,7 @@ def _tables(
             for i in range(len(part)):
                 frames.append(FrameRow(i, i, i / 30, i == 0, False, 1920, 1080, i, None, quality))
         videos.append(StoredObject(path, 1, "1"))
-        outcomes.append(VideoOutcome(path, "1", len(part), _DIM))
+        outcomes.append(VideoOutcome(path, "1", len(part), len(part), _DIM))
     return pipeline.ProcessResult(Catalog(tuple(videos)), tuple(outcomes), 0)
 
 

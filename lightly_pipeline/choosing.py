@@ -35,7 +35,7 @@ from lightly_pipeline.inputs.earlier import EarlierFrames, EmbeddedVideo, find_e
 from lightly_pipeline.inputs.files import in_threads
 from lightly_pipeline.inputs.gather import InputPlan, read_inputs
 from lightly_pipeline.inputs.quality import CHECKSUM, read_column_values
-from lightly_pipeline.inputs.rows import FrameRows, RowVideo, all_frames, joined
+from lightly_pipeline.inputs.rows import FrameRows, RowVideo, frame_rows, joined
 from lightly_pipeline.inputs.values import SelectionInputs
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.selection import (
@@ -47,6 +47,7 @@ from lightly_pipeline.selection import (
 )
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.embeddings import read_into, read_rows
+from lightly_pipeline.tables.frames import read_columns
 from lightly_pipeline.tables.matrix import empty_matrix
 from lightly_pipeline.tables.outcome import VideoOutcome
 
@@ -164,7 +165,11 @@ def _embedded_videos(task: SelectionTask) -> dict[str, EmbeddedVideo]:
     listed = zip(task.catalog.videos, task.outcomes, strict=True)
     found = {
         video.path: EmbeddedVideo(
-            video, outcome.n_frames, table_folder(task.embedding_id, video.path), outcome.dim
+            video,
+            outcome.n_frames,
+            table_folder(task.embedding_id, video.path),
+            outcome.dim,
+            _frame_indices(task, outcome),
         )
         for video, outcome in listed
         if not outcome.is_corrupt
@@ -176,7 +181,21 @@ def _embedded_videos(task: SelectionTask) -> dict[str, EmbeddedVideo]:
             f"none of the {len(reasons)} videos in {task.dataset.input.describe()} gave a frame; "
             f"reasons: {'; '.join(shown)}"
         )
+    if not any(len(video.indices) for video in found.values()):
+        raise LightlyPipelineError(
+            f"no frame of the {len(found)} videos in {task.dataset.input.describe()} is left by "
+            "pipeline_config.frame_sampling: widen its window"
+        )
     return found
+
+
+def _frame_indices(task: SelectionTask, outcome: VideoOutcome) -> NDArray[np.int64]:
+    """Returns the frames of a video that its table has rows of."""
+    if outcome.n_rows == outcome.n_frames:
+        return np.arange(outcome.n_frames, dtype=np.int64)
+    folder = table_folder(task.embedding_id, outcome.video)
+    indices: NDArray[np.int64] = read_columns(task.dataset.lightly, folder, ["index"])["index"]
+    return indices
 
 
 def _candidates(
@@ -207,10 +226,10 @@ def _load(
     datapool: Datapool | None,
 ) -> _Pool:
     """Streams the embeddings of all candidates into one matrix, frames chosen before below them."""
-    rows = all_frames(RowVideo(v.video.path, v.n_frames, v.folder) for v in candidates)
-    ends = np.cumsum([video.n_frames for video in candidates])
+    rows = frame_rows((RowVideo(v.video.path, v.n_frames, v.folder), v.indices) for v in candidates)
+    ends = np.cumsum([len(video.indices) for video in candidates])
     starts = {
-        video.video.path: int(end) - video.n_frames
+        video.video.path: int(end) - len(video.indices)
         for video, end in zip(candidates, ends, strict=True)
     }
     earlier = find_earlier(
@@ -223,7 +242,7 @@ def _load(
     )
     matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim)
     for video, end in zip(candidates, ends, strict=True):
-        read_into(task.dataset.lightly, video.folder, matrix[end - video.n_frames : end])
+        read_into(task.dataset.lightly, video.folder, matrix[end - len(video.indices) : end])
         task.progress("load", int(end), len(rows), "frames")
     matrix[len(rows) :] = earlier.embeddings
     return _Pool(joined(rows, earlier.extra), matrix, len(rows), earlier)
@@ -415,8 +434,9 @@ def _keep_embeddings(
     def read(path: str) -> NDArray[np.float32]:
         video = current[path]
         indices = [record.frames[rank].frame_index for rank in places[path]]
-        shape = (video.n_frames, video.dim)
-        return read_rows(task.dataset.lightly, video.folder, shape, np.array(indices))
+        shape = (len(video.indices), video.dim)
+        rows = np.searchsorted(video.indices, indices)
+        return read_rows(task.dataset.lightly, video.folder, shape, rows)
 
     for path, rows in in_threads(read, list(places)):
         vectors[places[path]] = rows

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.embedding import Encoder, EncoderSpec
     from lightly_pipeline.inputs.gather import InputPlan
     from lightly_pipeline.tables.build import TableBuilder
+    from lightly_pipeline.video import FrameSampling
 
 _logger = logging.getLogger(__name__)
 # A video that is replaced over and over while it is read is given up on after so many versions.
@@ -331,6 +332,13 @@ def encoder_spec_of(config: RunConfig) -> "EncoderSpec":
     )
 
 
+def frame_sampling(config: RunConfig) -> "FrameSampling":
+    """Returns which frames of a video take part."""
+    from lightly_pipeline.video import FrameSampling
+
+    return FrameSampling(**config.pipeline.frame_sampling.model_dump())
+
+
 def table_id(config: RunConfig) -> str:
     """Returns the embedding id of the tables a configuration works on."""
     from lightly_pipeline.video.versions import decoder_version
@@ -338,6 +346,7 @@ def table_id(config: RunConfig) -> str:
     return embedding_id(
         encoder_spec_of(config).identity(),
         decoder_version(),
+        frame_sampling(config).identity(),
         untagged_matrix=config.pipeline.untagged_matrix,
     )
 
@@ -359,7 +368,12 @@ def table_builder(dataset: Dataset, config: RunConfig) -> "TableBuilder":
             return loaded[0]
 
     return TableBuilder(
-        dataset.input, dataset.lightly, encoder, table_id(config), config.pipeline.untagged_matrix
+        dataset.input,
+        dataset.lightly,
+        encoder,
+        table_id(config),
+        config.pipeline.untagged_matrix,
+        frame_sampling(config),
     )
 
 

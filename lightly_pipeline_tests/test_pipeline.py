@@ -426,3 +426,88 @@ def test_untagged_pictures_are_read_as_the_configuration_says(tmp_path: Path) ->
         ]
         assert images.setdefault(matrix, pixels) == pixels
     assert images["ffmpeg"] != images["by_height"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"every_nth": 7}, {0, 7, 14, 21, 28, 35}),
+        ({"target_fps": 5}, {0, 5, 10, 15, 20, 25, 30, 35}),
+        ({"keyframes_only": True}, {0, 12, 24, 36}),
+        ({"start_s": 0.4, "end_s": 0.6}, {10, 11, 12, 13, 14}),
+    ],
+)
+def test_frame_sampling_keeps_numbers_names_and_pixels(
+    tmp_path: Path, rule: dict[str, float], expected: set[int]
+) -> None:
+    from lightly_pipeline_tests.support.videos import number_of
+
+    make_video(tmp_path / "in", BY_NAME["h264.mp4"], "a.mp4", seed=1)
+    make_video(tmp_path / "in", BY_NAME["vp9.webm"], "b.webm", seed=2)
+    result = run(
+        dataset(tmp_path), selection_config=n(100), pipeline_config={"frame_sampling": rule}
+    )
+    assert {index for video, index in chosen(result) if video == "a.mp4"} == expected
+    for frame in result.selected:
+        assert f"-{frame.frame_index:02d}-" in frame.image
+        assert number_of(np.asarray(Image.open(tmp_path / "out" / frame.image))) == (
+            frame.frame_index
+        )
+
+
+def test_samplings_share_images_but_no_tables(tmp_path: Path) -> None:
+    make_video(tmp_path / "in", BY_NAME["h264.mp4"], "a.mp4", seed=1)
+    whole = run(dataset(tmp_path), selection_config=n(5))
+    sampled = run(
+        dataset(tmp_path),
+        selection_config=n(5),
+        pipeline_config={"frame_sampling": {"every_nth": 2}},
+    )
+    assert (whole.n_decoded_videos, sampled.n_decoded_videos) == (1, 1)
+    assert all(index % 2 == 0 for _, index in chosen(sampled))
+    again = run(dataset(tmp_path), selection_config=n(5))
+    assert again.n_decoded_videos == 0
+    assert chosen(again) == chosen(whole)
+
+
+def test_thresholds_and_datapool_work_on_sampled_frames(tmp_path: Path) -> None:
+    make_video(tmp_path / "in", BY_NAME["h264.mp4"], "a.mp4", seed=1)
+    config = {
+        "worker_config": {"use_datapool": True, "datasource": {"process_all": True}},
+        "pipeline_config": {"frame_sampling": {"every_nth": 5}},
+    }
+    selection = {
+        "n_samples": 3,
+        "strategies": [
+            {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}},
+            {
+                "input": {"type": "METADATA", "key": "lightly.luminance"},
+                "strategy": {"type": "THRESHOLD", "threshold": 1, "operation": "BIGGER"},
+            },
+        ],
+    }
+    first = run(dataset(tmp_path), selection_config=selection, **config)
+    second = run(dataset(tmp_path), selection_config=selection, **config)
+    picked = chosen(first) + chosen(second)
+    assert len(set(picked)) == 6
+    assert all(index % 5 == 0 for _, index in picked)
+
+
+def test_a_window_beside_all_videos_is_told(tmp_path: Path) -> None:
+    make_video(tmp_path / "in", BY_NAME["h264.mp4"], "a.mp4", seed=1)
+    with pytest.raises(LightlyPipelineError, match=r"left by pipeline_config\.frame_sampling"):
+        run(dataset(tmp_path), pipeline_config={"frame_sampling": {"start_s": 99}})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"every_nth": 2, "keyframes_only": True}, "give one of"),
+        ({"start_s": 2, "end_s": 1}, "not before"),
+        ({"every_nth": 0}, "every_nth"),
+        ({"fps": 2}, "did you mean target_fps|fps"),
+    ],
+)
+def test_wrong_samplings_are_refused(tmp_path: Path, wrong: dict[str, float], message: str) -> None:
+    with pytest.raises(InvalidConfigurationError, match=message):
+        run(dataset(tmp_path), pipeline_config={"frame_sampling": wrong})

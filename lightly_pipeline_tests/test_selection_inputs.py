@@ -336,7 +336,7 @@ def test_a_tag_of_another_encoder_is_no_query(dataset: Dataset) -> None:
     assert chosen(result)[0] in choose(dataset, config)
     tag["videos"][VIDEOS[0]]["etag"] = "an earlier version"
     dataset.lightly.write(path, json.dumps(tag).encode())
-    with pytest.raises(LightlyPipelineError, match=r"another encoder .* cannot be compared"):
+    with pytest.raises(LightlyPipelineError, match=r"another encoder, .* cannot be compared"):
         choose(dataset, config)
 
 

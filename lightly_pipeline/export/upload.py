@@ -185,14 +185,14 @@ class _VideoExport:
     def _make(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
         self.decoded = True
         outcome = self._outcome()
-        rows = read_rows(self._store, self._folder)
+        rows = {row.index: row for row in read_rows(self._store, self._folder)}
         wanted = {frame.frame_index: frame for frame in frames}
         pending: list[Future[UploadedImage]] = []
         fetched = fetch_frames(
             self._source,
             StoredObject(self._video, self._version.size_bytes, self._version.etag),
             outcome,
-            rows,
+            list(rows.values()),
             sorted(wanted),
             self._note_traffic,
         )

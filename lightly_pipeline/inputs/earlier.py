@@ -25,12 +25,27 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedVideo:
-    """A video of the catalogue with frames, in the version that was embedded for this run."""
+    """A video of the catalogue with frames, in the version that was embedded for this run.
+
+    Attributes:
+        video: As it was listed.
+        n_frames: Of the whole video.
+        folder: Of its table.
+        dim: Length of an embedding.
+        indices: Shape (R,), int64, ascending: the frames that its table has rows of.
+    """
 
     video: StoredObject
     n_frames: int
     folder: str
     dim: int
+    indices: NDArray[np.int64]
+
+    def row_of(self, frame_index: int) -> int | None:
+        """Returns the table's row of a frame; None where the frame sampling leaves it out."""
+        row = int(np.searchsorted(self.indices, frame_index))
+        is_there = row < len(self.indices) and self.indices[row] == frame_index
+        return row if is_there else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +154,11 @@ class _Finder:
             shown = ", ".join(self._incomparable[:_SHOWN])
             more = ", ..." if len(self._incomparable) > _SHOWN else ""
             raise LightlyPipelineError(
-                f"{len(self._incomparable)} frames chosen earlier were embedded by another encoder "
-                f"or release than this run's {self._embedding_id}, and their videos are not among "
-                f"this run's in the same version, so they cannot be compared ({shown}{more}): use "
-                "the encoder they were chosen with, put the videos back, or start a dataset of its "
+                f"{len(self._incomparable)} frames chosen earlier were embedded by another "
+                f"encoder, release or frame sampling than this run's {self._embedding_id}, and "
+                "their videos are not among this run's in the same version or their frames are "
+                f"left out, so they cannot be compared ({shown}{more}): use the encoder and "
+                "sampling they were chosen with, put the videos back, or start a dataset of its "
                 "own"
             )
         owner = np.array([video for video, _ in self._extra], dtype=np.int32)
@@ -168,12 +184,14 @@ class _Finder:
             found is not None
             and version.is_version(found.video)
             and version.n_frames == found.n_frames
+            and found.row_of(frame.frame_index) is not None
         )
 
     def _candidate_row(self, frame: StoredFrame, chosen: ChosenSet) -> int | None:
         if frame.video not in self._starts or not self._is_current(frame, chosen):
             return None
-        return self._starts[frame.video] + frame.frame_index
+        row = self._current[frame.video].row_of(frame.frame_index)
+        return None if row is None else self._starts[frame.video] + row
 
     def _video(self, frame: StoredFrame, chosen: ChosenSet) -> int:
         version = chosen.videos[frame.video]
@@ -205,8 +223,11 @@ class _Finder:
         vectors = np.empty((len(frames), self._dim), dtype=np.float32)
         for path, places_of_video in wanted.items():
             video = self._current[path]
-            indices = np.array([frames[p].frame_index for p in places_of_video], dtype=np.int64)
+            indices = [frames[p].frame_index for p in places_of_video]
             vectors[places_of_video] = read_rows(
-                self._store, video.folder, (video.n_frames, video.dim), indices
+                self._store,
+                video.folder,
+                (len(video.indices), video.dim),
+                np.searchsorted(video.indices, indices),
             )
         return vectors

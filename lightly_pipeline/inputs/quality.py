@@ -74,13 +74,16 @@ def read_column_values(
         video, _ = tables[number]
         if video.fingerprint and not read_outcome(store, video.folder, video.fingerprint):
             return None
-        return read_columns(store, video.folder, columns)
+        return read_columns(store, video.folder, [*columns, "index"])
 
     for number, table in in_threads(read, tables):
         if table is None:
             continue
-        positions = tables[number][1]
+        sampled, positions = table["index"], tables[number][1]
+        # A frame that was chosen by another sampling is not in this table.
+        positions = positions[np.isin(rows.index[positions], sampled)]
         known[positions] = True
-        for name, column in table.items():
-            values[name][positions] = column[rows.index[positions]]
+        places = np.searchsorted(sampled, rows.index[positions])
+        for name in columns:
+            values[name][positions] = table[name][places]
     return values, known

@@ -68,15 +68,14 @@ class FrameRows:
         return f"{self.videos[self.owner[row]].path} frame {self.index[row]}"
 
 
-def all_frames(videos: Iterable[RowVideo]) -> FrameRows:
-    """Returns a row for every frame of the videos, video after video."""
-    listed = tuple(videos)
-    counts = [video.n_frames for video in listed]
-    owner = np.repeat(np.arange(len(listed), dtype=np.int32), counts)
-    index = np.concatenate(
-        [np.arange(n, dtype=np.int64) for n in counts] or [np.empty(0, np.int64)]
+def frame_rows(videos: Iterable[tuple[RowVideo, NDArray[np.int64]]]) -> FrameRows:
+    """Returns a row for each given frame number of the videos, video after video."""
+    listed = list(videos)
+    owner = np.repeat(
+        np.arange(len(listed), dtype=np.int32), [len(indices) for _, indices in listed]
     )
-    return FrameRows(listed, owner, index)
+    index = np.concatenate([indices for _, indices in listed] or [np.empty(0, np.int64)])
+    return FrameRows(tuple(video for video, _ in listed), owner, index)
 
 
 def joined(first: FrameRows, second: FrameRows) -> FrameRows:

@@ -28,7 +28,7 @@ from lightly_pipeline.tables.outcome import (
     write_outcome,
 )
 from lightly_pipeline.tables.source import opened
-from lightly_pipeline.video import DecodedFrame
+from lightly_pipeline.video import ALL_FRAMES, DecodedFrame, FrameSampling
 from lightly_pipeline.video.types import UntaggedMatrix
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class TableBuilder:
         load_encoder: Gives the encoder; called only when a table has to be made.
         embedding_id: Id under which the tables are stored.
         untagged_matrix: How pictures without colour tags are understood.
+        sampling: Which frames of a video take part.
     """
 
     source: Datasource
@@ -56,6 +57,7 @@ class TableBuilder:
     load_encoder: Callable[[], "Encoder"]
     embedding_id: str
     untagged_matrix: UntaggedMatrix
+    sampling: FrameSampling = ALL_FRAMES
 
     def existing(self, video: StoredObject) -> VideoOutcome | None:
         """Returns the outcome of this version of the video, if it was processed before."""
@@ -140,14 +142,15 @@ class TableBuilder:
             FrameTableWriter(frames_file) as table,
             EmbeddingWriter(embeddings_file, encoder.spec.dim) as embeddings,
         ):
-            frames = opened_video.frames(encoder.spec.frame_input)
+            frames = opened_video.frames(encoder.spec.frame_input, self.sampling)
             for batch in _batches(frames, encoder, table, on_frames):
                 embeddings.append(encoder.encode(batch))
-            n_frames = embeddings.n_rows
+            n_rows = embeddings.n_rows
             info, report = opened_video.info, opened_video.report
         return replace(
             blank,
-            n_frames=n_frames,
+            n_frames=report.n_frames,
+            n_rows=n_rows,
             dim=encoder.spec.dim,
             corrupt_samples=report.corrupt_samples(blank.video),
             warnings=info.warnings,
@@ -166,12 +169,12 @@ def _batches(
     wanted = encoder.spec.frame_input
     batch = np.empty((encoder.spec.batch_size, wanted.height, wanted.width, 3), dtype=np.uint8)
     filled = 0
-    for frame in frames:
+    for n_before, frame in enumerate(frames):
         table.append(frame.row)
         assert frame.small is not None
         batch[filled] = frame.small
         filled += 1
-        if frame.row.index % _REPORT_EVERY == 0:
+        if n_before % _REPORT_EVERY == 0:
             on_frames(_REPORT_EVERY)
         if filled == len(batch):
             yield batch
@@ -186,11 +189,11 @@ def _log(outcome: VideoOutcome) -> None:
         return
     for warning in outcome.warnings:
         _logger.warning("%s: %s", outcome.video, warning)
-    rate = outcome.n_frames / outcome.seconds if outcome.seconds else float("nan")
+    rate = outcome.n_rows / outcome.seconds if outcome.seconds else float("nan")
     _logger.info(
         "%s: %d frames, %.0f frames/s, %d corrupt samples",
         outcome.video,
-        outcome.n_frames,
+        outcome.n_rows,
         rate,
         len(outcome.corrupt_samples),
     )

@@ -1,4 +1,4 @@
-"""The frame table of one video: a Parquet file with one row per decoded frame.
+"""The frame table of one video: a Parquet file with one row per sampled frame.
 
 Written in row groups while decoding goes on, read back whole or for single frames. What a row
 means is defined by `lightly_pipeline.video` (`FrameRow`); images and embeddings are elsewhere.
@@ -73,7 +73,7 @@ class FrameTableWriter:
 
 
 def read_rows(store: Datasource, folder: str) -> list[FrameRow]:
-    """Returns all rows of the table in `folder`, in index order."""
+    """Returns all rows of the table in `folder`, in index order: of every frame, or a sample."""
     with store.open(f"{folder}/{FRAMES_FILE}") as file:
         table = pq.read_table(file)
     columns: list[list[Any]] = [table.column(name).to_pylist() for name in SCHEMA.names]

@@ -23,7 +23,8 @@ class VideoOutcome:
     Attributes:
         video: Path of the video relative to the INPUT root.
         fingerprint: Of the video's version, the encoder and the decoder.
-        n_frames: Decoded frames; 0 for a corrupt video.
+        n_frames: Frames of the video; 0 for a corrupt video.
+        n_rows: Frames of it in the table: all, or those of the frame sampling.
         dim: Length of one embedding.
         corrupt_reason: Why nothing could be decoded; None for a video with frames.
         corrupt_samples: Reason by place, for frames that could not be decoded.
@@ -39,6 +40,7 @@ class VideoOutcome:
     video: str
     fingerprint: str
     n_frames: int = 0
+    n_rows: int = 0
     dim: int = 0
     corrupt_reason: str | None = None
     corrupt_samples: dict[str, str] = field(default_factory=dict)

@@ -97,7 +97,7 @@ def fetch_frames(
     index = FrameIndex.from_table(rows, outcome.report)
     ranges: Sequence[ByteRange] = ()
     if not outcome.isolated:
-        ranges = byte_ranges(rows, outcome.info["container"], indices, video.size_bytes)
+        ranges = byte_ranges(index, outcome.info["container"], indices, video.size_bytes)
     with source.open(video.path, etag=video.etag, ranges=ranges) as file:
         try:
             with opened(

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.video.quality import Quality
+from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.video.reader import Video, open_video
 
 __all__ = [
+    "ALL_FRAMES",
     "DecodeLimits",
     "DecodeReport",
     "DecodedFrame",
@@ -30,6 +32,7 @@ __all__ = [
     "FrameIndex",
     "FrameInput",
     "FrameRow",
+    "FrameSampling",
     "Quality",
     "Video",
     "VideoInfo",

@@ -15,6 +15,7 @@ from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.gaps import StepLog
 from lightly_pipeline.video.messages import capture_messages
 from lightly_pipeline.video.orientation import Orientation, orientation_of
+from lightly_pipeline.video.sampling import DecodePlan, PacketTime
 from lightly_pipeline.video.types import (
     DecodeLimits,
     DecodeReport,
@@ -60,30 +61,47 @@ class Pass:
         self.n_frames = 0
         self.orientation = Orientation()
 
-    def frames(self) -> Iterator[Any]:
+    def frames(self, plan: DecodePlan | None = None) -> Iterator[Any]:
         """Yields every `av.VideoFrame` that decodes, in presentation order.
+
+        Args:
+            plan: Decode these packets only; the others are read and passed over.
 
         Raises:
             CorruptVideoError: The stream gave no frame at all, or exceeds the limits.
         """
-        for packet in self._packets():
+        for ordinal, packet in enumerate(self._packets()):
+            if plan is not None and ordinal not in plan.packets:
+                continue
             yield from self._accepted(self._decode(packet))
+            if plan is not None and plan.alone:
+                # A decoder holds a picture back until it has seen the next ones.
+                yield from self._accepted(self._decode(None))
+                self._stream.codec_context.flush_buffers()
         # What is still inside the decoder when reading broke off; nothing after a regular end.
         yield from self._accepted(self._decode(None))
-        if not self.n_frames:
+        if not self.n_frames and (plan is None or plan.packets):
             raise CorruptVideoError(self._no_frames_reason())
+
+    def packet_times(self) -> list[PacketTime]:
+        """Reads the whole stream without decoding, in place of `frames`."""
+        return [
+            PacketTime(packet.pts, packet.is_keyframe, not packet.is_discard)
+            for packet in self._packets()
+            if packet.size
+        ]
 
     def position_of(self, frame: Any) -> int | None:
         """Returns where the packet of the last frame begins in the file, if that is known."""
         return None if frame.pts is None else self._positions.pop(frame.pts, None)
 
-    def report(self) -> DecodeReport:
-        """Returns what the pass met."""
+    def report(self, plan: DecodePlan | None = None) -> DecodeReport:
+        """Returns what the pass, by `plan` if by one, met."""
         cut = self._is_cut or any(t in text for text in self._messages for t in _TRUNCATED)
         damaged = cut or self._n_errors or self._n_flagged or self._messages
-        gaps = self._steps.gaps(self._stream.time_base) if damaged else ()
+        gaps = self._steps.gaps(self._stream.time_base) if damaged and plan is None else ()
         return DecodeReport(
-            n_frames=self.n_frames,
+            n_frames=self.n_frames if plan is None else len(plan.index_by_pts),
             n_packets=self._n_packets,
             n_errors=self._n_errors,
             errors=tuple(self._errors),
@@ -95,6 +113,7 @@ class Pass:
             rotation="; ".join(sorted(self._orientations)) or None,
             colour=self._colour,
             untagged_matrix=self._untagged,
+            index_source="decoding" if plan is None else "packets",
             key_packets=tuple(self._key_packets),
             decoder=decoder_version(),
         )

@@ -77,7 +77,7 @@ class Fetcher:
             FrameChangedError: Some could not be reproduced; the others were yielded before.
             CorruptVideoError: The file cannot be opened any more, or the limits are exceeded.
         """
-        self._left = {i: self._row(i) for i in sorted(set(indices))}
+        self._left = {i: self._index.row(i) for i in sorted(set(indices))}
         if not self._left:
             return
         for rung in (self._by_seeking, self._by_skipping, self._sequentially):
@@ -88,16 +88,8 @@ class Fetcher:
                 return
         raise FrameChangedError(sorted(self._left))
 
-    def _row(self, index: int) -> FrameRow:
-        rows = self._index.rows
-        if not 0 <= index < len(rows):
-            raise IndexError(
-                f"there is no frame {index}: the video has frames 0 to {len(rows) - 1}"
-            )
-        return rows[index]
-
     def _by_seeking(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
-        for group in key_groups(self._index.rows, opened.info.container, self._left):
+        for group in key_groups(self._index, opened.info.container, self._left):
             yield from self._from_key(opened, group)
 
     def _from_key(self, opened: OpenedStream, group: KeyGroup) -> Iterator[FetchedFrame]:
@@ -114,7 +106,7 @@ class Fetcher:
                 return
             try:
                 with capture_messages():
-                    opened.container.seek(self._index.rows[start].pts, stream=opened.stream)
+                    opened.container.seek(start.pts, stream=opened.stream)
                 for frame in _until_sent(opened, set(left), skip):
                     row = left.get(frame.pts)
                     if row is not None and row.index in self._left:

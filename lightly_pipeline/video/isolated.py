@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import numpy as np
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
+from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
@@ -94,14 +95,16 @@ class IsolatedVideo:
             raise RuntimeError("iterate over frames() to its end before asking for the report")
         return self._report
 
-    def frames(self, frame_input: FrameInput | None = None) -> Iterator[DecodedFrame]:
-        """Yields every frame once, as `Video.frames`.
+    def frames(
+        self, frame_input: FrameInput | None = None, sampling: FrameSampling = ALL_FRAMES
+    ) -> Iterator[DecodedFrame]:
+        """Yields every frame once, or those of a sampling, as `Video.frames`.
 
         Raises:
             CorruptVideoError: Also when the child dies or takes too long.
         """
         wanted = asdict(frame_input) if frame_input else None
-        for header, payload in self._ask({"frame_input": wanted}):
+        for header, payload in self._ask({"frame_input": wanted, "sampling": asdict(sampling)}):
             if header["kind"] == "info":
                 self._info = VideoInfo.from_dict(header["info"])
             elif header["kind"] == "report":
@@ -136,7 +139,7 @@ class IsolatedVideo:
             "key_packets": index.key_packets,
         }
         for header, payload in self._ask(request):
-            row = index.rows[header["index"]]
+            row = index.row(header["index"])
             rgb = np.frombuffer(payload, np.uint8).reshape(header["shape"])
             yield FetchedFrame(row.index, row.pts, row.time_s, header["rung"], rgb)
 
@@ -276,7 +279,7 @@ def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
     wanted = FrameInput(**request["frame_input"]) if request["frame_input"] else None
     with _open(request, None) as video:
         _send(output, {"kind": "info", "info": video.info.as_dict()})
-        for frame in video.frames(wanted):
+        for frame in video.frames(wanted, FrameSampling(**request["sampling"])):
             header = {"kind": "frame", "row": asdict(frame.row)}
             if frame.small is None:
                 _send(output, header)

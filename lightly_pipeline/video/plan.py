@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from lightly_pipeline.datasources.protocol import ByteRange
-from lightly_pipeline.video.types import FrameRow
+from lightly_pipeline.video.types import DecodeStart, FrameIndex, FrameRow
 
 _SEEKABLE = ("mov", "matroska", "avi")
 # One request for the whole file beats many small ones.
@@ -27,21 +27,21 @@ class KeyGroup:
     """Frames that are decoded in one go.
 
     Attributes:
-        key: Index of the key frame at or before them.
+        key: The key frame at or before them.
         earlier_key: The one before that, from which leading pictures and intra refresh appear.
         frames: Their indices, ascending.
     """
 
-    key: int
-    earlier_key: int
+    key: DecodeStart
+    earlier_key: DecodeStart
     frames: tuple[int, ...]
 
 
-def key_groups(rows: Sequence[FrameRow], container: str, wanted: Iterable[int]) -> list[KeyGroup]:
+def key_groups(index: FrameIndex, container: str, wanted: Iterable[int]) -> list[KeyGroup]:
     """Returns the groups by which frames can be reached by seeking.
 
     Args:
-        rows: Of all frames of the video.
+        index: Of the video; the wanted frames are in it.
         container: FFmpeg's demuxer name.
         wanted: Indices of frames.
 
@@ -49,16 +49,21 @@ def key_groups(rows: Sequence[FrameRow], container: str, wanted: Iterable[int]) 
         In ascending order; none where seeking finds no way: by demuxer, or for lack of increasing
         presentation times or key frames.
     """
-    keys = [row.index for row in rows if row.keyframe]
+    starts = index.starts()
     seekable = any(name in container for name in _SEEKABLE)
-    if not seekable or not keys or not _has_increasing_pts(rows):
+    if not seekable or not starts or not _has_increasing_pts(index.rows):
         return []
-    by_key = groupby(sorted(set(wanted)), key=lambda i: max(bisect_right(keys, i) - 1, 0))
-    return [KeyGroup(keys[k], keys[max(k - 1, 0)], tuple(frames)) for k, frames in by_key]
+    times = [start.pts for start in starts]
+
+    def start_before(frame: int) -> int:
+        return max(bisect_right(times, index.row(frame).pts or 0) - 1, 0)
+
+    by_start = groupby(sorted(set(wanted)), key=start_before)
+    return [KeyGroup(starts[k], starts[max(k - 1, 0)], tuple(frames)) for k, frames in by_start]
 
 
 def byte_ranges(
-    rows: Sequence[FrameRow], container: str, wanted: Iterable[int], size_bytes: int
+    index: FrameIndex, container: str, wanted: Iterable[int], size_bytes: int
 ) -> list[ByteRange]:
     """Returns the parts of the file that fetching frames reads, headers and index apart.
 
@@ -66,7 +71,7 @@ def byte_ranges(
     one. A small file is one part.
 
     Args:
-        rows: Of all frames of the video.
+        index: Of the video; the wanted frames are in it.
         container: FFmpeg's demuxer name.
         wanted: Indices of frames.
         size_bytes: Of the file.
@@ -76,10 +81,10 @@ def byte_ranges(
     """
     if size_bytes <= _SMALL_FILE_BYTES:
         return [ByteRange(0, size_bytes)]
-    borders = sorted(row.position for row in rows if row.position is not None)
+    borders = _borders(index)
     ranges: list[ByteRange] = []
-    for group in key_groups(rows, container, wanted):
-        positions = [rows[i].position for i in (group.key, *group.frames)]
+    for group in key_groups(index, container, wanted):
+        positions = [group.key.position, *(index.row(i).position for i in group.frames)]
         known = [position for position in positions if position is not None]
         if len(known) < len(positions):
             return []
@@ -89,6 +94,12 @@ def byte_ranges(
     merged = _merged(ranges)
     planned = sum(end - start for start, end in merged)
     return merged if planned <= _MAX_PLANNED_SHARE * size_bytes else []
+
+
+def _borders(index: FrameIndex) -> list[int]:
+    """Returns the known places of packets in the file, ascending."""
+    places = {row.position for row in index.rows} | {packet.pos for packet in index.key_packets}
+    return sorted(place for place in places if place is not None)
 
 
 def _has_increasing_pts(rows: Sequence[FrameRow]) -> bool:

@@ -6,7 +6,6 @@ Puts the modules beside it together; each of them does one part.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from fractions import Fraction
 from functools import partial
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -21,6 +20,13 @@ from lightly_pipeline.video.measure import QualityMeter
 from lightly_pipeline.video.orientation import Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
 from lightly_pipeline.video.quality import Quality
+from lightly_pipeline.video.sampling import (
+    ALL_FRAMES,
+    DecodePlan,
+    FrameChooser,
+    FrameSampling,
+    plan_decoding,
+)
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
@@ -112,25 +118,36 @@ class Video:
             raise RuntimeError("iterate over frames() to its end before asking for the report")
         return self._report
 
-    def frames(self, frame_input: FrameInput | None = None) -> Iterator[DecodedFrame]:
-        """Yields every frame once, in presentation order.
+    def frames(
+        self, frame_input: FrameInput | None = None, sampling: FrameSampling = ALL_FRAMES
+    ) -> Iterator[DecodedFrame]:
+        """Yields every frame once, or those of a sampling, in presentation order.
 
         Args:
             frame_input: The small image wanted of each frame; None for rows alone.
+            sampling: Which frames are wanted; key frames and windows are all that is decoded
+                where the packets' times tell the indices (`report.index_source`).
 
         Raises:
             CorruptVideoError: No frame could be decoded, or the limits are exceeded.
             OSError: From the reader, unchanged.
         """
+        plan = self._plan(sampling) if sampling.spares_decoding else None
         opened = self._fresh()
         decoding = Pass(opened, self._limits, self._untagged)
         time_base = opened.stream.time_base
+        chooser = FrameChooser(sampling, opened.info.fps)
         small = SmallImages(frame_input, self._untagged) if frame_input is not None else None
         picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
-        for frame in decoding.frames():
+        for frame in decoding.frames(plan):
             orientation = decoding.orientation
-            quality, position = meter.of(frame, orientation), decoding.position_of(frame)
-            row = _row(decoding.n_frames - 1, frame, orientation, time_base, position, quality)
+            position = decoding.position_of(frame)
+            index = decoding.n_frames - 1 if plan is None else plan.index_by_pts.get(frame.pts)
+            time_s = float(frame.pts * time_base) if frame.pts is not None and time_base else None
+            if index is None or not chooser.takes(index, time_s, bool(frame.key_frame)):
+                continue
+            quality = meter.of(frame, orientation)
+            row = _row(index, time_s, frame, orientation, position, quality)
             picture.show(row.index, frame, orientation)
             yield DecodedFrame(
                 row,
@@ -138,7 +155,17 @@ class Video:
                 partial(picture.rgb, row.index),
             )
         picture.clear()
-        self._report = decoding.report()
+        self._report = decoding.report(plan)
+
+    def _plan(self, sampling: FrameSampling) -> DecodePlan | None:
+        opened = self._fresh()
+        if opened.info.container == "avi" and opened.stream.codec_context.has_b_frames:
+            # AVI has no times; with reordering its packets' places are not their frames'.
+            self._opened = opened
+            return None
+        packets = Pass(opened, self._limits, self._untagged).packet_times()
+        self.close()
+        return plan_decoding(packets, sampling, float(opened.stream.time_base or 0))
 
     def index(self) -> FrameIndex:
         """Returns the index of the whole video: the one given, or made in a pass of its own.
@@ -205,18 +232,16 @@ class _CurrentPicture:
 
 def _row(
     index: int,
+    time_s: float | None,
     frame: Any,
     orientation: Orientation,
-    time_base: Fraction | None,
     position: int | None,
     quality: Quality,
 ) -> FrameRow:
-    pts = frame.pts
     width, height = orientation.size(frame.width, frame.height)
-    time_s = float(pts * time_base) if pts is not None and time_base is not None else None
     return FrameRow(
         index,
-        pts,
+        frame.pts,
         time_s,
         bool(frame.key_frame),
         bool(frame.is_corrupt),

@@ -3,6 +3,7 @@
 No decoding happens here and nothing heavy is imported: encoders and tables share these types.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -233,6 +234,8 @@ class DecodeReport:
         rotation: How pictures were turned by their display matrix; None for upright.
         colour: How the first picture's numbers were understood, with what was assumed.
         untagged_matrix: The policy by which it was; fetching needs the same.
+        index_source: What the frames' indices were told by: "decoding" of the whole video, or the
+            times of its "packets", where only a part was decoded.
         key_packets: Where decoding can start.
         decoder: Releases of PyAV and FFmpeg.
     """
@@ -249,6 +252,7 @@ class DecodeReport:
     rotation: str | None = None
     colour: str = ""
     untagged_matrix: UntaggedMatrix = "ffmpeg"
+    index_source: Literal["decoding", "packets"] = "decoding"
     key_packets: tuple[KeyPacket, ...] = ()
     decoder: str = ""
 
@@ -287,12 +291,19 @@ class DecodeReport:
         )
 
 
+class DecodeStart(NamedTuple):
+    """A picture that decoding can start from: its time, and its packet's place in the file."""
+
+    pts: int
+    position: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class FrameIndex:
-    """What fetching frames again needs to know about the whole video.
+    """What fetching frames again needs to know about the video.
 
     Attributes:
-        rows: Of every frame, in index order.
+        rows: Of every frame, or of those that were sampled, in index order.
         key_packets: Packets that decoding can start from, in file order.
     """
 
@@ -303,3 +314,31 @@ class FrameIndex:
     def from_table(cls, rows: Sequence[FrameRow], report: Mapping[str, Any]) -> "FrameIndex":
         """Returns the index of a stored table: all its rows and its `DecodeReport.as_dict()`."""
         return cls(rows, tuple(KeyPacket(*packet) for packet in report["key_packets"]))
+
+    def row(self, index: int) -> FrameRow:
+        """Returns the row of a frame.
+
+        Raises:
+            IndexError: There is none.
+        """
+        place = bisect_left(self.rows, index, key=lambda row: row.index)
+        if place < len(self.rows) and self.rows[place].index == index:
+            return self.rows[place]
+        known = f"frames 0 to {len(self.rows) - 1}"
+        if not self.is_whole():
+            known = f"{len(self.rows)} frames in its sample"
+        raise IndexError(f"there is no frame {index}: the video has {known}")
+
+    def is_whole(self) -> bool:
+        """Returns whether there is a row of every frame up to the last one."""
+        return bool(self.rows) and len(self.rows) == self.rows[-1].index + 1
+
+    def starts(self) -> list[DecodeStart]:
+        """Returns where decoding can start, by ascending pts; none where a start has no pts."""
+        found: list[tuple[int | None, int | None]] = (
+            [(row.pts, row.position) for row in self.rows if row.keyframe]
+            if self.is_whole()
+            else [(packet.pts, packet.pos) for packet in self.key_packets]
+        )
+        starts = [DecodeStart(pts, position) for pts, position in found if pts is not None]
+        return sorted(starts, key=lambda start: start.pts) if len(starts) == len(found) else []

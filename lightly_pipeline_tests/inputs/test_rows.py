@@ -1,6 +1,6 @@
 """Rows: names of frames' files, blocks of frames, copies; on plain arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from hypothesis import given
@@ -9,7 +9,14 @@ from hypothesis.extra import numpy as hnp
 
 from lightly_pipeline.datasources.paths import frame_name
 from lightly_pipeline.inputs.duplicates import copies, first_equal
-from lightly_pipeline.inputs.rows import RowVideo, all_frames, frame_stem, joined, rows_by_name
+from lightly_pipeline.inputs.rows import (
+    FrameRows,
+    RowVideo,
+    frame_rows,
+    frame_stem,
+    joined,
+    rows_by_name,
+)
 from lightly_pipeline.inputs.sequences import (
     blocks,
     groups_of,
@@ -25,6 +32,10 @@ paths = st.builds(
     st.text(st.sampled_from("ab-01./ %é\n"), min_size=1, max_size=8),
     st.sampled_from(["mp4", "MOV", "hevc"]),
 )
+
+
+def all_frames(videos: Iterable[RowVideo]) -> FrameRows:
+    return frame_rows((video, np.arange(video.n_frames)) for video in videos)
 
 
 @given(

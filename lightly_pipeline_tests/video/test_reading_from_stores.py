@@ -10,6 +10,7 @@ import pytest
 from lightly_pipeline.datasources import ByteRange, S3Datasource, traffic_of
 from lightly_pipeline.video import FrameIndex, FrameRow, Quality, open_video
 from lightly_pipeline.video.plan import byte_ranges, key_groups
+from lightly_pipeline.video.types import KeyPacket
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
 
 MB = 1024 * 1024
@@ -80,7 +81,7 @@ def test_fetching_reads_from_the_key_frames_to_the_frames(
     with open_video(path) as video:
         index, container = video.index(), video.info.container
     wanted = [3, 14, 17, 52]
-    ranges = byte_ranges(index.rows, container, wanted, path.stat().st_size)
+    ranges = byte_ranges(index, container, wanted, path.stat().st_size)
     with (
         bucket.open("video", ranges=ranges) as file,
         open_video(file, index=index) as video,
@@ -89,8 +90,8 @@ def test_fetching_reads_from_the_key_frames_to_the_frames(
         n_requests, n_bytes = traffic_of(file)
     packets = sorted(row.position for row in index.rows if row.position is not None)
     needed = sum(
-        packets[max(group.frames) + 1] - packets[group.key]
-        for group in key_groups(index.rows, container, wanted)
+        packets[max(group.frames) + 1] - (group.key.position or 0)
+        for group in key_groups(index, container, wanted)
     )
     assert n_bytes <= 1.4 * needed
     assert n_requests <= 3 + 10
@@ -99,16 +100,17 @@ def test_fetching_reads_from_the_key_frames_to_the_frames(
 UNMEASURED = Quality(*[0.0] * len(fields(Quality)))
 
 
-def rows(n: int, gop: int, size: int | None = 1000) -> list[FrameRow]:
-    """Rows of a video of equally large packets in the order of presentation."""
-    return [
+def indexed(n: int, gop: int, size: int | None = 1000) -> FrameIndex:
+    """The index of a video of equally large packets in the order of presentation."""
+    rows = [
         FrameRow(i, i, i / 25, i % gop == 0, False, 8, 8, i, size and i * size, UNMEASURED)
         for i in range(n)
     ]
+    return FrameIndex(rows, [KeyPacket(i, i, i, size and i * size) for i in range(0, n, gop)])
 
 
 def test_ranges_reach_from_the_key_frame_to_the_packet_after_the_last_frame() -> None:
-    video = rows(100, 10, 2 * MB)
+    video = indexed(100, 10, 2 * MB)
     assert byte_ranges(video, "mov,mp4", [13, 15, 71], 200 * MB) == [
         ByteRange(20 * MB - 1024, 34 * MB),
         ByteRange(140 * MB - 1024, 146 * MB),
@@ -117,20 +119,20 @@ def test_ranges_reach_from_the_key_frame_to_the_packet_after_the_last_frame() ->
 
 
 def test_ranges_that_almost_touch_are_one() -> None:
-    video = rows(40_000, 10)
+    video = indexed(40_000, 10)
     (first,) = byte_ranges(video, "mov,mp4", [13, 29], 40 * MB)
     assert first == ByteRange(10_000 - 1024, 31_000)
 
 
 def test_a_small_file_is_read_whole_by_one_request() -> None:
-    assert byte_ranges(rows(100, 10), "mov,mp4", [3], 100_000) == [ByteRange(0, 100_000)]
+    assert byte_ranges(indexed(100, 10), "mov,mp4", [3], 100_000) == [ByteRange(0, 100_000)]
 
 
 def test_without_positions_or_for_most_of_the_file_nothing_is_planned() -> None:
-    video = rows(100, 10, 2 * MB)
+    video = indexed(100, 10, 2 * MB)
     assert byte_ranges(video, "mpegts", [3], 200 * MB) == []
     assert byte_ranges(video, "mov,mp4", range(9, 100, 10), 200 * MB) == []
-    assert byte_ranges(rows(100, 10, None), "mov,mp4", [3], 200 * MB) == []
+    assert byte_ranges(indexed(100, 10, None), "mov,mp4", [3], 200 * MB) == []
 
 
 def test_the_index_knows_where_packets_begin(tmp_path: Path) -> None:
@@ -140,3 +142,12 @@ def test_the_index_knows_where_packets_begin(tmp_path: Path) -> None:
     with open_video(tmp_path / "a.mp4") as video:
         index: FrameIndex = video.index()
     assert [row.position for row in index.rows] == [positions[row.pts] for row in index.rows]
+
+
+def test_of_a_sample_ranges_reach_from_the_key_packets() -> None:
+    video = indexed(100, 10, 2 * MB)
+    sample = FrameIndex(video.rows[3::20], video.key_packets)
+    assert byte_ranges(sample, "mov,mp4", [23, 63], 200 * MB) == [
+        ByteRange(40 * MB - 1024, 80 * MB),
+        ByteRange(120 * MB - 1024, 160 * MB),
+    ]
