@@ -16,7 +16,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection clean help
+.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -93,6 +93,9 @@ bench-orchestration: $(STAMP)
 
 bench-selection: $(STAMP)
 	$(BIN)/python -m benchmarks.selection
+
+bench-mixtures: $(STAMP)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 $(BIN)/python -m benchmarks.mixtures
 
 clean:
 	rm -rf $(VENV) build dist bench_data $(DEMO_FOLDER) .pytest_cache .mypy_cache .ruff_cache

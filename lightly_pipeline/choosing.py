@@ -352,12 +352,14 @@ def _record(
     datapool: Datapool | None,
     candidates: Sequence[EmbeddedVideo],
 ) -> SelectionRecord:
+    length = task.config.worker.selected_sequence_length
     frames = tuple(
         ChosenFrame(
             rank=rank,
             video=pool.rows.videos[pool.rows.owner[row]].path,
             frame_index=int(pool.rows.index[row]),
             distance=float(distance) if np.isfinite(distance) else None,
+            decided_by=choice.result.decided_by[rank // length],
         )
         for rank, (row, distance) in enumerate(zip(choice.rows, choice.distances, strict=True))
     )

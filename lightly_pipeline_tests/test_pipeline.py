@@ -383,6 +383,27 @@ def test_amounts_and_distance(videos: Path, tmp_path: Path) -> None:
     assert result.summary["minimum_distance"] >= 0.5
 
 
+def test_a_mixture_is_chosen_and_every_image_says_what_decided_it(
+    videos: Path, tmp_path: Path
+) -> None:
+    embeddings, random = {"type": "EMBEDDINGS"}, {"type": "RANDOM", "random_seed": 5}
+    mixture = {
+        "n_samples": 12,
+        "strategies": [
+            {"input": embeddings, "strategy": {"type": "DIVERSITY", "strength": 0.5}},
+            {"input": embeddings, "strategy": {"type": "TYPICALITY", "num_nearest_neighbors": 5}},
+            {"input": random, "strategy": {"type": "WEIGHTS"}},
+        ],
+    }
+    result = run(dataset(tmp_path), selection_config=mixture)
+    assert chosen(result) == chosen(run(dataset(tmp_path), selection_config=mixture))
+    names = {"DIVERSITY of EMBEDDINGS", "TYPICALITY of EMBEDDINGS", "WEIGHTS of RANDOM"}
+    assert {strategy["name"] for strategy in result.summary["strategies"]} == names
+    images = json.loads(Path(result.manifest).read_text())["images"]
+    assert len(images) == 12
+    assert {image["decided_by"] for image in images} <= names
+
+
 def test_exit_codes_and_streams(videos: Path, tmp_path: Path) -> None:
     (videos / "broken.mp4").write_text("no")
     done = command_line(videos, tmp_path / "out", "--n-samples", "3")

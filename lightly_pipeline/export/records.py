@@ -27,12 +27,14 @@ class ChosenFrame:
         video: Path of the video relative to the INPUT root.
         frame_index: Position among the video's decoded frames, from 0.
         distance: Euclidean distance to the nearest frame chosen before; None for the first.
+        decided_by: The strategy that decided the pick, such as "DIVERSITY of EMBEDDINGS".
     """
 
     rank: int
     video: str
     frame_index: int
     distance: float | None
+    decided_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,12 @@ def write_manifest(
     document["datapool"] = record.datapool.number if record.datapool else None
     document["n_selected"] = len(images)
     document["images"] = [
-        {**asdict(image), "distance": frames[image.rank].distance} for image in images
+        {
+            **asdict(image),
+            "distance": frames[image.rank].distance,
+            "decided_by": frames[image.rank].decided_by,
+        }
+        for image in images
     ]
     _write(store, path, document)
     return path

@@ -72,7 +72,7 @@ class SelectionResult:
         n_removed_by_threshold: Rows that a THRESHOLD removed.
         n_preselected: Rows that counted as chosen from the start.
         strategies: What became of each strategy.
-        neighbors_before: Distances among the candidates.
+        neighbors_before: Distances among all rows that took part, candidates and preselected.
         neighbors_after: Distances among the picks.
     """
 

@@ -65,7 +65,7 @@ def select(
         normalize: Bring rows and queries to unit length; with prepared embeddings, say how they
             were prepared.
         seed: Of RANDOM inputs without `random_seed`.
-        progress: Told about picks.
+        progress: Told about picks, and about rows where TYPICALITY searches neighbours.
 
     Returns:
         The chosen rows with figures. `n_samples` and `proportion_samples` count new picks; the
@@ -93,7 +93,9 @@ def select(
     )
     rows = _participants(config, inputs, chosen_before)
     part = embeddings if len(rows) == len(embeddings) else figures.rows_of(embeddings, rows)
-    objective = build_objective(config.strategies, inputs, part, rows, normalize=normalize)
+    objective = build_objective(
+        config.strategies, inputs, part, rows, normalize=normalize, progress=progress
+    )
     wanted = n_to_select(config, len(embeddings) - len(chosen_before))
     tally = Tally(objective, part, min(wanted, len(rows) - len(chosen_before)), progress)
     rest_squared = _pick(part, tally, np.searchsorted(rows, chosen_before))

@@ -4,6 +4,7 @@ What each strategy type makes of its input and options, for the rows that thresh
 and checking the inputs is in `inputs.py`, TYPICALITY and SIMILARITY in modules of their own.
 """
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.config import SelectionStrategy, StrategyEntry
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.inputs import (
     Classes,
@@ -25,6 +27,7 @@ from lightly_pipeline.selection.typicality import typicality
 
 DEFAULT_NEIGHBORS = 20
 """TYPICALITY without `num_nearest_neighbors`, as LightlyStudio has it."""
+_logger = logging.getLogger(__name__)
 _FULL = 1 - 1e-9
 _OTHER = "(all others)"
 
@@ -36,6 +39,7 @@ def build_objective(
     rows: NDArray[np.int64],
     *,
     normalize: bool,
+    progress: Progress = silent,
 ) -> Objective:
     """Returns the objective for some rows.
 
@@ -45,11 +49,12 @@ def build_objective(
         embeddings: Of `rows` only.
         rows: Shape (n,), of the rows that take part.
         normalize: Bring queries to unit length.
+        progress: Told about rows where neighbours are searched.
     """
     wanted = [e for e in entries if e.strategy.type != "THRESHOLD" and e.strategy.strength != 0]
     labels = _labels(wanted)
     strategies = [
-        _strategy(entry, label, inputs, embeddings, rows, normalize)
+        _strategy(entry, label, inputs, embeddings, rows, normalize, progress)
         for entry, label in zip(wanted, labels, strict=True)
     ]
     strategies = _one_diversity(strategies)
@@ -67,13 +72,15 @@ def _strategy(
     embeddings: GridEmbeddings,
     rows: NDArray[np.int64],
     normalize: bool,
+    progress: Progress,
 ) -> Strategy:
     options = entry.strategy
     if options.type == "DIVERSITY":
         minimum = (options.stopping_condition_minimum_distance or 0.0) / embeddings.scale
         return Diversity(label, options.strength, minimum * minimum)
     if options.type == "TYPICALITY":
-        values = typicality(embeddings, options.num_nearest_neighbors or DEFAULT_NEIGHBORS)
+        n_neighbors = options.num_nearest_neighbors or DEFAULT_NEIGHBORS
+        values = typicality(embeddings, n_neighbors, progress=progress)
         minimum_typicality = options.stopping_condition_minimum_typicality
         return Weights(label, options.strength, values, minimum=minimum_typicality)
     if options.type == "SIMILARITY":
@@ -144,6 +151,13 @@ def _target(options: SelectionStrategy, classes: Classes, label: str) -> dict[st
             raise InvalidConfigurationError(
                 f"{label}: target names the class {given}, which the task does not have; "
                 f"it has {', '.join(classes.names)}"
+            )
+        if name not in classes.names:
+            _logger.warning(
+                "%s: no frame has the class %s that the target names; there is %s",
+                label,
+                given,
+                ", ".join(classes.names),
             )
         target[name] = share
     return target

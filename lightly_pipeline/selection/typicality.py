@@ -45,11 +45,11 @@ def typicality(
     k = min(n_neighbors, n - 1)
     if k <= 0:
         return np.ones(n)
-    index = _index(embeddings)
+    index = neighbor_index(embeddings)
     nearest = np.empty((n, k))
     for start in range(0, n, _BLOCK_ROWS):
         rows = np.arange(start, min(start + _BLOCK_ROWS, n))
-        nearest[rows] = np.sqrt(_nearest_squared(embeddings, index, rows, k))
+        nearest[rows] = np.sqrt(nearest_squared(embeddings, index, rows, k))
         progress("typicality", int(rows[-1]) + 1, n, "rows")
     scale = float(nearest.mean(axis=1).mean())
     if scale == 0:
@@ -59,7 +59,8 @@ def typicality(
     return typical
 
 
-def _index(embeddings: GridEmbeddings) -> Any:
+def neighbor_index(embeddings: GridEmbeddings) -> Any:
+    """Returns the FAISS index that `nearest_squared` searches."""
     n, dim = embeddings.vectors.shape
     if n <= EXACT_ROWS:
         flat = faiss.IndexFlatL2(dim)
@@ -76,7 +77,7 @@ def _index(embeddings: GridEmbeddings) -> Any:
     return index
 
 
-def _nearest_squared(
+def nearest_squared(
     embeddings: GridEmbeddings, index: Any, rows: NDArray[np.int64], k: int
 ) -> NDArray[np.float64]:
     """Returns the squared distances to the k nearest other rows, ascending, shape (rows, k)."""
@@ -91,14 +92,14 @@ def _nearest_squared(
     if index.ntotal <= EXACT_ROWS and ids.shape[1] < index.ntotal:
         # Float32 may have ranked a true neighbour below all that were found.
         unsure |= nearest[:, -1] > found[:, -1] - 4 * sieve_slack(embeddings.vectors.shape[1])
-    nearest[unsure] = _by_all_pairs(embeddings, rows[unsure], k)
+    nearest[unsure] = nearest_squared_by_all_pairs(embeddings, rows[unsure], k)
     return nearest
 
 
-def _by_all_pairs(
+def nearest_squared_by_all_pairs(
     embeddings: GridEmbeddings, rows: NDArray[np.int64], k: int
 ) -> NDArray[np.float64]:
-    """Returns what `_nearest_squared` does, by float64 products with all rows."""
+    """Returns what `nearest_squared` does, by float64 products with all rows."""
     nearest = np.empty((len(rows), k))
     for start in range(0, len(rows), _DENSE_BLOCK_ROWS):
         part = rows[start : start + _DENSE_BLOCK_ROWS]

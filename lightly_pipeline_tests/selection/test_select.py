@@ -1,5 +1,6 @@
 """`select` on plain arrays: what each strategy of a configuration does, and what is refused."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -215,3 +216,116 @@ def test_many_picks_of_a_mixture_are_the_same_by_either_engine(
     assert lazy.distances.tolist() == direct.distances.tolist()
     assert lazy.as_dict() == direct.as_dict()
     assert lazy.decided_by == direct.decided_by
+
+
+def test_each_pick_names_the_strategy_that_decided_it() -> None:
+    """Row 0 stands out by its weight, row 1 by its place; the others are alike in both."""
+    rows = np.tile(np.array([1.0, 0.02, 0.0], np.float32), (30, 1))
+    rows[:, 1] += np.linspace(0, 0.01, 30, dtype=np.float32)
+    rows[1] = [-1, 0, 0]
+    values = np.full(30, 0.01)
+    values[0] = 5.0
+    config = {"n_samples": 2, "strategies": [DIVERSITY, entry("value", "WEIGHTS")]}
+    result = select(rows, config, metadata={"value": values})
+    assert result.indices.tolist() == [0, 1]
+    assert result.decided_by == ("WEIGHTS of METADATA value", "DIVERSITY of EMBEDDINGS")
+    assert [(s.name, s.n_decided) for s in result.strategies] == [
+        ("DIVERSITY of EMBEDDINGS", 1),
+        ("WEIGHTS of METADATA value", 1),
+    ]
+
+
+def test_figures_are_those_of_all_pairs() -> None:
+    result = chosen(DIVERSITY, SHARP, n=8)
+    unit = prepare_embeddings(ROWS.copy()).vectors.astype(np.float64)
+    pairs = np.sqrt(((unit[:, None] - unit[None]) ** 2).sum(axis=2))
+    among = pairs[np.ix_(result.indices, result.indices)] + np.diag(np.full(8, np.inf))
+    assert result.coverage_radius == pytest.approx(pairs[:, result.indices].min(axis=1).max())
+    assert result.minimum_distance == pytest.approx(among.min())
+    assert result.neighbors_after is not None
+    assert result.neighbors_after.mean == pytest.approx(among.min(axis=1).mean())
+    assert result.neighbors_before is not None
+    everyone = pairs + np.diag(np.full(N, np.inf))
+    assert result.neighbors_before.p50 == pytest.approx(np.median(everyone.min(axis=1)))
+    assert result.distances[1:] == pytest.approx(
+        [pairs[row, result.indices[:i]].min() for i, row in enumerate(result.indices) if i]
+    )
+    without = chosen(SHARP, n=8)
+    assert without.distances[1:] == pytest.approx(
+        [pairs[row, without.indices[:i]].min() for i, row in enumerate(without.indices) if i]
+    )
+    assert without.coverage_radius == pytest.approx(pairs[:, without.indices].min(axis=1).max())
+
+
+@pytest.mark.parametrize(
+    ("strategies", "reason"),
+    [
+        ([SHARP], "n_samples"),
+        ([entry(EMBEDDINGS, "DIVERSITY", stopping_condition_minimum_distance=1.4)], "minimum_dist"),
+        (
+            [entry(EMBEDDINGS, "TYPICALITY", stopping_condition_minimum_typicality=0.45)],
+            "minimum_typicality",
+        ),
+        ([entry("lightly.sharpness", "WEIGHTS", stopping_condition_max_sum=2.5)], "max_sum"),
+        (
+            [entry("lightly.sharpness", "WEIGHTS", target_range={"min_sum": 2, "max_sum": 2.2})],
+            "target_range",
+        ),
+        (
+            [SHARP, entry("lightly.sharpness", "THRESHOLD", threshold=0.9, operation="BIGGER")],
+            "candidates_exhausted",
+        ),
+    ],
+)
+def test_what_ended_the_run_is_told(strategies: list[dict[str, Any]], reason: str) -> None:
+    result = chosen(*strategies, n=N - 1)
+    assert result.stopped_by.startswith(reason)
+    assert result.as_dict()["stopped_by"] == result.stopped_by
+
+
+def test_a_sum_ends_the_run_with_the_pick_that_reaches_it() -> None:
+    limited = chosen(entry("lightly.sharpness", "WEIGHTS", stopping_condition_max_sum=2.5))
+    sums = np.cumsum(SHARPNESS[limited.indices])
+    assert sums[-2] < 2.5 <= sums[-1]
+    assert limited.strategies[0].sum == pytest.approx(sums[-1])
+
+
+def test_a_target_range_is_landed_in() -> None:
+    span = {"min_sum": 2.0, "max_sum": 2.2}
+    result = chosen(DIVERSITY, entry("lightly.sharpness", "WEIGHTS", target_range=span), n=N)
+    assert 2.0 <= SHARPNESS[result.indices].sum() <= 2.2
+
+
+def test_a_query_by_tag_and_by_another_datasets_tag_are_told_apart() -> None:
+    own = entry({**EMBEDDINGS, "tag_name": "night"}, "SIMILARITY")
+    other = entry({**EMBEDDINGS, "tag_name": "night", "dataset_id": "a" * 24}, "SIMILARITY")
+    queries = {(None, "night"): ROWS[[4]], ("a" * 24, "night"): ROWS[[9]]}
+    assert picks(own, queries=queries)[0] == 4
+    assert picks(other, queries=queries)[0] == 9
+    assert queries[None, "night"].tolist() == ROWS[[4]].tolist()
+    with pytest.raises(InvalidConfigurationError, match="not in the queries given"):
+        picks(own, queries={})
+
+
+def test_class_probabilities_weigh_as_they_are() -> None:
+    source = {"type": "PREDICTIONS", "task": "yolo", "name": "CLASS_DISTRIBUTION"}
+    result = chosen(entry(source, "BALANCE", target={"car": 0.9, "dog": 0.1}))
+    sums = PREDICTIONS.distribution[result.indices].sum(axis=0)
+    assert result.strategies[0].achieved == pytest.approx(
+        {"car": sums[0] / sums.sum(), "dog": sums[1] / sums.sum()}
+    )
+    assert sums[0] / sums.sum() > 0.75
+
+
+def test_the_result_is_json() -> None:
+    result = chosen(DIVERSITY, SHARP, entry("weather", "BALANCE", distribution="UNIFORM"))
+    assert json.loads(json.dumps(result.as_dict())) == result.as_dict()
+
+
+def test_thresholds_that_leave_nothing_select_nothing() -> None:
+    nothing = entry("lightly.sharpness", "THRESHOLD", threshold=2, operation="BIGGER")
+    result = chosen(nothing, DIVERSITY, SHARP)
+    assert result.indices.tolist() == []
+    assert result.stopped_by == "candidates_exhausted"
+    assert chosen(nothing, DIVERSITY).indices.tolist() == []
+    assert chosen(nothing, SHARP, preselected=[3]).indices.tolist() == []
