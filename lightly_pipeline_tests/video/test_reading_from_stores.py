@@ -4,18 +4,18 @@ from dataclasses import fields
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 
 from lightly_pipeline.datasources import ByteRange, S3Datasource, traffic_of
 from lightly_pipeline.video import FrameIndex, FrameRow, Quality, open_video
 from lightly_pipeline.video.plan import byte_ranges, key_groups
 from lightly_pipeline.video.types import KeyPacket
+from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
 
 MB = 1024 * 1024
-N_FRAMES, GOP, SIZE = 72, 12, (640, 480)
-# Demuxer, codec, options; noise in high quality makes large files fast.
+N_FRAMES = 72
+# Demuxer, codec, options.
 FILES = {
     "faststart.mp4": ("mp4", "mpeg4", {"movflags": "faststart"}),
     "moov_at_end.mp4": ("mp4", "mpeg4", {}),
@@ -42,21 +42,9 @@ def bucket(endpoint: str) -> S3Datasource:
 @pytest.fixture(params=FILES)
 def stored(request: pytest.FixtureRequest, bucket: S3Datasource, tmp_path: Path) -> str:
     """The name of a video of about 36 MB in the bucket."""
-    make_noise(tmp_path / request.param, *FILES[request.param])
+    make_noise(tmp_path / request.param, N_FRAMES, *FILES[request.param])
     bucket.write("video", (tmp_path / request.param).read_bytes())
     return str(request.param)
-
-
-def make_noise(path: Path, muxer: str, codec: str, mux_options: dict[str, str]) -> None:
-    pictures = np.random.default_rng(0).integers(0, 255, (3, SIZE[1], SIZE[0], 3), dtype=np.uint8)
-    options = {"qmin": "1", "qmax": "1", "b": "200M", "g": str(GOP), "sc_threshold": "1000000000"}
-    with av.open(str(path), "w", format=muxer, options=mux_options) as container:
-        stream = container.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for number in range(N_FRAMES):
-            frame = av.VideoFrame.from_ndarray(pictures[number % 3], format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 def test_a_full_pass_reads_the_file_once_in_few_requests(
@@ -136,7 +124,7 @@ def test_without_positions_or_for_most_of_the_file_nothing_is_planned() -> None:
 
 
 def test_the_index_knows_where_packets_begin(tmp_path: Path) -> None:
-    make_noise(tmp_path / "a.mp4", "mp4", "mpeg4", {})
+    make_noise(tmp_path / "a.mp4", N_FRAMES)
     with av.open(str(tmp_path / "a.mp4")) as container:
         positions = {p.pts: p.pos for p in container.demux(video=0) if p.size}
     with open_video(tmp_path / "a.mp4") as video:
