@@ -21,6 +21,7 @@ from pathlib import Path
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video import FrameInput, open_video
+from lightly_pipeline_tests.support.memory import peak_mib
 from lightly_pipeline_tests.support.traits import TRAITS
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
@@ -130,7 +131,7 @@ class Result:
 def run(seeds: Sequence[bytes], numbers: Sequence[int], *, progress: bool = False) -> Result:
     """Decodes the files of some numbers, one child after the other."""
     result = Result()
-    idle_kib = _in_child(lambda: "idle")[1].ru_maxrss
+    idle_mib = peak_mib(_in_child(lambda: "idle")[1])
     started = time.monotonic()
     for done, number in enumerate(numbers, 1):
         content = mutated(seeds, number)
@@ -142,8 +143,7 @@ def run(seeds: Sequence[bytes], numbers: Sequence[int], *, progress: bool = Fals
         result.outcomes[kind] += 1
         if detail == "changed":
             result.changed.append(number)
-        rss_mib = (usage.ru_maxrss - idle_kib) / 1024
-        result.worst_rss_mib = max(result.worst_rss_mib, rss_mib)
+        result.worst_rss_mib = max(result.worst_rss_mib, peak_mib(usage) - idle_mib)
         result.worst_cpu_s = max(result.worst_cpu_s, usage.ru_utime + usage.ru_stime)
         if progress and done % 500 == 0:
             line = f"{done}/{len(numbers)} files, {time.monotonic() - started:.0f} s"
@@ -172,7 +172,8 @@ def _in_child(work: Callable[[], str]) -> tuple[str, resource.struct_rusage]:
     pid = os.fork()
     if not pid:
         os.close(reading)
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+        if sys.platform == "linux":
+            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CPU, (_HANG_S, _HANG_S))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.alarm(_WALL_S)

@@ -149,24 +149,24 @@ def bomb(content: bytes, *, first: bool, later: bool) -> bytes:
 
 
 _MEASURE = """
-import io, json, resource, sys
+import json, resource, sys
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import FrameInput, open_video
-outcome = None
+from lightly_pipeline_tests.support.memory import peak_mib
 try:
     with open_video(sys.argv[1]) as video:
         outcome = sum(1 for _ in video.frames(FrameInput(64, 64)))
 except CorruptVideoError as error:
     outcome = error.reason
-print(json.dumps([outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+print(json.dumps([outcome, peak_mib(resource.getrusage(resource.RUSAGE_SELF))]))
 """
 
 
 def measured(path: Path) -> tuple[int | str, float]:
     """Decodes in a process of its own; returns its outcome and its memory in MiB."""
     command = [sys.executable, "-c", _MEASURE, str(path)]
-    outcome, rss_kib = json.loads(subprocess.check_output(command))
-    return outcome, rss_kib / 1024
+    outcome, mib = json.loads(subprocess.check_output(command))
+    return outcome, mib
 
 
 def test_a_pixel_bomb_costs_no_memory(fixture_videos: VideoFolder, tmp_path: Path) -> None:
