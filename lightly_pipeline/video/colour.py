@@ -10,19 +10,31 @@ from av.video.reformatter import ColorRange, Colorspace, ColorTrc
 
 from lightly_pipeline.video.types import UntaggedMatrix
 
-# ITU-T H.273, matrix_coefficients; swscale knows no others and takes BT.601 for them.
-_RGB, _UNSPECIFIED = 0, 2
+# ITU-T H.273, matrix_coefficients; swscale refuses pictures with any other.
+_RGB, _UNSPECIFIED, _BT2020, _BT2020_CONSTANT = 0, 2, 9, 10
 _MATRICES = {
     1: "BT.709",
     4: "FCC",
     5: "BT.601",
     6: "BT.601",
     7: "SMPTE 240M",
-    9: "BT.2020",
-    10: "BT.2020",
+    _BT2020: "BT.2020",
 }
+_RANGES = tuple(ColorRange)
 _HDR = {ColorTrc.SMPTE2084: "PQ", ColorTrc.ARIB_STD_B67: "HLG"}
 _HD_LINES = 720
+
+
+def settle_tags(frame: Any) -> None:
+    """Takes tags of an `av.VideoFrame` that cannot be converted by for absent.
+
+    BT.2020 with constant luminance is read as that without, which is near.
+    """
+    matrix = frame.colorspace
+    if matrix not in _MATRICES and matrix not in (_RGB, _UNSPECIFIED):
+        frame.colorspace = _BT2020 if matrix == _BT2020_CONSTANT else _UNSPECIFIED
+    if frame.color_range not in _RANGES:
+        frame.color_range = ColorRange.UNSPECIFIED
 
 
 def assumed_matrix(frame: Any, policy: UntaggedMatrix) -> Colorspace | None:

@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from lightly_pipeline.errors import CorruptVideoError
-from lightly_pipeline.video.colour import describe_colour
+from lightly_pipeline.video.colour import describe_colour, settle_tags
 from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.gaps import StepLog
 from lightly_pipeline.video.messages import capture_messages
@@ -158,6 +158,7 @@ class Pass:
         for frame in frames:
             if self.n_frames >= self._limits.max_frames:
                 raise CorruptVideoError(f"more than {self._limits.max_frames} frames")
+            settle_tags(frame)
             if not self.n_frames:
                 self._colour = describe_colour(frame, self._untagged)
             self._note_orientation(frame)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
+from lightly_pipeline.video.colour import settle_tags
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.messages import capture_messages
@@ -176,6 +177,7 @@ class Fetcher:
         """Yields `frame` for each row whose checksum it has."""
         if not rows or checksum(frame) != rows[0].checksum:
             return
+        settle_tags(frame)
         rgb = self._images.of(frame, orientation_of(frame))
         for row in rows:
             del self._left[row.index]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from lightly_pipeline.video.colour import assumed_matrix
 from lightly_pipeline.video.orientation import Orientation
+from lightly_pipeline.video.pixels import convert
 from lightly_pipeline.video.quality import (
     UNIFORM_SHARE,
     Quality,
@@ -57,14 +58,14 @@ class QualityMeter:
 
     def of(self, frame: Any, orientation: Orientation) -> Quality:
         """Returns the numbers of the next frame."""
-        sample = self._grid.reformat(
+        sample = convert(
+            self._grid,
             frame,
             width=_GRID[0],
             height=_GRID[1],
             format="rgb24",
             src_colorspace=assumed_matrix(frame, self._untagged),
             interpolation=Interpolation.POINT,
-            threads=1,
         )
         rgb: Any = sample.to_ndarray()
         luminance, contrast, red, green, blue = colour(rgb)
@@ -110,18 +111,14 @@ class QualityMeter:
         return lines[: frame.height, : frame.width], layout.level, full_range
 
     def _gray_plane(self, frame: Any) -> NDArray[np.uint8]:
-        gray: Any = self._gray.reformat(
-            frame, format="gray", dst_color_range=ColorRange.JPEG, threads=1
-        )
+        gray: Any = convert(self._gray, frame, format="gray", dst_color_range=ColorRange.JPEG)
         luma: NDArray[np.uint8] = gray.to_ndarray()
         return luma
 
     def _grey_of(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
         """Returns the upright picture in grey levels of 0 to 255, by way of RGB."""
         matrix = assumed_matrix(frame, self._untagged)
-        rgb: Any = self._rgb.reformat(
-            frame, format="rgb24", src_colorspace=matrix, threads=1
-        ).to_ndarray()
+        rgb: Any = convert(self._rgb, frame, format="rgb24", src_colorspace=matrix).to_ndarray()
         return np.asarray(
             Image.fromarray(np.ascontiguousarray(orientation.apply(rgb))).convert("L")
         )

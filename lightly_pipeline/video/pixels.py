@@ -12,7 +12,9 @@ import xxhash
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.colour import assumed_matrix
+from lightly_pipeline.video.messages import capture_messages
 from lightly_pipeline.video.orientation import Orientation
 from lightly_pipeline.video.types import FrameInput, UntaggedMatrix
 
@@ -39,14 +41,14 @@ class SmallImages:
     def of(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
         """Returns the upright small image, shape (height, width, 3)."""
         width, height = orientation.size(self._wanted.width, self._wanted.height)
-        scaled = self._reformatter.reformat(
+        scaled = convert(
+            self._reformatter,
             frame,
             width=width,
             height=height,
             format="rgb24",
             src_colorspace=assumed_matrix(frame, self._untagged),
             interpolation=self._flags,
-            threads=1,
         )
         return orientation.apply(_rgb_of(scaled))
 
@@ -60,14 +62,30 @@ class FullImages:
 
     def of(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
         """Returns an owned, contiguous, upright array, shape (height, width, 3)."""
-        rgb = self._reformatter.reformat(
+        rgb = convert(
+            self._reformatter,
             frame,
             format="rgb24",
             src_colorspace=assumed_matrix(frame, self._untagged),
             interpolation=_RESAMPLERS["bicubic"],
-            threads=1,
         )
         return np.array(orientation.apply(_rgb_of(rgb)), dtype=np.uint8, order="C")
+
+
+def convert(reformatter: VideoReformatter, frame: Any, **options: Any) -> Any:
+    """Returns `reformatter.reformat(frame, **options)`, made on this thread.
+
+    Raises:
+        CorruptVideoError: FFmpeg cannot convert such pictures.
+    """
+    try:
+        with capture_messages():
+            return reformatter.reformat(frame, threads=1, **options)
+    except av.FFmpegError as error:
+        reason = error.strerror or type(error).__name__
+        raise CorruptVideoError(
+            f"pictures of format {frame.format.name} cannot be converted: {reason}"
+        ) from None
 
 
 def _rgb_of(frame: Any) -> NDArray[np.uint8]:

@@ -15,8 +15,10 @@ from av.video.reformatter import ColorRange, ColorTrc
 from numpy.typing import NDArray
 from PIL import Image
 
+from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import DecodeReport, FrameInput, open_video
-from lightly_pipeline.video.pixels import checksum
+from lightly_pipeline.video.orientation import Orientation
+from lightly_pipeline.video.pixels import FullImages, checksum
 from lightly_pipeline.video.types import UntaggedMatrix
 from lightly_pipeline_tests.support.videos import (
     BY_NAME,
@@ -151,6 +153,29 @@ def test_untagged_pictures_are_understood_by_the_stated_policy(
         small = next(video.frames(FrameInput(len(PATCHES) * 8, 8))).small
     assert small is not None
     assert np.abs(small[4, 4::8].astype(float) - expected).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("tag", "matrix", "words"),
+    [
+        (8, 6, "BT.601 (assumed) limited"),
+        (14, 6, "BT.601 (assumed) limited"),
+        (10, 9, "BT.2020 limited"),
+    ],
+)
+def test_matrices_that_cannot_be_converted_by_stop_no_video(
+    tmp_path: Path, tag: int, matrix: int, words: str
+) -> None:
+    path = planes_to_video(tmp_path / "tagged.mp4", patch_planes(8), "yuv420p", matrix=tag)
+    picture, report = only_picture(path)
+    assert np.abs(centres(picture) - formula(8, matrix, full=False)).max() <= 2
+    assert report.colour == words
+
+
+def test_pictures_that_cannot_be_converted_are_a_corrupt_video() -> None:
+    frame = av.VideoFrame(64, 64, "rgba128le")
+    with pytest.raises(CorruptVideoError, match="format rgba128le cannot be converted"):
+        FullImages("ffmpeg").of(frame, Orientation())
 
 
 def test_tags_go_before_the_policy(tmp_path: Path) -> None:
