@@ -8,7 +8,7 @@ import pytest
 
 from lightly_pipeline import Dataset, RunResult, S3Datasource, run
 from lightly_pipeline.datasources import s3, s3_errors
-from lightly_pipeline.errors import DatasourceError
+from lightly_pipeline.errors import DatasourceError, ObjectChangedError
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
 from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, make_bucket
@@ -123,6 +123,16 @@ def test_a_video_replaced_before_or_while_it_is_read_is_read_anew(
     assert result.n_input_frames == N_FRAMES + 2
     assert not result.corrupt_videos
     assert not result.corrupt_samples
+
+
+def test_a_video_replaced_between_selection_and_upload_ends_the_run_and_the_next_one_takes_it(
+    place: Place,
+) -> None:
+    # One request of the access check and three of the pass come first.
+    place.proxy.add(Fault("first", VIDEO, skip=4, action=place.replace_video))
+    with pytest.raises(ObjectChangedError, match="run again to take the new version"):
+        place.run()
+    assert place.run().n_input_frames == N_FRAMES + 2
 
 
 FATAL = {

@@ -92,7 +92,10 @@ class LocalDatasource:
         current = _record(path, os.fstat(file.fileno())).etag
         if etag is not None and current != etag:
             file.close()
-            raise ObjectChangedError(f"{self.location(path)} was changed since it was listed")
+            raise ObjectChangedError(
+                f"{self.location(path)} was changed since it was listed; "
+                "run again to take the new version"
+            )
         return file
 
     def read(self, path: str) -> bytes:

@@ -89,6 +89,9 @@ class Datasource(Protocol):
     ) -> BinaryIO:
         """Returns a seekable reader of the object.
 
+        Where reading takes requests, it has a method `read_available(size)`, which is `read` but
+        ends where the next request would begin.
+
         Args:
             path: The object.
             etag: The version that is meant.

@@ -152,7 +152,8 @@ class S3Datasource:
             except ClientError as error:
                 if status_of(error) == 412:
                     raise ObjectChangedError(
-                        f"{self.location(path)} was changed since it was listed"
+                        f"{self.location(path)} was changed since it was listed; "
+                        "run again to take the new version"
                     ) from None
                 raise
 

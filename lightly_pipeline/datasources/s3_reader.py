@@ -146,4 +146,6 @@ class RangeReader(io.RawIOBase):
         if self._size is None:
             self._size, self._etag = size, etag
         if (size, etag) != (self._size, self._etag):
-            raise ObjectChangedError(f"{self._location} was changed while it was read")
+            raise ObjectChangedError(
+                f"{self._location} was changed while it was read; run again to take the new version"
+            )

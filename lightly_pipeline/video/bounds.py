@@ -88,15 +88,24 @@ class MeteredReader:
         self._file = file
         # Up to the end of what is at hand, so that no request goes beyond what is needed.
         self._read: Callable[[int], bytes] = getattr(file, "read_available", file.read)
+        self._has_failed = False
         self.size_bytes = file.seek(0, os.SEEK_END)
         self.meter = Meter(limits, self.size_bytes)
         file.seek(0)
         self.tell = file.tell
 
     def read(self, size: int) -> bytes:
-        """Returns up to `size` bytes; what the store raises comes out unchanged."""
+        """Returns up to `size` bytes; what the store raises comes out unchanged, and once.
+
+        FFmpeg goes on asking after a failure, which PyAV raises when FFmpeg returns: each try would
+        be another round of retries. The file ends there instead.
+        """
+        if self._has_failed:
+            return b""
+        self._has_failed = True
         content = self._read(size)
         self.meter.note_read(len(content))
+        self._has_failed = False
         return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

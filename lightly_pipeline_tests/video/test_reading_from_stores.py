@@ -1,5 +1,6 @@
 """Reading a video from a bucket takes few requests and hardly more bytes than needed."""
 
+import io
 from dataclasses import fields
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import av
 import pytest
 
 from lightly_pipeline.datasources import ByteRange, S3Datasource, traffic_of
+from lightly_pipeline.errors import DatasourceError
 from lightly_pipeline.video import FrameIndex, FrameRow, Quality, open_video
 from lightly_pipeline.video.plan import byte_ranges, key_groups
 from lightly_pipeline.video.types import KeyPacket
@@ -139,3 +141,37 @@ def test_of_a_sample_ranges_reach_from_the_key_packets() -> None:
         ByteRange(40 * MB - 1024, 80 * MB),
         ByteRange(120 * MB - 1024, 160 * MB),
     ]
+
+
+class Failing(io.BytesIO):
+    """A store that goes away for good after some reads."""
+
+    def __init__(self, content: bytes, n_good: int) -> None:
+        super().__init__(content)
+        self.n_good, self.n_failed = n_good, 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        if not self.n_good:
+            self.n_failed += 1
+            raise DatasourceError("the store went away")
+        self.n_good -= 1
+        return super().read(size)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_store_that_goes_away_is_never_a_shorter_video_and_is_asked_no_more(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = make_noise(tmp_path / name, 5, *FILES[name]).read_bytes()
+    for n_good in range(100):
+        source = Failing(content, n_good)
+        try:
+            with open_video(source) as video:
+                assert len(list(video.frames())) == 5
+        except DatasourceError:
+            assert source.n_failed == 1
+        else:
+            assert not source.n_failed
+            break
+    assert n_good > 5
+    assert capfd.readouterr().err == ""
