@@ -20,6 +20,7 @@ from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.hot_rows import HotRows, farthest_positions
 from lightly_pipeline.selection.lazy_blocks import LazyBlocks
 from lightly_pipeline.selection.sequence import Sequence
+from lightly_pipeline.selection.threads import one_blas_thread
 
 # Below this many picks, or bytes of rows, one pass per pick is the fastest way there is.
 _LAZY_FROM_PICKS = 100
@@ -50,6 +51,7 @@ class Picks:
     next_squared_distance: float | None
 
 
+@one_blas_thread()
 def farthest_first(
     embeddings: GridEmbeddings,
     k: int,

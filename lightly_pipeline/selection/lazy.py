@@ -12,7 +12,6 @@ DIVERSITY. `selector.py` leaves both to the direct engine.
 """
 
 from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,8 @@ MAX_GROUPS = 256
 _BLOCK_ROWS = 256
 _MIN_HOT, _MAX_HOT = 1024, 16384
 _MIN_HOT_PER_GROUP = 32
+# Scores looked at while serving, in rows of all: above, a smaller hot set is cheaper.
+_LONG_ROUND = 16
 # Two scores are rounded, each by half a unit; the rest is room for the logarithms' last bits.
 _ROUNDING_UNITS = 2.0
 
@@ -51,24 +52,27 @@ def pick_lazily(
         state.pick_first()
     n_hot = _MIN_HOT
     while tally.stopped_by is None:
-        started = perf_counter()
-        scores = state.bounds()
-        if not (scores > -np.inf).any():
+        bounds = state.bounds()
+        if not (bounds > -np.inf).any():
             tally.exhaust(left_over=bool(state.is_free.any()))
             break
-        hot, outside = state.split(scores, n_hot)
-        prepared = perf_counter()
+        hot, outside = state.split(bounds, n_hot)
         n_served = _serve(state, hot, outside)
         state.settle(hot, n_served)
-        served = perf_counter() - prepared
-        if not n_served:
-            # All hot rows score as outside ones may, within the slack: only more of them decide.
-            n_hot *= 4
-        elif 2 * served < prepared - started:
-            n_hot = min(2 * n_hot, _MAX_HOT)
-        elif served > 2 * (prepared - started):
-            n_hot = max(min(n_hot, _MAX_HOT) // 2, _MIN_HOT)
+        n_hot = _next_size(n_hot, n_served, len(embeddings))
     return state.largest_squared() if tally.n_chosen else None
+
+
+def _next_size(n_hot: int, n_served: int, n_rows: int) -> int:
+    """Returns the size of the next hot set, which weighs serving picks against starting rounds."""
+    if not n_served:
+        # All hot rows score as outside ones may, within the slack: only more of them decide.
+        return n_hot * 4
+    if n_served * n_hot < n_rows:
+        return min(2 * n_hot, _MAX_HOT)
+    if n_served * n_hot > _LONG_ROUND * n_rows:
+        return max(min(n_hot, _MAX_HOT) // 2, _MIN_HOT)
+    return n_hot
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from lightly_pipeline.selection.objective import Balance, Diversity, Objective, 
 from lightly_pipeline.selection.result import SelectionResult, StrategyOutcome
 from lightly_pipeline.selection.strategies import build_objective
 from lightly_pipeline.selection.tally import Tally
+from lightly_pipeline.selection.threads import one_blas_thread
 
 # Below these the direct engine is as fast: measured at 128 dimensions.
 _LAZY_FROM_PICKS = 250
@@ -84,22 +85,34 @@ def select(
         [0, 2]
     """
     config = _model(selection_config)
-    if not isinstance(embeddings, GridEmbeddings):
-        copy = np.array(embeddings, dtype=np.float32, order="C")
-        embeddings = prepare_embeddings(copy, normalize=normalize)
     chosen_before = _checked_rows(preselected, len(embeddings))
     inputs = Inputs(
         len(embeddings), metadata or {}, scores or {}, categories or {}, queries or {}, seed
     )
-    rows = _participants(config, inputs, chosen_before)
+    with one_blas_thread():
+        return _select(embeddings, config, chosen_before, inputs, normalize, progress)
+
+
+def _select(
+    embeddings: NDArray[np.float32] | GridEmbeddings,
+    config: SelectionConfig,
+    preselected: NDArray[np.int64],
+    inputs: Inputs,
+    normalize: bool,
+    progress: Progress,
+) -> SelectionResult:
+    if not isinstance(embeddings, GridEmbeddings):
+        copy = np.array(embeddings, dtype=np.float32, order="C")
+        embeddings = prepare_embeddings(copy, normalize=normalize)
+    rows = _participants(config, inputs, preselected)
     part = embeddings if len(rows) == len(embeddings) else figures.rows_of(embeddings, rows)
     objective = build_objective(
         config.strategies, inputs, part, rows, normalize=normalize, progress=progress
     )
-    wanted = n_to_select(config, len(embeddings) - len(chosen_before))
-    tally = Tally(objective, part, min(wanted, len(rows) - len(chosen_before)), progress)
-    rest_squared = _pick(part, tally, np.searchsorted(rows, chosen_before))
-    return _result(embeddings, part, rows, tally, chosen_before, rest_squared)
+    wanted = n_to_select(config, len(embeddings) - len(preselected))
+    tally = Tally(objective, part, min(wanted, len(rows) - len(preselected)), progress)
+    rest_squared = _pick(part, tally, np.searchsorted(rows, preselected))
+    return _result(embeddings, part, rows, tally, preselected, rest_squared)
 
 
 def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
