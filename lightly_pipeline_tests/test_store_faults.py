@@ -8,7 +8,9 @@ import pytest
 
 from lightly_pipeline import Dataset, RunResult, S3Datasource, run
 from lightly_pipeline.datasources import s3, s3_errors
+from lightly_pipeline.defs.metadata import outcome_metadata
 from lightly_pipeline.errors import DatasourceError, ObjectChangedError
+from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
 from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, make_bucket
@@ -187,12 +189,14 @@ def test_what_was_read_is_counted_per_video_and_run(place: Place) -> None:
     # The access check reads a block that is no part of the decoding.
     assert result.requests == place.proxy.count(VIDEO) - 1
     size = len(place.direct.read("in/video.mp4"))
-    outcomes = [
-        json.loads(place.direct.read(item.path))
+    (outcome,) = [
+        VideoOutcome(**json.loads(place.direct.read(item.path)))
         for item in place.direct.list("out/.lightly/")
         if item.path.endswith("outcome.json")
     ]
-    assert [o["requests"] for o in outcomes] == [result.requests - 1]
-    assert size <= outcomes[0]["bytes_read"] < 1.6 * size
+    assert outcome.requests == result.requests - 1
+    assert size <= outcome.bytes_read < 1.6 * size
+    shown = outcome_metadata(outcome)
+    assert (shown["requests"], shown["bytes_read"]) == (outcome.requests, outcome.bytes_read)
     again = place.run()
     assert (again.requests, again.bytes_read) == (0, 0)

@@ -192,6 +192,8 @@ class S3Datasource:
             current = self._head(path)
             if current is not None and _metadata(current).get(_WRITE_ID_KEY) == write_id:
                 return StoredObject(path, len(data), current["ETag"])
+            if if_match is None:
+                raise
             self._require(path, current, if_match)
             # Some stores refuse every If-Match, true or not (Ceph).
             etag = self._put(path, data)
