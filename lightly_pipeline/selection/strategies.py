@@ -134,10 +134,10 @@ def _balance(label: str, options: SelectionStrategy, classes: Classes) -> Balanc
     table = np.stack([_column(classes, name) for name in wanted], axis=1)
     shares = np.array(list(wanted.values()))
     names = tuple(wanted)
-    if shares.sum() < _FULL:
-        others = [i for i, name in enumerate(classes.names) if name not in wanted]
+    others = [i for i, name in enumerate(classes.names) if name not in wanted]
+    if others or shares.sum() < _FULL:
         table = np.column_stack([table, classes.table[:, others].sum(axis=1)])
-        shares, names = np.append(shares, 1 - shares.sum()), (*names, _OTHER)
+        shares, names = np.append(shares, max(0.0, 1 - shares.sum())), (*names, _OTHER)
     return Balance(label, options.strength, names, shares / shares.sum(), table, classes.groups)
 
 

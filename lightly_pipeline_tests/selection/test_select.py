@@ -127,6 +127,13 @@ def test_what_targets_leave_goes_to_all_other_classes_together() -> None:
     assert result.strategies[0].achieved == pytest.approx({"rain": 0.4, "(all others)": 0.6})
 
 
+def test_classes_that_a_full_target_does_not_name_are_avoided() -> None:
+    result = chosen(entry("weather", "BALANCE", target={"sun": 0.5, "rain": 0.5}))
+    assert sorted(WEATHER[result.indices].tolist()) == ["rain"] * 5 + ["sun"] * 5
+    alone = chosen(entry("weather", "BALANCE", target={"rain": 1.0}), n=5)
+    assert set(WEATHER[alone.indices].tolist()) == {"rain"}
+
+
 def test_uniform_and_input_distributions_come_from_the_data() -> None:
     uniform = chosen(entry("weather", "BALANCE", distribution="UNIFORM"), n=9)
     assert np.unique(WEATHER[uniform.indices], return_counts=True)[1].tolist() == [3, 3, 3]
