@@ -16,7 +16,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-stores clean help
+.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-stores bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -84,6 +84,10 @@ lock: $(BIN)/uv
 
 bench-chain: $(STAMP)
 	$(BIN)/python -m benchmarks.chain
+
+# PEERS=/path/to/python names an interpreter with OpenCV, torchcodec or decord.
+bench-video: $(STAMP)
+	$(BIN)/python -m benchmarks.video $(if $(PEERS),--peers '$(PEERS)') $(BENCH)
 
 bench-encoder: $(STAMP)
 	$(BIN)/python -m benchmarks.encoder

@@ -1,6 +1,6 @@
 """The whole chain against pure decoding, in frames per CPU second.
 
-    python -m benchmarks.chain [--repeats 3] [--video FILE]
+    python -m benchmarks.chain [--repeats 3] [--video FILE] [--short]
 
 Each row runs in a process of its own that counts the user and system time of all its threads and
 children, less start-up and imports. The video is 60 seconds of 1080p30 H.264 made of natural
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.material import long_video, material
 
-_MODES = ("decode", "chain", "embed")
+_MODES = ("decode", "video", "chain", "embed")
 
 
 def main() -> None:
@@ -29,6 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--video", type=Path)
+    parser.add_argument(
+        "--short", action="store_true", help="leave out peak memory and ffmpeg's image files"
+    )
     parser.add_argument("--measure", choices=_MODES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -37,11 +40,12 @@ def main() -> None:
     print(f"machine: {platform.machine()}, {os.cpu_count()} cores; {_versions()}")
     videos = [options.video] if options.video else [material(gop) for gop in (250, 30)]
     for video in videos:
-        _table(video, options.repeats)
-    _memory(videos[0])
+        _table(video, options.repeats, short=options.short)
+    if not options.short:
+        _memory(videos[0])
 
 
-def _table(video: Path, repeats: int) -> None:
+def _table(video: Path, repeats: int, *, short: bool) -> None:
     results: dict[str, list[dict[str, float]]] = {mode: [] for mode in _MODES}
     command: list[float] = []
     for _ in range(repeats):
@@ -56,6 +60,7 @@ def _table(video: Path, repeats: int) -> None:
     rows = [("PyAV, decoding alone, one thread", decode)]
     if command:
         rows.append(("ffmpeg -threads 1 -f null -", statistics.median(command)))
+    rows.append(("small image, checksum, quality numbers", _median(results["video"])))
     rows.append(("decode and embed (tables written)", _median(results["embed"])))
     rows.append(("the chain: 50 of all frames as PNG", _median(results["chain"])))
     for name, seconds in rows:
@@ -65,7 +70,7 @@ def _table(video: Path, repeats: int) -> None:
         f"  in the chain: encoder {last['encoder']:.2f}, selection {last['select']:.2f}, "
         f"fetching and writing images {last['upload']:.2f} CPU s"
     )
-    if command:
+    if command and not short:
         _instead(video)
 
 
@@ -86,7 +91,9 @@ def _cpu_s() -> float:
 
 
 def _measure(mode: str, video: Path) -> dict[str, float]:
-    return _measure_decode(video) if mode == "decode" else _measure_chain(video, mode)
+    if mode == "decode":
+        return _measure_decode(video)
+    return _measure_video(video) if mode == "video" else _measure_chain(video, mode)
 
 
 def _measure_decode(video: Path) -> dict[str, float]:
@@ -100,6 +107,18 @@ def _measure_decode(video: Path) -> dict[str, float]:
         stream.codec_context.thread_count = 1
         for packet in container.demux(stream):
             frames += len(packet.decode())
+    return {"cpu": _cpu_s() - started, "frames": frames}
+
+
+def _measure_video(video: Path) -> dict[str, float]:
+    """Runs the video layer as the default encoder has it, without an encoder."""
+    from lightly_pipeline.embedding import encoder_spec
+    from lightly_pipeline.video import open_video
+
+    wanted = encoder_spec().frame_input
+    started = _cpu_s()
+    with open_video(video) as opened:
+        frames = sum(1 for _ in opened.frames(wanted))
     return {"cpu": _cpu_s() - started, "frames": frames}
 
 

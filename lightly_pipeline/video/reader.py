@@ -146,12 +146,15 @@ class Video:
             time_s = float(frame.pts * time_base) if frame.pts is not None and time_base else None
             if index is None or not chooser.takes(index, time_s, bool(frame.key_frame)):
                 continue
+            # In the order that finds most of the planes still in the cache.
+            image = small.of(frame, orientation) if small else None
+            proof = checksum(frame)
             quality = meter.of(frame, orientation)
-            row = _row(index, time_s, frame, orientation, position, quality)
+            row = _row(index, time_s, frame, orientation, proof, position, quality)
             picture.show(row.index, frame, orientation)
             yield DecodedFrame(
                 row,
-                small.of(frame, orientation) if small else None,
+                image,
                 partial(picture.rgb, row.index),
             )
         picture.clear()
@@ -235,6 +238,7 @@ def _row(
     time_s: float | None,
     frame: Any,
     orientation: Orientation,
+    proof: int,
     position: int | None,
     quality: Quality,
 ) -> FrameRow:
@@ -247,7 +251,7 @@ def _row(
         bool(frame.is_corrupt),
         width,
         height,
-        checksum(frame),
+        proof,
         position,
         quality,
     )

@@ -68,7 +68,7 @@ def test_uniform_rows_follow_lightlys_definition(
     per_row = rng.random((height, 1)) * strength
     grey = np.clip(rng.normal(128, per_row, (height, width)), 0, 255).astype(np.uint8)
     _, rows = shrunk_size(width, height)
-    uniform = uniform_rows(grey, np.arange(rows - 2))
+    uniform = uniform_rows(lambda lines: grey[lines], (width, height), np.arange(rows - 2))
     assert abs(uniform.mean() - ratio_by_definition(grey)) <= 1.01 / (rows - 2)
 
 
