@@ -385,7 +385,7 @@ def _record(
         corrupt_videos={o.video: str(o.corrupt_reason) for o in task.outcomes if o.is_corrupt},
         corrupt_samples={k: v for o in task.outcomes for k, v in o.corrupt_samples.items()},
         failed_videos=task.failed,
-        sequence_length=task.config.worker.selected_sequence_length,
+        sequence_length=length,
         datapool=_claim(task, datapool, candidates),
     )
 

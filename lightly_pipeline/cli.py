@@ -142,12 +142,13 @@ def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
 
 def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     from lightly_pipeline.api.deployment import Deployment
+    from lightly_pipeline.api.names import labels_of
     from lightly_pipeline.api.worker import work
 
     signal.signal(signal.SIGTERM, _interrupt)
     deployment = Deployment()
-    labels = [label.strip() for label in options.labels.split(",") if label.strip()]
-    shown = f", labels {', '.join(labels)}" if labels else ""
+    labels = labels_of(options.labels)
+    shown = f", labels {', '.join(sorted(labels))}" if labels else ""
     display.say(f"waiting for runs in {deployment.home}{shown}")
     try:
         all_well = work(deployment, labels=labels, once=options.once, say=_print)

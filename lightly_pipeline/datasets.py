@@ -4,7 +4,6 @@ Declared in Python or in a YAML file. How datasources work is in `datasources`, 
 configuration blocks mean in `config`.
 """
 
-import difflib
 import hashlib
 import os
 import re
@@ -18,6 +17,7 @@ import yaml
 
 from lightly_pipeline.datasources import Datasource, datasource_from_url
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.hints import did_you_mean
 
 DATASETS_VARIABLE = "LIGHTLY_PIPELINE_DATASETS"
 """Environment variable with the path of a YAML file that declares datasets."""
@@ -138,9 +138,8 @@ def _dataset(name: str, fields: Any, file: Path) -> Dataset:
         raise InvalidConfigurationError(f"{where}: expected input, lightly, ...")
     for key in fields:
         if key not in _FIELDS:
-            close = difflib.get_close_matches(str(key), _FIELDS, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(_FIELDS)}"
-            raise InvalidConfigurationError(f"{where}: unknown key {key!r}{hint}")
+            hint = did_you_mean(str(key), _FIELDS)
+            raise InvalidConfigurationError(f"{where}: unknown key {key!r}; {hint}")
     return Dataset(
         name,
         dataset_type=_type(fields.get("dataset_type", "VIDEOS"), where),
@@ -198,8 +197,7 @@ def _s3_datasource(options: dict[str, Any], where: str) -> Datasource:
                 "AWS_SECRET_ACCESS_KEY in the environment, or name a profile or role_arn"
             )
         if key not in _S3_OPTIONS:
-            close = difflib.get_close_matches(str(key), _S3_OPTIONS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(_S3_OPTIONS)}"
+            hint = did_you_mean(str(key), _S3_OPTIONS)
             raise InvalidConfigurationError(f"{where}: unknown option {key!r}; {hint}")
     try:
         return S3Datasource(**options)

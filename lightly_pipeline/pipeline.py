@@ -170,34 +170,26 @@ def run(
     config = resolve_config(
         dataset, worker_config, lightly_config, selection_config, pipeline_config
     )
-    steps = run_steps(
+    steps = RunSteps(
         dataset, config, run_id=run_id or str(uuid.uuid4()), others=others, progress=progress
     )
     return steps.finish(steps.process(steps.catalog()))
 
 
-def run_steps(
-    dataset: Dataset,
-    config: RunConfig,
-    *,
-    run_id: str,
-    others: Sequence[Dataset] = (),
-    progress: Progress = silent,
-) -> "RunSteps":
-    """Returns the steps of one run, for callers that report between them."""
-    return RunSteps(dataset, config, run_id, others, progress)
-
-
 class RunSteps:
-    """The steps of one run, timed and logged: catalog, process, finish, in this order."""
+    """The steps of one run, timed and logged: catalog, process, finish, in this order.
+
+    For callers that report between them; `run` does them at once and explains the arguments.
+    """
 
     def __init__(
         self,
         dataset: Dataset,
         config: RunConfig,
+        *,
         run_id: str,
-        others: Sequence[Dataset],
-        progress: Progress,
+        others: Sequence[Dataset] = (),
+        progress: Progress = silent,
     ) -> None:
         self._dataset, self._config, self._run_id = dataset, config, run_id
         self._others, self._progress = others, progress

@@ -1,12 +1,19 @@
 """Fixtures that several parts of the suite share."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lightly_pipeline_tests.support.s3_servers import has_swift, swift_server
+from lightly_pipeline_tests.support.s3_servers import (
+    ACCESS_KEY,
+    SECRET_KEY,
+    has_swift,
+    swift_server,
+)
+from lightly_pipeline_tests.support.selections import make_dataset
 from lightly_pipeline_tests.support.videos import VideoFolder
 
 os.environ.setdefault("SVT_LOG", "1")
@@ -46,3 +53,28 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("Swift is not installed (Linux only)")
     with swift_server(tmp_path_factory.mktemp("swift")) as url:
         yield url
+
+
+@pytest.fixture(params=["moto", "swift"])
+def s3_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a store, one of either kind; its credentials are in the environment."""
+    is_swift = request.param == "swift"
+    url: str = request.getfixturevalue("swift" if is_swift else "endpoint")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY if is_swift else "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY if is_swift else "adminsecret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def prepared_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with videos in `in` and their tables in `out`, made once."""
+    return make_dataset(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture
+def prepared_folder(prepared_dataset: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    shutil.copytree(prepared_dataset, tmp_path / "data", copy_function=shutil.copy2)
+    return tmp_path / "data"

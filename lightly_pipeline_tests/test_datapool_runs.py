@@ -25,7 +25,6 @@ from lightly_pipeline_tests.support.selections import (
     chosen,
     frame_file,
     local_dataset,
-    make_dataset,
     put,
     put_schema,
     selection,
@@ -37,20 +36,9 @@ POOL = {"use_datapool": True}
 ALL = {"use_datapool": True, "datasource": {"process_all": True}}
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_dataset(tmp_path_factory.mktemp("prepared"))
-
-
 @pytest.fixture
-def folder(prepared: Path, tmp_path: Path) -> Path:
-    shutil.copytree(prepared, tmp_path / "data", copy_function=shutil.copy2)
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def dataset(folder: Path) -> Dataset:
-    return local_dataset(folder)
+def dataset(prepared_folder: Path) -> Dataset:
+    return local_dataset(prepared_folder)
 
 
 def choose(dataset: Dataset, n: int, worker: dict[str, Any] = POOL, *entries: Any) -> RunResult:
@@ -69,17 +57,19 @@ def vectors_of(folder: Path, frames: list[tuple[str, int]]) -> np.ndarray:
 
 
 def test_a_later_run_adds_frames_far_from_those_chosen_before(
-    folder: Path, dataset: Dataset
+    prepared_folder: Path, dataset: Dataset
 ) -> None:
     first = choose(dataset, 6)
-    make_video(folder / "in", H264, "new.mp4", seed=7)
+    make_video(prepared_folder / "in", H264, "new.mp4", seed=7)
     second = choose(dataset, 4)
     assert second.n_selected == 4
     assert {video for video, _ in chosen(second)} == {"new.mp4"}
     assert second.summary["n_preselected"] == 6
     new = [("new.mp4", index) for index in range(N_FRAMES)]
     distances = np.linalg.norm(
-        vectors_of(folder, new)[:, None] - vectors_of(folder, chosen(first))[None], axis=2
+        vectors_of(prepared_folder, new)[:, None]
+        - vectors_of(prepared_folder, chosen(first))[None],
+        axis=2,
     ).min(axis=1)
     assert chosen(second)[0] == new[int(np.argmax(distances))]
     assert [tag.run_id for tag in list_tags(dataset.lightly)] == [second.run_id, first.run_id]
@@ -96,22 +86,27 @@ def test_all_videos_again_gives_the_rest_of_the_same_choice(dataset: Dataset) ->
     assert read_datapool(dataset.lightly).run_ids == (first.run_id, second.run_id)
 
 
-def test_nothing_new_is_said_and_a_replaced_video_is_new(folder: Path, dataset: Dataset) -> None:
+def test_nothing_new_is_said_and_a_replaced_video_is_new(
+    prepared_folder: Path, dataset: Dataset
+) -> None:
     choose(dataset, 6)
     with pytest.raises(LightlyPipelineError, match=r"nothing new .* all 3 videos .*process_all"):
         choose(dataset, 6)
-    make_video(folder / "in", H264, "a.mp4", seed=9)
+    make_video(prepared_folder / "in", H264, "a.mp4", seed=9)
     result = choose(dataset, 3)
     assert {video for video, _ in chosen(result)} == {"a.mp4"}
     assert result.summary["n_preselected"] == 6
 
 
-def test_frames_of_deleted_videos_still_count(folder: Path, dataset: Dataset) -> None:
+def test_frames_of_deleted_videos_still_count(prepared_folder: Path, dataset: Dataset) -> None:
     first = choose(dataset, 6)
     gone = {video for video, _ in chosen(first)}
     for video in gone:
-        shutil.copy2(folder / "in" / video, folder / "in" / f"copy of {video.rpartition('/')[2]}")
-        (folder / "in" / video).unlink()
+        shutil.copy2(
+            prepared_folder / "in" / video,
+            prepared_folder / "in" / f"copy of {video.rpartition('/')[2]}",
+        )
+        (prepared_folder / "in" / video).unlink()
     apart = {**DIVERSITY, "strategy": {"type": "DIVERSITY"}}
     apart["strategy"]["stopping_condition_minimum_distance"] = 1e-6
     again = choose(dataset, 1000, POOL, apart)
@@ -207,10 +202,12 @@ class _Overtaken(LocalDatasource):
         return super().write(path, data, **conditions)
 
 
-def test_in_dagster_a_run_that_was_overtaken_is_retried_on_top_of_the_other(folder: Path) -> None:
-    store = _Overtaken(folder / "out")
-    dataset = Dataset("test", input=LocalDatasource(folder / "in"), lightly=store)
-    other = local_dataset(folder)
+def test_in_dagster_a_run_that_was_overtaken_is_retried_on_top_of_the_other(
+    prepared_folder: Path,
+) -> None:
+    store = _Overtaken(prepared_folder / "out")
+    dataset = Dataset("test", input=LocalDatasource(prepared_folder / "in"), lightly=store)
+    other = local_dataset(prepared_folder)
     store.overtaking = lambda: choose(other, 4, ALL)
     definitions = build_definitions(dataset)
     assets = [asset for asset in definitions.assets if isinstance(asset, dg.AssetsDefinition)]
@@ -267,12 +264,15 @@ def test_sequences_are_blocks_of_consecutive_frames_with_their_times(dataset: Da
 
 
 def test_the_first_sequences_are_farthest_first_among_mean_vectors(
-    folder: Path, dataset: Dataset
+    prepared_folder: Path, dataset: Dataset
 ) -> None:
     videos = ("a.mp4", "sub/b.mp4", "sub/c.mp4")
     starts = [(video, start) for video in videos for start in range(0, 35, 7)]
     means = np.array(
-        [vectors_of(folder, [(v, s + i) for i in range(7)]).mean(axis=0) for v, s in starts]
+        [
+            vectors_of(prepared_folder, [(v, s + i) for i in range(7)]).mean(axis=0)
+            for v, s in starts
+        ]
     )
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     picks, nearest = [0], np.full(len(means), np.inf)
@@ -310,8 +310,8 @@ def test_sequences_add_to_a_datapool_and_leave_its_blocks_alone(dataset: Dataset
     assert not set(chosen(first)) & set(chosen(second))
 
 
-def test_copies_are_counted_and_left_out_on_demand(folder: Path, dataset: Dataset) -> None:
-    shutil.copy2(folder / "in" / "a.mp4", folder / "in" / "z copy.mp4")
+def test_copies_are_counted_and_left_out_on_demand(prepared_folder: Path, dataset: Dataset) -> None:
+    shutil.copy2(prepared_folder / "in" / "a.mp4", prepared_folder / "in" / "z copy.mp4")
     result = run(dataset, selection_config=selection(1000))
     assert result.n_selected == 4 * N_FRAMES
     counts = result.summary["duplicates"]
@@ -326,10 +326,12 @@ def test_copies_are_counted_and_left_out_on_demand(folder: Path, dataset: Datase
     ]
 
 
-def test_copies_of_frames_chosen_earlier_are_copies(folder: Path, dataset: Dataset) -> None:
+def test_copies_of_frames_chosen_earlier_are_copies(
+    prepared_folder: Path, dataset: Dataset
+) -> None:
     choose(dataset, 120)
-    shutil.copy2(folder / "in" / "a.mp4", folder / "in" / "0 copy.mp4")
-    make_video(folder / "in", H264, "new.mp4", seed=7)
+    shutil.copy2(prepared_folder / "in" / "a.mp4", prepared_folder / "in" / "0 copy.mp4")
+    make_video(prepared_folder / "in", H264, "new.mp4", seed=7)
     result = run(
         dataset,
         worker_config=POOL,

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import dagster as dg
 import pytest
 
@@ -18,7 +17,7 @@ from lightly_pipeline import (
     build_definitions,
     run,
 )
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY
+from lightly_pipeline_tests.support.s3_servers import SECRET_KEY, emptied_bucket
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -34,26 +33,9 @@ def folder(tmp_path: Path) -> Path:
     return videos
 
 
-@pytest.fixture(params=["moto", "swift"])
-def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a store; its credentials are in the environment."""
-    is_swift = request.param == "swift"
-    url: str = request.getfixturevalue("swift" if is_swift else "endpoint")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY if is_swift else "a")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY if is_swift else "adminsecret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
-    return url
-
-
 @pytest.fixture
-def buckets(server: str, folder: Path) -> tuple[S3Datasource, S3Datasource]:
-    # A session of its own: boto3's default one would keep the keys of the store before.
-    bucket = boto3.Session().resource("s3", endpoint_url=server).Bucket(BUCKET)
-    if bucket.creation_date is None:
-        bucket.create()
-    for item in bucket.objects.all():
-        item.delete()
+def buckets(s3_server: str, folder: Path) -> tuple[S3Datasource, S3Datasource]:
+    bucket = emptied_bucket(s3_server, BUCKET)
     for file in folder.rglob("*.m*"):
         bucket.upload_file(str(file), f"input/{file.relative_to(folder)}")
     return S3Datasource(f"s3://{BUCKET}/input/"), S3Datasource(f"s3://{BUCKET}/lightly/")

@@ -19,7 +19,6 @@ from lightly_pipeline_tests.support.selections import (
     chosen,
     frame_file,
     local_dataset,
-    make_dataset,
     put,
     put_schema,
     selection,
@@ -31,15 +30,9 @@ PLACE = {"type": "METADATA", "key": "place"}
 TASK = "cars/v2"
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_dataset(tmp_path_factory.mktemp("prepared"))
-
-
 @pytest.fixture
-def dataset(prepared: Path, tmp_path: Path) -> Dataset:
-    shutil.copytree(prepared, tmp_path / "data", copy_function=shutil.copy2)
-    return local_dataset(tmp_path / "data")
+def dataset(prepared_folder: Path) -> Dataset:
+    return local_dataset(prepared_folder)
 
 
 def choose(dataset: Dataset, config: dict[str, Any], **blocks: Any) -> list[tuple[str, int]]:
@@ -279,7 +272,7 @@ def query(**source: str) -> dict[str, Any]:
 
 
 def test_frames_similar_to_a_tag_of_this_or_another_dataset(
-    dataset: Dataset, prepared: Path, tmp_path: Path
+    dataset: Dataset, prepared_dataset: Path, tmp_path: Path
 ) -> None:
     first = run(dataset, selection_config=selection(1))
     assert (first.tag, chosen(first)) == ("initial-tag", [("a.mp4", 0)])
@@ -287,7 +280,7 @@ def test_frames_similar_to_a_tag_of_this_or_another_dataset(
     assert similar[0] == ("a.mp4", 0)
     assert {video for video, _ in similar[:10]} == {"a.mp4"}
 
-    shutil.copytree(prepared, tmp_path / "other")
+    shutil.copytree(prepared_dataset, tmp_path / "other")
     other = local_dataset(tmp_path / "other", "other")
     config = selection(10, query(tag_name="initial-tag", dataset_id=dataset.dataset_id))
     assert chosen(run(other, selection_config=config, others=[dataset])) == similar[:10]
@@ -340,8 +333,10 @@ def test_a_tag_of_another_encoder_is_no_query(dataset: Dataset) -> None:
         choose(dataset, config)
 
 
-def test_mistakes_end_a_run_before_its_videos_are_decoded(tmp_path: Path, prepared: Path) -> None:
-    shutil.copytree(prepared / "in", tmp_path / "in")
+def test_mistakes_end_a_run_before_its_videos_are_decoded(
+    tmp_path: Path, prepared_dataset: Path
+) -> None:
+    shutil.copytree(prepared_dataset / "in", tmp_path / "in")
     dataset = local_dataset(tmp_path)
     for entry in (
         strategy("WEIGHTS", SPEED),

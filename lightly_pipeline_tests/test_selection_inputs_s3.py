@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 import dagster as dg
 import pytest
 import yaml
@@ -14,7 +13,7 @@ import yaml
 from lightly_pipeline import Dataset, LocalDatasource, S3Datasource, build_definitions, run
 from lightly_pipeline.datapool.tags import list_tags
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY
+from lightly_pipeline_tests.support.s3_servers import emptied_bucket
 from lightly_pipeline_tests.support.selections import (
     DIVERSITY,
     H264,
@@ -31,22 +30,9 @@ VIDEOS = ("a.mp4", "sub dir/é b.mp4")
 WORKER = {"use_datapool": True, "selected_sequence_length": 4, "datasource": {"process_all": True}}
 
 
-@pytest.fixture(params=["moto", "swift"])
-def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a store with an empty bucket; its credentials are in the environment."""
-    is_swift = request.param == "swift"
-    url: str = request.getfixturevalue("swift" if is_swift else "endpoint")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY if is_swift else "a")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY if is_swift else "adminsecret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
-    # A session of its own: boto3's default one would keep the keys of the store before.
-    bucket = boto3.Session().resource("s3", endpoint_url=url).Bucket(BUCKET)
-    if bucket.creation_date is None:
-        bucket.create()
-    for item in bucket.objects.all():
-        item.delete()
-    return url
+@pytest.fixture(autouse=True)
+def empty_bucket(s3_server: str) -> None:
+    emptied_bucket(s3_server, BUCKET)
 
 
 @pytest.fixture
@@ -87,7 +73,7 @@ def selection(images: str) -> dict[str, Any]:
 
 
 def test_python_command_line_and_dagster_choose_the_same_on_buckets_and_folders(
-    server: str, videos: Path, tmp_path: Path
+    videos: Path, tmp_path: Path
 ) -> None:
     local = Dataset("a", input=LocalDatasource(videos), lightly=LocalDatasource(tmp_path / "out"))
     put_inputs(local.lightly)

@@ -59,3 +59,8 @@ def _stays(name: str, place: int) -> bool:
     if name[place] == "_":
         return "_" not in (name[place - 1 : place], name[place + 1 : place + 2])
     return bool(_KEPT.fullmatch(name[place]))
+
+
+def labels_of(text: str) -> set[str]:
+    """Returns the labels in a list with commas, as a worker and Dagster are given theirs."""
+    return {label for part in text.split(",") if (label := part.strip())}

@@ -4,7 +4,6 @@ Fields are snake_case and accepted in camelCase, too; unknown keys are answered 
 known one. What the fields are is in the modules named after the blocks.
 """
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -13,6 +12,7 @@ from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import ErrorDetails
 
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.hints import did_you_mean
 
 # Options whose keys are the user's own: classes, tags.
 _OWN_NAMES = ("target", "similarity_folders")
@@ -122,11 +122,7 @@ def _hint(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     advice = getattr(owner, "KEY_ADVICE", {}).get(key)
     if advice:
         return f"; {advice}"
-    known = list(owner.model_fields)
-    close = difflib.get_close_matches(to_snake(key), known, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; known are {', '.join(known)}"
+    return f"; {did_you_mean(to_snake(key), owner.model_fields)}"
 
 
 def _owner(location: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel] | None:

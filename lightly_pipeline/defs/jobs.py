@@ -130,7 +130,7 @@ def run_and_report(
         context.log_event(dg.AssetMaterialization(key, metadata=metadata))
 
     before = read_catalog(dataset.lightly)
-    steps = pipeline.run_steps(dataset, config, run_id=run_id, others=others, progress=progress)
+    steps = pipeline.RunSteps(dataset, config, run_id=run_id, others=others, progress=progress)
     catalog = steps.catalog()
     n_changed = register(context, dataset, before, catalog)
     report("video_catalog", {"videos": len(catalog.videos), "new_or_changed": n_changed})

@@ -16,6 +16,7 @@ from lightly_pipeline import pipeline
 from lightly_pipeline.api.deployment import Deployment
 from lightly_pipeline.api.execution import executing
 from lightly_pipeline.api.models import RunState
+from lightly_pipeline.api.names import labels_of
 from lightly_pipeline.api.queue import Claim, ScheduledRun
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.assets import failing, log_progress
@@ -94,8 +95,7 @@ def scheduled_runs() -> tuple[dg.JobDefinition, dg.SensorDefinition]:
 
 
 def _labels() -> set[str]:
-    given = os.environ.get(LABELS_VARIABLE, "")
-    return {label.strip() for label in given.split(",") if label.strip()}
+    return labels_of(os.environ.get(LABELS_VARIABLE, ""))
 
 
 def _request(run: ScheduledRun, dataset_name: str) -> dg.RunRequest:

@@ -1,15 +1,15 @@
 """Users' metadata: the schema, and the value of a key in a metadata file (lightly-worker D.1).
 
-Pure functions of documents; files are read in `gather.py`.
+Pure functions of documents; files are read in `metadata_files.py`.
 """
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.hints import did_you_mean
 
 SCHEMA_PATH = ".lightly/metadata/schema.json"
 METADATA_FOLDER = ".lightly/metadata/"
@@ -146,7 +146,4 @@ def _typed(value: Any, data_type: str, where: str) -> Value:
 
 
 def _hint(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; known are {', '.join(known)}" if known else "; it has no entries"
+    return f"; {did_you_mean(word, known)}" if known else "; it has no entries"

@@ -1,10 +1,9 @@
 """Predictions of one task: its schema, and what one file says of one frame (lightly-worker D.2).
 
 Pure functions of documents; the scores' formulas are in `scores.py`, files are read in
-`gather.py`.
+`prediction_files.py`.
 """
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.inputs import scores
 
 TASKS_PATH = ".lightly/predictions/tasks.json"
@@ -104,7 +104,8 @@ def check_task(document: Any, wanted: str, location: str) -> None:
         raise LightlyPipelineError(f"{location}: expected a list of task names")
     if wanted not in document:
         raise InvalidConfigurationError(
-            f"prediction task {wanted!r} is not listed in {location}{_hint(wanted, document)}"
+            f"prediction task {wanted!r} is not listed in {location}; "
+            f"{did_you_mean(wanted, document)}"
         )
 
 
@@ -118,7 +119,8 @@ def parse_task(document: Any, name: str, location: str) -> Task:
     if task_type not in scores.SCORES_OF_TASK:
         known = list(scores.SCORES_OF_TASK)
         raise LightlyPipelineError(
-            f"{location}: task_type {task_type!r} is not known{_hint(str(task_type), known)}"
+            f"{location}: task_type {task_type!r} is not known; "
+            f"{did_you_mean(str(task_type), known)}"
         )
     entries = document.get("categories")
     if not isinstance(entries, list) or not entries:
@@ -147,7 +149,7 @@ def check_score(task: Task, score: str) -> None:
     if score not in known:
         raise InvalidConfigurationError(
             f"task {task.name} ({task.task_type}) gives no score {score!r}"
-            f"{_hint(score, known)}; it gives {', '.join(known)}"
+            f"; {did_you_mean(score, known)}; it gives {', '.join(known)}"
         )
 
 
@@ -160,7 +162,7 @@ def check_categories(task: Task, wanted: Sequence[str]) -> None:
     for name in wanted:
         if name not in task.categories:
             raise InvalidConfigurationError(
-                f"task {task.name} has no category {name!r}{_hint(name, task.categories)}"
+                f"task {task.name} has no category {name!r}; {did_you_mean(name, task.categories)}"
             )
 
 
@@ -262,8 +264,3 @@ def _is_number(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _hint(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"

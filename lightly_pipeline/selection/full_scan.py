@@ -4,11 +4,10 @@ Each pass is a matrix-vector product at the speed of memory. Many picks are the 
 rounds in `kcenter.py`.
 """
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.distances import sieve_slack
+from lightly_pipeline.selection.distances import products_with, sieve_slack
 from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.pick_list import PickList
 from lightly_pipeline.selection.sequence import Sequence
@@ -62,14 +61,7 @@ class _Scan:
     def apply(self, rows: NDArray[np.int64]) -> None:
         """Adds rows as picks, a pass for each."""
         for row in rows:
-            vector = self._vectors[row].copy()
-            faiss.fvec_inner_products_ny(  # type: ignore[attr-defined]
-                faiss.swig_ptr(self._products),
-                faiss.swig_ptr(vector),
-                faiss.swig_ptr(self._vectors),
-                self._vectors.shape[1],
-                len(self._vectors),
-            )
+            products_with(self._vectors, row, out=self._products)
             if self._half_norms is not None:
                 self._products -= self._half_norms[row]
             np.maximum(self._scores, self._products, out=self._scores)

@@ -73,12 +73,24 @@ def prepare_embeddings(
             problems.append(np.flatnonzero(bad) + start)
             continue
         rows /= lengths[:, None] if normalize else scale
-        block[:] = np.rint(rows * _GRID) / _GRID
-        exact = block.astype(np.float64)
-        norms[start : start + len(block)] = np.einsum("ij,ij->i", exact, exact)
+        block[:] = rounded(rows)
+        norms[start : start + len(block)] = exact_norms(block)
     if problems:
         _refuse(np.concatenate(problems), len(embeddings), normalize)
     return GridEmbeddings(embeddings, norms, scale)
+
+
+def rounded(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns vectors of norm at most 1 on the grid, where float32 holds them as they are."""
+    on_grid: NDArray[np.float64] = np.rint(vectors * _GRID) / _GRID
+    return on_grid
+
+
+def exact_norms(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns the squared norms of vectors on the grid, shape (N,)."""
+    exact = vectors.astype(np.float64)
+    norms: NDArray[np.float64] = np.einsum("ij,ij->i", exact, exact)
+    return norms
 
 
 def _check(embeddings: NDArray[np.float32]) -> None:

@@ -5,9 +5,12 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.selection.distances import blocks_of, lower_to_nearest, sieve_slack
-from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
-
-_GRID = 2.0**25
+from lightly_pipeline.selection.grid import (
+    GridEmbeddings,
+    exact_norms,
+    prepare_embeddings,
+    rounded,
+)
 
 
 def similarity(
@@ -53,8 +56,5 @@ def _at_scale(query: GridEmbeddings, scale: float) -> GridEmbeddings:
     if query.scale == scale:
         return query
     factor = query.scale / scale
-    vectors = (np.rint(query.vectors.astype(np.float64) * factor * _GRID) / _GRID).astype(
-        np.float32
-    )
-    exact = vectors.astype(np.float64)
-    return GridEmbeddings(vectors, np.einsum("ij,ij->i", exact, exact), scale)
+    vectors = rounded(query.vectors.astype(np.float64) * factor).astype(np.float32)
+    return GridEmbeddings(vectors, exact_norms(vectors), scale)

@@ -152,11 +152,7 @@ class Video:
             quality = meter.of(frame, orientation)
             row = _row(index, time_s, frame, orientation, proof, position, quality)
             picture.show(row.index, frame, orientation)
-            yield DecodedFrame(
-                row,
-                image,
-                partial(picture.rgb, row.index),
-            )
+            yield DecodedFrame(row, image, partial(picture.rgb, row.index))
         picture.clear()
         self._report = decoding.report(plan)
 

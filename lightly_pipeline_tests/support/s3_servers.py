@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ACCESS_KEY, SECRET_KEY = "test:admin", "adminsecret"
 
@@ -33,6 +34,19 @@ def make_bucket(url: str, bucket: str) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
             raise
+
+
+def emptied_bucket(url: str, name: str) -> Any:
+    """Returns a boto3 bucket with nothing in it, by the credentials in the environment."""
+    import boto3
+
+    # A session of its own: boto3's default one would keep the keys of the store before.
+    bucket = boto3.Session().resource("s3", endpoint_url=url).Bucket(name)
+    if bucket.creation_date is None:
+        bucket.create()
+    for item in bucket.objects.all():
+        item.delete()
+    return bucket
 
 
 @contextmanager

@@ -88,18 +88,6 @@ def test_a_reader_without_name_serves_like_a_path(fixture_videos: VideoFolder) -
         assert [f.index for f in video.fetch([9])] == [9]
 
 
-def test_an_error_of_the_reader_is_not_called_corruption(fixture_videos: VideoFolder) -> None:
-    class Failing(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
-            if self.tell() > 8000:
-                raise ConnectionResetError("the store went away")
-            return super().read(min(size or 0, 4096))
-
-    source = Failing(fixture_videos["mjpeg.mov"].read_bytes())
-    with pytest.raises(ConnectionResetError), open_video(source) as video:
-        list(video.frames())
-
-
 INDEXED = ("h264.mp4", "h264.avi", "h264.mpg", "h265.hevc", "vp9.webm", "mpeg4.avi", "qtrle.mov")
 
 
