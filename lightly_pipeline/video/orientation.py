@@ -33,11 +33,11 @@ class Orientation:
         """Returns the (width, height) of the upright picture."""
         return (height, width) if self.transpose else (width, height)
 
-    def apply(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Returns the upright picture of an (H, W, 3) array, as a view."""
+    def apply(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Returns the upright picture of an array of shape (H, W) or (H, W, 3), as a view."""
         if self.transpose:
-            rgb = rgb.swapaxes(0, 1)
-        return rgb[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
+            picture = picture.swapaxes(0, 1)
+        return picture[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
 
     def __str__(self) -> str:
         if self.irregular:

@@ -25,6 +25,7 @@ _RESAMPLERS = {
     "bicubic": Interpolation.BICUBIC | _ACCURATE,
 }
 _PALETTE_BYTES = 1024
+_CHANNELS_OF_GBRP = (1, 2, 0)
 
 
 class SmallImages:
@@ -54,7 +55,11 @@ class SmallImages:
 
 
 class FullImages:
-    """Converts frames to RGB at full size with interpolated chroma (video.md 4.1)."""
+    """Converts frames to RGB at full size with interpolated chroma (video.md 4.1).
+
+    Other than RGB, swscale writes planes of RGB in a third of the time of pixels, and the same
+    numbers.
+    """
 
     def __init__(self, untagged_matrix: UntaggedMatrix) -> None:
         self._untagged = untagged_matrix
@@ -65,11 +70,18 @@ class FullImages:
         rgb = convert(
             self._reformatter,
             frame,
-            format="rgb24",
+            format="rgb24" if frame.format.is_rgb else "gbrp",
             src_colorspace=assumed_matrix(frame, self._untagged),
             interpolation=_RESAMPLERS["bicubic"],
         )
-        return np.array(orientation.apply(_rgb_of(rgb)), dtype=np.uint8, order="C")
+        if frame.format.is_rgb:
+            return np.array(orientation.apply(_rgb_of(rgb)), dtype=np.uint8, order="C")
+        width, height = orientation.size(frame.width, frame.height)
+        upright = np.empty((height, width, 3), dtype=np.uint8)
+        for channel, plane in zip(_CHANNELS_OF_GBRP, rgb.planes, strict=True):
+            lines = np.frombuffer(plane, dtype=np.uint8).reshape(plane.height, plane.line_size)
+            upright[..., channel] = orientation.apply(lines[:, : plane.width])
+        return upright
 
 
 def convert(reformatter: VideoReformatter, frame: Any, **options: Any) -> Any:

@@ -146,9 +146,9 @@ class Video:
             time_s = float(frame.pts * time_base) if frame.pts is not None and time_base else None
             if index is None or not chooser.takes(index, time_s, bool(frame.key_frame)):
                 continue
-            # In the order that finds most of the planes still in the cache.
-            image = small.of(frame, orientation) if small else None
+            # Read once from end to end, the planes are in the cache for what takes them in pieces.
             proof = checksum(frame)
+            image = small.of(frame, orientation) if small else None
             quality = meter.of(frame, orientation)
             row = _row(index, time_s, frame, orientation, proof, position, quality)
             picture.show(row.index, frame, orientation)
