@@ -2,9 +2,11 @@
 
     python -m benchmarks.selection_scale [--rows 10000000] [--picks 10000]
     python -m benchmarks.selection_scale --pipeline [--rows 1000000]
+    python -m benchmarks.selection_scale --approximate [--rows 1000000] [--picks 1000]
 
 With `--pipeline` the rows come from the tables of videos of 2,000 frames, as the pipeline stores
-them, and its own function selects with the default configuration. Otherwise rows lie in a
+them, and its own function selects with the default configuration. With `--approximate` the ways of
+`approximate_diversity` are compared with the exact engine. Otherwise rows lie in a
 memory-mapped file of `bench_data/` (512 bytes a row; deleted afterwards unless `--keep`). Memory
 is then what the process holds besides pages of the file, which the system can drop at any time,
 sampled at every report of progress.
@@ -22,8 +24,11 @@ from numpy.typing import NDArray
 
 from benchmarks.selection_data import embeddings_file, load
 from lightly_pipeline import Dataset, LocalDatasource, pipeline
+from lightly_pipeline.config import ApproximateDiversityConfig
 from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.selection import figures
+from lightly_pipeline.selection.approximate import pick_approximately
 from lightly_pipeline.selection.kcenter import farthest_first
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
@@ -42,7 +47,11 @@ def main() -> None:
     parser.add_argument("--picks", type=int, default=10_000)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--pipeline", action="store_true")
+    parser.add_argument("--approximate", action="store_true")
     options = parser.parse_args()
+    if options.approximate:
+        _approximate(embeddings_file("video", options.rows, _DIM), options.picks)
+        return
     if options.pipeline:
         _select_from_tables(min(options.rows, 1_000_000))
         return
@@ -77,6 +86,43 @@ def _select(file: Path, k: int) -> None:
         f"{extra:.0f} MB besides the file and the norms "
         f"({extra * 1e6 / embeddings.vectors.nbytes:.3f} of the matrix)"
     )
+
+
+def _approximate(file: Path, k: int) -> None:
+    embeddings = load(file)
+    n = len(embeddings)
+    ways = [
+        {},
+        {"every_nth": 2},
+        {"every_nth": 10},
+        {"every_nth": 30},
+        {"shard_size": n // 10},
+        {"shard_size": n // 10, "picks_per_shard": max(k // 4, 1)},
+    ]
+    print(f"{n:,} x {_DIM}, k = {k:,}\n{'':50}{'CPU s':>8}{'radius':>9}{'bound':>9}{'MB':>7}")
+    for way in ways:
+        before, held = _held_mb(), [0.0]
+        started = time.process_time()
+
+        def progress(*_: object, held: list[float] = held) -> None:
+            held.append(_held_mb())
+
+        if way:
+            how = ApproximateDiversityConfig(**way)
+            found = pick_approximately(embeddings, k, how, progress=progress)
+            picks, bound = found.indices, found.coverage_bound
+        else:
+            exact = farthest_first(embeddings, k, progress=progress)
+            assert exact.next_squared_distance is not None
+            picks, bound = exact.indices, exact.next_squared_distance**0.5
+        seconds = time.process_time() - started
+        radius, measured = figures.coverage(embeddings, picks)
+        mark = "" if measured == n else f" (on {measured:,} rows)"
+        print(
+            f"{str(way) if way else 'exact':50}{seconds:8.2f}{radius:9.4f}{bound:9.4f}"
+            f"{max(held) - before:7.0f}{mark}",
+            flush=True,
+        )
 
 
 def _select_from_tables(n_rows: int) -> None:

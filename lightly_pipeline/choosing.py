@@ -153,6 +153,11 @@ def choose_frames(task: SelectionTask) -> SelectionRecord:
         write_input_problems(store, task.run_id, inputs.skipped)
     write_selection(store, record)
     _logger.info("chose %d of %d frames", len(record.frames), record.n_input_frames)
+    if choice.result.coverage_bound is not None:
+        _logger.info(
+            "DIVERSITY was approximated: nothing is farther than %.4g from its nearest choice",
+            choice.result.coverage_bound,
+        )
     return record
 
 
@@ -334,6 +339,7 @@ def _select(
         queries=inputs.queries,
         normalize=task.config.worker.normalize_embeddings,
         seed=task.config.lightly.seed,
+        approximate_diversity=task.config.pipeline.approximate_diversity,
         progress=task.progress,
     )
 

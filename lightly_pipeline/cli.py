@@ -192,6 +192,9 @@ def _describe(result: "RunResult") -> str:
         f"  frames seen     {result.n_input_frames}",
         f"  frames chosen   {result.n_selected}",
     ]
+    bound = result.summary.get("coverage_bound")
+    if bound is not None:
+        lines += [f"  coverage bound  {bound:.4g} (approximate_diversity)"]
     if result.requests:
         megabytes = result.bytes_read / 1e6
         lines += [f"  downloaded      {megabytes:.1f} MB in {result.requests} requests"]

@@ -16,7 +16,6 @@ from lightly_pipeline import Dataset, LocalDatasource, RunResult, build_definiti
 from lightly_pipeline.datapool.pool import read_datapool
 from lightly_pipeline.datapool.tags import list_tags, tag_names
 from lightly_pipeline.datasources import StoredObject
-from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.errors import DatapoolChangedError, LightlyPipelineError
 from lightly_pipeline_tests.support.selections import (
     DIVERSITY,
@@ -29,6 +28,7 @@ from lightly_pipeline_tests.support.selections import (
     put_schema,
     selection,
     strategy,
+    vectors_of,
 )
 from lightly_pipeline_tests.support.videos import make_video
 
@@ -43,17 +43,6 @@ def dataset(prepared_folder: Path) -> Dataset:
 
 def choose(dataset: Dataset, n: int, worker: dict[str, Any] = POOL, *entries: Any) -> RunResult:
     return run(dataset, worker_config=worker, selection_config=selection(n, *entries))
-
-
-def vectors_of(folder: Path, frames: list[tuple[str, int]]) -> np.ndarray:
-    tables = folder / "out" / ".lightly" / "tables"
-    embedding_id = next(path.name for path in tables.iterdir() if path.is_dir())
-    rows = [
-        np.load(folder / "out" / table_folder(embedding_id, video) / "embeddings.npy")[index]
-        for video, index in frames
-    ]
-    unit = np.array(rows, dtype=np.float64)
-    return unit / np.linalg.norm(unit, axis=1, keepdims=True)
 
 
 def test_a_later_run_adds_frames_far_from_those_chosen_before(

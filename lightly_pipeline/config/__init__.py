@@ -4,7 +4,7 @@ Models, merging and reading of files; what an option does is the business of who
 """
 
 from lightly_pipeline.config.lightly import LightlyConfig
-from lightly_pipeline.config.pipeline import PipelineConfig
+from lightly_pipeline.config.pipeline import ApproximateDiversityConfig, PipelineConfig
 from lightly_pipeline.config.run import DEFAULT_SELECTION, RunBlocks, RunConfig, load_config_file
 from lightly_pipeline.config.selection import (
     SelectionConfig,
@@ -16,6 +16,7 @@ from lightly_pipeline.config.worker import WorkerConfig
 
 __all__ = [
     "DEFAULT_SELECTION",
+    "ApproximateDiversityConfig",
     "LightlyConfig",
     "PipelineConfig",
     "RunBlocks",

@@ -5,7 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from lightly_pipeline.config.base import StrictModel
-from lightly_pipeline.config.selection import NonEmpty, TagName
+from lightly_pipeline.config.selection import NonEmpty, SelectionConfig, TagName
+from lightly_pipeline.errors import InvalidConfigurationError
 
 
 class FrameSamplingConfig(StrictModel):
@@ -44,6 +45,63 @@ class FrameSamplingConfig(StrictModel):
         return self
 
 
+class ApproximateDiversityConfig(StrictModel):
+    """DIVERSITY alone, on less than all candidates; on all of them without."""
+
+    every_nth: int | None = Field(
+        None, ge=1, description="Look at every n-th candidate only, in the order of time."
+    )
+    shard_size: int | None = Field(
+        None,
+        ge=1,
+        description="Choose in every so many consecutive candidates, then among what was chosen.",
+    )
+    picks_per_shard: int | None = Field(
+        None,
+        ge=1,
+        description="Candidates chosen in each shard; as many as are wanted in all if not given.",
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.every_nth is not None and self.shard_size is not None:
+            raise ValueError("give one of every_nth and shard_size")
+        if self.picks_per_shard is not None and self.shard_size is None:
+            raise ValueError("picks_per_shard needs shard_size")
+        return self
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is approximated."""
+        return self.every_nth is not None or self.shard_size is not None
+
+    def check_goes_with(self, selection: SelectionConfig) -> None:
+        """Refuses strategies that need to see every candidate.
+
+        Raises:
+            InvalidConfigurationError: An approximation is wanted, and the strategies are not
+                DIVERSITY alone; THRESHOLD, which filters before, may be there.
+        """
+        if not self.is_wanted:
+            return
+        scored = [
+            entry
+            for entry in selection.strategies
+            if entry.strategy.type != "THRESHOLD" and entry.strategy.strength != 0
+        ]
+        others = [entry.strategy.type for entry in scored if entry.strategy.type != "DIVERSITY"]
+        if others:
+            raise InvalidConfigurationError(
+                "approximate_diversity goes with DIVERSITY alone, or after THRESHOLD: its bound "
+                f"says nothing about {', '.join(dict.fromkeys(others))}; remove one or the other"
+            )
+        if sum(entry.strategy.strength for entry in scored) <= 0:
+            raise InvalidConfigurationError(
+                "approximate_diversity needs a DIVERSITY strategy of positive strength: without "
+                "one there is nothing to approximate; remove approximate_diversity"
+            )
+
+
 class PipelineConfig(StrictModel):
     """What this package offers beyond the original."""
 
@@ -58,6 +116,10 @@ class PipelineConfig(StrictModel):
     frame_sampling: FrameSamplingConfig = Field(
         default_factory=FrameSamplingConfig,
         description="Which frames of a video are considered. Part of the embeddings' identity.",
+    )
+    approximate_diversity: ApproximateDiversityConfig = Field(
+        default_factory=ApproximateDiversityConfig,
+        description="For very many frames: DIVERSITY on a part of them, with a bound.",
     )
     similarity_folders: dict[TagName, NonEmpty] = Field(
         default_factory=dict,

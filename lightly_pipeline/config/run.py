@@ -97,6 +97,7 @@ class RunConfig:
             ),
         )
         _check_sequences(config)
+        config.pipeline.approximate_diversity.check_goes_with(config.selection)
         return config
 
     @property

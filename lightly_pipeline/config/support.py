@@ -43,6 +43,7 @@ _SUPPORTED = (
     "selection_config.strategies.input",
     "selection_config.strategies.strategy",
     "pipeline_config.allow_incomplete",
+    "pipeline_config.approximate_diversity",
     "pipeline_config.frame_sampling",
     "pipeline_config.remove_exact_duplicates",
     "pipeline_config.similarity_folders",

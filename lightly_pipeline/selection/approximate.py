@@ -1,8 +1,9 @@
 """Farthest-first on less than all rows, with a bound on what that costs.
 
-For inputs that cannot be held or memory-mapped. Both ways give a *coverage bound*: no row is
-farther than this from its nearest pick. The exact engine is in `kcenter.py`; thinning costs less
-and covers better than shards on videos, whose neighbouring frames are nearly equal.
+For inputs that are too many for the exact engine of `kcenter.py`. Both ways give a *coverage
+bound*: no row is farther than this from its nearest pick. Thinning costs less and covers better
+than shards on videos, whose neighbouring frames are nearly equal. What a user may ask for is in
+`config/pipeline.py`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.config import ApproximateDiversityConfig
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection.distances import squared_between
 from lightly_pipeline.selection.figures import rows_of
@@ -18,6 +19,7 @@ from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.kcenter import Picks, farthest_first
 
 _BLOCK_ROWS = 65536
+_NO_ROWS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,35 +28,80 @@ class BoundedPicks:
 
     Attributes:
         indices: Shape (k,), int64.
-        coverage_bound: No row is farther than this from its nearest pick, in units of the given
-            embeddings; 0 if every row is chosen.
+        squared_distances: Shape (k,), float64: to the nearest row chosen before; inf if there was
+            none.
+        stopped_by: "n_samples", "minimum_distance", or "candidates_exhausted" if all rows looked at
+            were chosen though more are wanted and others may be as far.
+        n_looked_at: Rows that could have been chosen: in the last step, with shards.
+        coverage_bound: No row is farther than this from its nearest pick or preselected row, in
+            units of the given embeddings.
     """
 
     indices: NDArray[np.int64]
+    squared_distances: NDArray[np.float64]
+    stopped_by: str
+    n_looked_at: int
     coverage_bound: float
 
 
-def pick_from_every(
-    embeddings: GridEmbeddings, k: int, every: int, *, progress: Progress = silent
+def pick_approximately(
+    embeddings: GridEmbeddings,
+    k: int,
+    how: ApproximateDiversityConfig,
+    *,
+    preselected: NDArray[np.int64] = _NO_ROWS,
+    stop_squared_distance: float = 0.0,
+    progress: Progress = silent,
 ) -> BoundedPicks:
-    """Picks among every n-th row; for rows in the order of time.
+    """Picks as a configuration asks; the arguments are those of the two ways below."""
+    if how.shard_size is None:
+        return pick_from_every(
+            embeddings,
+            k,
+            how.every_nth or 1,
+            preselected=preselected,
+            stop_squared_distance=stop_squared_distance,
+            progress=progress,
+        )
+    return pick_by_shards(
+        embeddings,
+        k,
+        how.shard_size,
+        picks_per_shard=how.picks_per_shard,
+        preselected=preselected,
+        stop_squared_distance=stop_squared_distance,
+        progress=progress,
+    )
 
-    The bound is the radius among the rows looked at, plus the largest distance of any other row
-    to the one looked at before or after it, whichever is nearer.
+
+def pick_from_every(
+    embeddings: GridEmbeddings,
+    k: int,
+    every: int,
+    *,
+    preselected: NDArray[np.int64] = _NO_ROWS,
+    stop_squared_distance: float = 0.0,
+    progress: Progress = silent,
+) -> BoundedPicks:
+    """Picks among every n-th candidate; for rows in the order of time.
+
+    The bound is the radius among the candidates looked at, plus the largest distance of any other
+    to the one looked at before or after it, whichever is nearer (triangle inequality).
 
     Args:
-        embeddings: N rows.
-        k: Rows wanted; at most N / every are given.
-        every: 1 looks at all rows, 10 at every tenth.
+        embeddings: N rows. Candidates are those that are not preselected.
+        k: Rows wanted; at most those looked at are given.
+        every: 1 looks at all candidates, 10 at every tenth, from the first on.
+        preselected: Distinct rows that count as chosen already; all of them are looked at.
+        stop_squared_distance: Stop when the best row is strictly nearer than this.
         progress: Told about picks.
     """
-    _check_positive(every=every, k=k)
-    rows = np.arange(0, len(embeddings), every)
-    picks = farthest_first(rows_of(embeddings, rows), k, progress=progress)
-    squared = _to_neighbours(embeddings, every)
-    return BoundedPicks(
-        rows[picks.indices], (_radius(picks) + float(np.sqrt(squared))) * embeddings.scale
-    )
+    candidates = np.delete(np.arange(len(embeddings)), preselected)
+    looked_at = candidates[::every]
+    picks = _pick_among(embeddings, looked_at, k, preselected, stop_squared_distance, progress)
+    step = float(np.sqrt(_to_neighbours(embeddings, candidates, every)))
+    stopped_by = _stopped_by(picks, k, len(looked_at))
+    return _bounded(picks, stopped_by, len(looked_at), step, embeddings.scale)
 
 
 def pick_by_shards(
@@ -63,46 +110,90 @@ def pick_by_shards(
     shard_rows: int,
     *,
     picks_per_shard: int | None = None,
+    preselected: NDArray[np.int64] = _NO_ROWS,
+    stop_squared_distance: float = 0.0,
     progress: Progress = silent,
 ) -> BoundedPicks:
-    """Picks in every shard of consecutive rows, then among these picks.
+    """Picks in every shard of consecutive candidates, then among these picks.
 
     The bound is the largest radius of a shard plus the radius among all shards' picks: at most 4
     times the best possible radius for k picks if every shard gives at least k (composable
     core-sets: Malkomes et al. 2015).
 
     Args:
-        embeddings: N rows; only one shard of them is read at a time.
-        k: Rows wanted.
-        shard_rows: Rows of a shard.
+        embeddings: N rows; only one shard of them is read at a time. Candidates are those that
+            are not preselected.
+        k: Rows wanted; at most those chosen in shards are given.
+        shard_rows: Candidates of a shard.
         picks_per_shard: By default k. Fewer lose what is rare: never less than k where similar
             rows are spread over many shards.
+        preselected: Distinct rows that count as chosen already, in every shard.
+        stop_squared_distance: Stop, in a shard and among the picks of all, when the best row is
+            strictly nearer than this.
         progress: Told about the picks of each step.
     """
-    _check_positive(shard_rows=shard_rows, k=k)
     wanted = k if picks_per_shard is None else picks_per_shard
-    chosen, radius = [], 0.0
-    for start in range(0, len(embeddings), shard_rows):
-        rows = np.arange(start, min(start + shard_rows, len(embeddings)))
-        picks = farthest_first(rows_of(embeddings, rows), wanted, progress=progress)
-        chosen.append(rows[picks.indices])
+    candidates = np.delete(np.arange(len(embeddings)), preselected)
+    chosen, radius = [_NO_ROWS], 0.0
+    for start in range(0, len(candidates), shard_rows):
+        shard = candidates[start : start + shard_rows]
+        picks = _pick_among(embeddings, shard, wanted, preselected, stop_squared_distance, progress)
+        chosen.append(picks.indices)
         radius = max(radius, _radius(picks))
-    union = np.sort(np.concatenate([*chosen, np.empty(0, np.int64)]))
-    merged = farthest_first(rows_of(embeddings, union), k, progress=progress)
-    return BoundedPicks(union[merged.indices], (radius + _radius(merged)) * embeddings.scale)
+    union = np.sort(np.concatenate(chosen))
+    merged = _pick_among(embeddings, union, k, preselected, stop_squared_distance, progress)
+    stopped_by = _stopped_by(merged, k, len(union))
+    if len(union) < len(candidates) and radius**2 < stop_squared_distance:
+        # Every shard stopped at the distance, and so does the whole.
+        stopped_by = stopped_by.replace("candidates_exhausted", "minimum_distance")
+    return _bounded(merged, stopped_by, len(union), radius, embeddings.scale)
 
 
-def _to_neighbours(embeddings: GridEmbeddings, every: int) -> float:
-    """Returns the largest squared distance of a row to the nearer row looked at beside it."""
+def _pick_among(
+    embeddings: GridEmbeddings,
+    candidates: NDArray[np.int64],
+    k: int,
+    preselected: NDArray[np.int64],
+    stop_squared_distance: float,
+    progress: Progress,
+) -> Picks:
+    """Returns the farthest-first sequence of some candidates, in the numbers of all rows."""
+    rows = np.union1d(candidates, preselected)
+    picks = farthest_first(
+        rows_of(embeddings, rows),
+        k,
+        preselected=np.searchsorted(rows, preselected),
+        stop_squared_distance=stop_squared_distance,
+        progress=progress,
+    )
+    return Picks(rows[picks.indices], picks.squared_distances, picks.next_squared_distance)
+
+
+def _stopped_by(picks: Picks, k: int, n_looked_at: int) -> str:
+    if len(picks.indices) == k:
+        return "n_samples"
+    return "candidates_exhausted" if len(picks.indices) == n_looked_at else "minimum_distance"
+
+
+def _bounded(
+    picks: Picks, stopped_by: str, n_looked_at: int, step: float, scale: float
+) -> BoundedPicks:
+    bound = (_radius(picks) + step) * scale
+    return BoundedPicks(picks.indices, picks.squared_distances, stopped_by, n_looked_at, bound)
+
+
+def _to_neighbours(embeddings: GridEmbeddings, candidates: NDArray[np.int64], every: int) -> float:
+    """Returns the largest squared distance of a candidate to the nearer one looked at beside it."""
     largest = 0.0
-    last = (len(embeddings) - 1) // every * every
-    for start in range(0, len(embeddings), _BLOCK_ROWS):
-        rows = np.arange(start, min(start + _BLOCK_ROWS, len(embeddings)))
-        rows = rows[rows % every != 0]
-        before = rows // every * every
+    last = (len(candidates) - 1) // every * every
+    for start in range(0, len(candidates), _BLOCK_ROWS):
+        places = np.arange(start, min(start + _BLOCK_ROWS, len(candidates)))
+        places = places[places % every != 0]
+        before = places // every * every
+        after = np.minimum(before + every, last)
         squared = np.minimum(
-            squared_between(embeddings, rows, before),
-            squared_between(embeddings, rows, np.minimum(before + every, last)),
+            squared_between(embeddings, candidates[places], candidates[before]),
+            squared_between(embeddings, candidates[places], candidates[after]),
         )
         largest = max(largest, float(squared.max(initial=0.0)))
     return largest
@@ -110,9 +201,3 @@ def _to_neighbours(embeddings: GridEmbeddings, every: int) -> float:
 
 def _radius(picks: Picks) -> float:
     return float(np.sqrt(picks.next_squared_distance or 0.0))
-
-
-def _check_positive(**amounts: int) -> None:
-    for name, amount in amounts.items():
-        if amount < 1:
-            raise LightlyPipelineError(f"{name} must be at least 1, not {amount}")

@@ -17,6 +17,8 @@ _PICK_PAIRS = 400_000_000
 _NEIGHBOR_PAIRS = 250_000_000
 _MIN_SAMPLE, _MAX_SAMPLE = 64, 2000
 _BLOCK_ROWS = 64
+# Bounds the copy of the rows that coverage is measured on.
+_MEASURED_AT_ONCE = 65536
 _COLUMNS = 2048
 
 
@@ -28,13 +30,16 @@ def coverage(embeddings: GridEmbeddings, chosen: NDArray[np.int64]) -> tuple[flo
     if not len(chosen) or not len(embeddings):
         return None, 0
     n_rows = max(_MIN_SAMPLE, _COVERAGE_PAIRS // len(chosen))
-    measured = embeddings
+    rows = np.arange(len(embeddings))
     if n_rows < len(embeddings):
         rows = evenly_spaced(len(embeddings), n_rows)
-        measured = rows_of(embeddings, rows)
-    squared = np.full(len(measured), np.inf)
-    lower_to_nearest(squared, measured, embeddings, chosen, blocks_of(len(measured)))
-    return float(np.sqrt(squared.max())) * embeddings.scale, len(measured)
+    largest = 0.0
+    for start in range(0, len(rows), _MEASURED_AT_ONCE):
+        measured = rows_of(embeddings, rows[start : start + _MEASURED_AT_ONCE])
+        squared = np.full(len(measured), np.inf)
+        lower_to_nearest(squared, measured, embeddings, chosen, blocks_of(len(measured)))
+        largest = max(largest, float(squared.max()))
+    return float(np.sqrt(largest)) * embeddings.scale, len(rows)
 
 
 def pick_distances(

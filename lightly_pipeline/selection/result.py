@@ -65,7 +65,9 @@ class SelectionResult:
         coverage_radius: Largest distance of any candidate to its nearest chosen row; None if
             nothing is chosen.
         coverage_rows: Rows that it was measured on: all, or evenly spaced ones, which makes it a
-            lower bound, where rows times chosen rows exceed 2 * 10^9 without DIVERSITY.
+            lower bound, where rows times chosen rows exceed 2 * 10^9 without exact DIVERSITY.
+        coverage_bound: With `approximate_diversity`: what `coverage_radius` on all rows does not
+            exceed. None where DIVERSITY is exact or not wanted.
         stopped_by: "n_samples", "candidates_exhausted", "minimum_distance", "minimum_typicality",
             "max_sum" or "target_range".
         n_candidates: Rows that could have been chosen: neither preselected nor below a threshold.
@@ -81,6 +83,7 @@ class SelectionResult:
     decided_by: tuple[str, ...]
     coverage_radius: float | None
     coverage_rows: int
+    coverage_bound: float | None
     stopped_by: str
     n_candidates: int
     n_removed_by_threshold: int
@@ -105,6 +108,7 @@ class SelectionResult:
             "stopped_by": self.stopped_by,
             "coverage_radius": self.coverage_radius,
             "coverage_rows": self.coverage_rows,
+            "coverage_bound": self.coverage_bound,
             "minimum_distance": self.minimum_distance,
             "nearest_neighbor_distances": {
                 "before": asdict(self.neighbors_before) if self.neighbors_before else None,

@@ -4,6 +4,7 @@ Puts the parts together: checks, thresholds, objective, engine, figures. Which e
 objective is decided here; all of them give the sequence of `direct.py`.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.config import SelectionConfig
+from lightly_pipeline.config import ApproximateDiversityConfig, SelectionConfig
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection import figures
@@ -25,6 +26,7 @@ from lightly_pipeline.selection.strategies import build_objective
 from lightly_pipeline.selection.tally import Tally
 from lightly_pipeline.selection.threads import one_blas_thread
 
+_logger = logging.getLogger(__name__)
 # Below these the direct engine is as fast: measured at 128 dimensions.
 _LAZY_FROM_PICKS = 250
 _LAZY_FROM_PRODUCTS = 3_000_000_000
@@ -41,6 +43,7 @@ def select(
     queries: Mapping[tuple[str | None, str], NDArray[np.float32]] | None = None,
     normalize: bool = True,
     seed: int = 1,
+    approximate_diversity: ApproximateDiversityConfig | Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> SelectionResult:
     """Chooses rows by the strategies of a configuration.
@@ -66,6 +69,8 @@ def select(
         normalize: Bring rows and queries to unit length; with prepared embeddings, say how they
             were prepared.
         seed: Of RANDOM inputs without `random_seed`.
+        approximate_diversity: Look at a part of the candidates, with DIVERSITY alone: a model, or
+            a mapping such as {"every_nth": 10}. The result's `coverage_bound` says what it costs.
         progress: Told about picks, and about rows where TYPICALITY searches neighbours.
 
     Returns:
@@ -89,8 +94,12 @@ def select(
     inputs = Inputs(
         len(embeddings), metadata or {}, scores or {}, categories or {}, queries or {}, seed
     )
+    approximate = ApproximateDiversityConfig.from_block(
+        approximate_diversity or {}, "approximate_diversity"
+    )
+    approximate.check_goes_with(config)
     with one_blas_thread():
-        return _select(embeddings, config, chosen_before, inputs, normalize, progress)
+        return _select(embeddings, config, chosen_before, inputs, normalize, approximate, progress)
 
 
 def _select(
@@ -99,6 +108,7 @@ def _select(
     preselected: NDArray[np.int64],
     inputs: Inputs,
     normalize: bool,
+    approximate: ApproximateDiversityConfig,
     progress: Progress,
 ) -> SelectionResult:
     if not isinstance(embeddings, GridEmbeddings):
@@ -111,8 +121,12 @@ def _select(
     )
     wanted = n_to_select(config, len(embeddings) - len(preselected))
     tally = Tally(objective, part, min(wanted, len(rows) - len(preselected)), progress)
-    rest_squared = _pick(part, tally, np.searchsorted(rows, preselected))
-    return _result(embeddings, part, rows, tally, preselected, rest_squared)
+    before = np.searchsorted(rows, preselected)
+    if approximate.is_wanted:
+        bound = _pick_from_a_part(part, tally, before, approximate)
+        return _result(embeddings, part, rows, tally, preselected, None, bound)
+    rest_squared = _pick(part, tally, before)
+    return _result(embeddings, part, rows, tally, preselected, rest_squared, None)
 
 
 def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
@@ -207,6 +221,37 @@ def _pick_farthest_first(
     return 0.0 if found.next_squared_distance is None else found.next_squared_distance
 
 
+def _pick_from_a_part(
+    part: GridEmbeddings,
+    tally: Tally,
+    preselected: NDArray[np.int64],
+    approximate: ApproximateDiversityConfig,
+) -> float:
+    """Picks for DIVERSITY alone without looking at all rows; returns the coverage bound."""
+    from lightly_pipeline.selection.approximate import pick_approximately
+
+    diversity = tally.objective.diversity
+    assert diversity is not None
+    found = pick_approximately(
+        part,
+        tally.k,
+        approximate,
+        preselected=preselected,
+        stop_squared_distance=diversity.minimum_squared,
+        progress=tally.progress,
+    )
+    if found.stopped_by == "candidates_exhausted":
+        _logger.warning(
+            "approximate_diversity leaves %d of %d candidates to choose from, and %d are wanted: "
+            "all of them are chosen; look at more to get the rest",
+            found.n_looked_at,
+            len(part) - len(preselected),
+            tally.k,
+        )
+    tally.adopt(found.indices, found.squared_distances, found.stopped_by)
+    return found.coverage_bound
+
+
 def _result(
     embeddings: GridEmbeddings,
     part: GridEmbeddings,
@@ -214,6 +259,7 @@ def _result(
     tally: Tally,
     preselected: NDArray[np.int64],
     rest_squared: float | None,
+    coverage_bound: float | None,
 ) -> SelectionResult:
     picks = np.array(tally.picks, dtype=np.int64)
     before = np.searchsorted(rows, preselected)
@@ -234,6 +280,7 @@ def _result(
         decided_by=tuple(_name(tally.objective, place) for place in tally.decided_by),
         coverage_radius=radius,
         coverage_rows=coverage_rows,
+        coverage_bound=coverage_bound,
         stopped_by="candidates_exhausted" if exhausted else str(tally.stopped_by),
         n_candidates=n_candidates,
         n_removed_by_threshold=len(embeddings) - len(rows),

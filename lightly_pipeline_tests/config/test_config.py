@@ -261,6 +261,18 @@ def test_sequences_take_whole_numbers_of_frames() -> None:
         RunConfig.from_blocks(worker, pipeline_config={"remove_exact_duplicates": True})
 
 
+def test_an_approximation_of_diversity_is_refused_where_there_is_none_alone() -> None:
+    own = {"approximateDiversity": {"everyNth": 10}}
+    assert RunConfig.from_blocks(pipeline_config=own).pipeline.approximate_diversity.every_nth == 10
+    random = {"input": {"type": "RANDOM"}, "strategy": {"type": "WEIGHTS"}}
+    mixed = {"n_samples": 5, "strategies": [DIVERSITY, random]}
+    RunConfig.from_blocks(selection_config=mixed, pipeline_config={"approximate_diversity": {}})
+    with pytest.raises(
+        InvalidConfigurationError, match="approximate_diversity goes with DIVERSITY"
+    ):
+        RunConfig.from_blocks(selection_config=mixed, pipeline_config=own)
+
+
 def test_names_of_tags_stay_as_they_are_written() -> None:
     folders = {"MyImages": "a", "other-images": "s3://bucket/b"}
     config = RunConfig.from_blocks(pipeline_config={"similarityFolders": folders})

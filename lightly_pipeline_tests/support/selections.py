@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
 from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 N_FRAMES = 40
@@ -72,3 +75,15 @@ def frame_file(video: str, index: int) -> str:
     """The name of a frame's file without ending, for videos of 40 frames."""
     stem, _, extension = video.rpartition(".")
     return f"{stem}-{index:02d}-{extension}"
+
+
+def vectors_of(folder: Path, frames: list[tuple[str, int]]) -> np.ndarray:
+    """The embeddings of frames by the tables in `folder/out`, brought to unit length."""
+    tables = folder / "out" / ".lightly" / "tables"
+    embedding_id = next(path.name for path in tables.iterdir() if path.is_dir())
+    rows = [
+        np.load(folder / "out" / table_folder(embedding_id, video) / "embeddings.npy")[index]
+        for video, index in frames
+    ]
+    unit = np.array(rows, dtype=np.float64)
+    return unit / np.linalg.norm(unit, axis=1, keepdims=True)
