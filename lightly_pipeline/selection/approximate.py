@@ -134,19 +134,21 @@ def pick_by_shards(
     """
     wanted = k if picks_per_shard is None else picks_per_shard
     candidates = np.delete(np.arange(len(embeddings)), preselected)
-    chosen, radius = [_NO_ROWS], 0.0
+    chosen, farthest = [_NO_ROWS], 0.0
     for start in range(0, len(candidates), shard_rows):
         shard = candidates[start : start + shard_rows]
         picks = _pick_among(embeddings, shard, wanted, preselected, stop_squared_distance, progress)
         chosen.append(picks.indices)
-        radius = max(radius, _radius(picks))
+        farthest = max(farthest, picks.next_squared_distance or 0.0)
     union = np.sort(np.concatenate(chosen))
     merged = _pick_among(embeddings, union, k, preselected, stop_squared_distance, progress)
     stopped_by = _stopped_by(merged, k, len(union))
-    if len(union) < len(candidates) and radius**2 < stop_squared_distance:
+    all_stopped = len(union) < len(candidates) and farthest < stop_squared_distance
+    if stopped_by == "candidates_exhausted" and all_stopped:
         # Every shard stopped at the distance, and so does the whole.
-        stopped_by = stopped_by.replace("candidates_exhausted", "minimum_distance")
-    return _bounded(merged, stopped_by, len(union), radius, embeddings.scale)
+        stopped_by = "minimum_distance"
+    step = float(np.sqrt(farthest))
+    return _bounded(merged, stopped_by, len(union), step, embeddings.scale)
 
 
 def _pick_among(
