@@ -150,6 +150,20 @@ def squared_to_all(
     return squared
 
 
+def squared_to_earlier(
+    embeddings: GridEmbeddings, chosen: NDArray[np.int64], start: int
+) -> NDArray[np.float64]:
+    """Returns the squared distances of `chosen[start:]` to the nearest row chosen before each.
+
+    inf where there is none.
+    """
+    squared = squared_to_all(embeddings, chosen[start:], chosen)
+    own = np.arange(start, len(chosen))[:, None]
+    squared[np.arange(len(chosen)) >= own] = np.inf
+    nearest: NDArray[np.float64] = squared.min(axis=1)
+    return nearest
+
+
 class NearestChosen:
     """D of every row: its squared distance to the nearest chosen row, inf before there is one.
 

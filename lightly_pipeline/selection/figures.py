@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.selection.decisions import evenly_spaced
-from lightly_pipeline.selection.distances import blocks_of, lower_to_nearest, squared_to_all
+from lightly_pipeline.selection.distances import (
+    blocks_of,
+    lower_to_nearest,
+    squared_to_all,
+    squared_to_earlier,
+)
 from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.result import DistanceSummary
 
@@ -55,11 +60,8 @@ def pick_distances(
     squared = np.full(len(picks), np.inf)
     for start in range(0, len(picks), _BLOCK_ROWS):
         stop = min(start + _BLOCK_ROWS, len(picks))
-        before = len(preselected) + start
-        pairs = squared_to_all(embeddings, picks[start:stop], chosen[: before + stop - start])
-        own = np.arange(stop - start)
-        pairs[np.arange(pairs.shape[1]) >= before + own[:, None]] = np.inf
-        squared[start:stop] = pairs.min(axis=1)
+        known = chosen[: len(preselected) + stop]
+        squared[start:stop] = squared_to_earlier(embeddings, known, len(preselected) + start)
     distances: NDArray[np.float64] = np.sqrt(squared) * embeddings.scale
     return distances
 

@@ -1,25 +1,27 @@
-"""Farthest-first by one pass over all rows per pick: the fastest way for few picks.
+"""Farthest-first by few passes over all rows: the fastest way for few picks.
 
-Each pass is a matrix-vector product at the speed of memory. Many picks are the business of the
-rounds in `kcenter.py`.
+The farthest rows after a pass are copied; picks are served from them as long as no other row can
+be farther, and the next pass shows all rows the new picks in one matrix product. Many picks are
+the business of `kcenter.py`, which does not look at all rows each time.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.distances import products_with, sieve_slack
+from lightly_pipeline.selection.distances import sieve_slack, squared_to_all, squared_to_earlier
 from lightly_pipeline.selection.grid import GridEmbeddings
-from lightly_pipeline.selection.pick_list import PickList
 from lightly_pipeline.selection.sequence import Sequence
 
-_MAX_CANDIDATES = 256
+_BLOCK_BYTES = 2**20
+_PANEL = 256
+_SAMPLE = 65536
+_MIN_HOT, _HOT_SHARE = 1024, 64
 
 
-def scan_per_pick(embeddings: GridEmbeddings, known: NDArray[np.int64], sequence: Sequence) -> bool:
+def scan_in_passes(
+    embeddings: GridEmbeddings, known: NDArray[np.int64], sequence: Sequence
+) -> bool:
     """Continues a sequence until it is finished.
-
-    The farthest row has the lowest score within twice the error of float32; the few rows that do
-    are compared exactly.
 
     Args:
         embeddings: All rows.
@@ -28,50 +30,118 @@ def scan_per_pick(embeddings: GridEmbeddings, known: NDArray[np.int64], sequence
 
     Returns:
         Whether the sequence was finished: False where very many rows are equally far within the
-        error of float32, and each pass would compare them anew.
+        error of float32.
     """
-    scan = _Scan(embeddings, len(known) + sequence.k)
-    scan.apply(np.append(known, sequence.rows).astype(np.int64))
+    chosen = np.append(known, sequence.rows).astype(np.int64)
+    scan, n_seen = _Scan(embeddings), 0
     while not sequence.is_finished:
-        rows = scan.candidates()
-        if len(rows) > _MAX_CANDIDATES:
+        scan.see(chosen[n_seen:])
+        n_seen = len(chosen)
+        hot = scan.hot_rows()
+        rows = hot.choose(sequence.k + 1 - len(sequence.rows), chosen)
+        if not rows:
             return False
-        distances, _ = scan.picks.nearest_to(rows)
-        best = int(np.argmax(distances))
-        if sequence.offer(int(rows[best]), float(distances[best])):
-            scan.apply(rows[best : best + 1])
+        chosen = np.append(chosen, rows)
+        distances = squared_to_earlier(embeddings, chosen, n_seen)
+        for row, distance in zip(rows, distances.tolist(), strict=True):
+            if not sequence.offer(row, distance):
+                return True
     return True
 
 
 class _Scan:
     """Scores of all rows: minus half the squared distance to the nearest pick, in float32."""
 
-    def __init__(self, embeddings: GridEmbeddings, capacity: int) -> None:
-        n = len(embeddings)
+    def __init__(self, embeddings: GridEmbeddings) -> None:
+        n, dim = embeddings.vectors.shape
+        self._embeddings = embeddings
+        # Plain arrays slice several times faster than memory maps of the same memory.
         self._vectors = np.asarray(embeddings.vectors)
-        # Equal norms change no order.
-        self._half_norms = (
-            None if embeddings.is_unit else (embeddings.squared_norms / 2).astype(np.float32)
-        )
-        self._margin = np.float32(2 * sieve_slack(embeddings.vectors.shape[1]))
+        self._half_norms = (embeddings.squared_norms / 2).astype(np.float32)
         self._scores = np.full(n, -np.inf, np.float32)
-        self._products = np.empty(n, np.float32)
-        self.picks = PickList(embeddings, capacity)
+        self._block_rows = max(64, _BLOCK_BYTES // (4 * dim))
+        self._n_hot = max(_MIN_HOT, n // _HOT_SHARE)
 
-    def apply(self, rows: NDArray[np.int64]) -> None:
-        """Adds rows as picks, a pass for each."""
-        for row in rows:
-            products_with(self._vectors, row, out=self._products)
-            if self._half_norms is not None:
-                self._products -= self._half_norms[row]
-            np.maximum(self._scores, self._products, out=self._scores)
-        self.picks.append(rows)
-        self._scores[rows] = np.inf
+    def see(self, picks: NDArray[np.int64]) -> None:
+        """Raises the scores for new picks and takes these out of the running."""
+        for start in range(0, len(picks), _PANEL):
+            panel = picks[start : start + _PANEL]
+            vectors, half_norms = self._vectors[panel], self._half_norms[panel, None]
+            for begin in range(0, len(self._scores), self._block_rows):
+                block = slice(begin, begin + self._block_rows)
+                products = vectors @ self._vectors[block].T
+                products -= half_norms
+                best = products.max(axis=0)
+                best -= self._half_norms[block]
+                np.maximum(self._scores[block], best, out=self._scores[block])
+        self._scores[picks] = np.inf
 
-    def candidates(self) -> NDArray[np.int64]:
-        """Returns the rows that can be the farthest, ascending."""
-        scores = self._scores
-        if self._half_norms is not None:
-            scores = np.subtract(scores, self._half_norms, out=self._products)
-        # argmin and a look-up are several times faster than min.
-        return np.flatnonzero(scores <= scores[scores.argmin()] + self._margin)
+    def hot_rows(self) -> "_HotRows":
+        """Returns the farthest rows; all others have scores of at least their limit."""
+        scores, limit = self._scores, np.float32(np.inf)
+        step = -(-len(scores) // _SAMPLE)
+        sample = scores[::step]
+        wanted = -(-self._n_hot // step)
+        if wanted < len(sample):
+            limit = np.partition(sample, wanted)[wanted]
+        rows = np.flatnonzero(scores < limit)
+        if len(rows) > 2 * self._n_hot:
+            limit = np.partition(scores[rows], self._n_hot)[self._n_hot]
+            rows = rows[scores[rows] < limit]
+        return _HotRows(self._embeddings, rows, scores[rows], limit)
+
+
+class _HotRows:
+    """A copy of the farthest rows, small enough for the cache."""
+
+    def __init__(
+        self,
+        embeddings: GridEmbeddings,
+        rows: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        limit: np.float32,
+    ) -> None:
+        self._embeddings, self._rows, self._scores, self._limit = embeddings, rows, scores, limit
+        self._vectors = np.asarray(embeddings.vectors)[rows]
+        self._half_norms = (embeddings.squared_norms[rows] / 2).astype(np.float32)
+        self._margin = np.float32(2 * sieve_slack(embeddings.vectors.shape[1]))
+
+    def choose(self, n_wanted: int, chosen: NDArray[np.int64]) -> list[int]:
+        """Chooses the next rows, as far as they are sure to be among these.
+
+        The farthest row has the lowest score within twice the error of float32; if several rows
+        do, they are compared exactly.
+
+        Args:
+            n_wanted: Rows wanted at most.
+            chosen: All rows chosen before.
+
+        Returns:
+            The rows in order; none if more rows than these can be the farthest.
+        """
+        picks: list[int] = []
+        scores, products = self._scores, np.empty_like(self._scores)
+        while len(scores) and len(picks) < n_wanted:
+            # argmin and a look-up are several times faster than min.
+            lowest = scores[scores.argmin()]
+            is_sure = lowest + self._margin < self._limit
+            # Where the farthest equals a pick, all that are left do: the caller takes them at once.
+            if not is_sure or (picks and lowest >= -self._margin):
+                break
+            near = np.flatnonzero(scores <= lowest + self._margin)
+            best = int(near[0]) if len(near) == 1 else self._farthest(near, chosen, picks)
+            np.matmul(self._vectors, self._vectors[best], out=products)
+            products -= self._half_norms
+            products -= self._half_norms[best]
+            np.maximum(scores, products, out=scores)
+            scores[best] = np.inf
+            picks.append(int(self._rows[best]))
+        return picks
+
+    def _farthest(
+        self, near: NDArray[np.int64], chosen: NDArray[np.int64], picks: list[int]
+    ) -> int:
+        """Returns which of the rows at some positions is the farthest, the lowest on ties."""
+        others = np.append(chosen, np.array(picks, dtype=np.int64))
+        squared = squared_to_all(self._embeddings, self._rows[near], others)
+        return int(near[squared.min(axis=1).argmax()])

@@ -15,16 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.progress import Progress, silent
-from lightly_pipeline.selection.full_scan import scan_per_pick
+from lightly_pipeline.selection.full_scan import scan_in_passes
 from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.hot_rows import HotRows, farthest_positions
 from lightly_pipeline.selection.lazy_blocks import LazyBlocks
 from lightly_pipeline.selection.sequence import Sequence
 from lightly_pipeline.selection.threads import one_blas_thread
 
-# Below this many picks, or bytes of rows, one pass per pick is the fastest way there is.
-_LAZY_FROM_PICKS = 100
-_LAZY_FROM_BYTES = 2**20
+# Below this many picks it is faster to look at all rows each time.
+_LAZY_FROM_PICKS = 256
 _BLOCK_ROWS = 256
 # Small blocks are tighter; that pays for their overhead when they see many picks.
 _SMALL_BLOCK_ROWS, _SMALL_BLOCKS_FROM = 64, 5000
@@ -81,7 +80,8 @@ def farthest_first(
     sequence = Sequence(len(embeddings), known, k, stop_squared_distance, progress)
     if not len(known):
         sequence.offer(0, np.inf)
-    if not _scans(embeddings, k + len(known)) or not scan_per_pick(embeddings, known, sequence):
+    is_short = k + len(known) < _LAZY_FROM_PICKS
+    if not (is_short and scan_in_passes(embeddings, known, sequence)):
         _Rounds(embeddings, known, sequence).run()
     sequence.report()
     return Picks(
@@ -89,10 +89,6 @@ def farthest_first(
         np.array(sequence.distances),
         sequence.next_distance,
     )
-
-
-def _scans(embeddings: GridEmbeddings, n_picks: int) -> bool:
-    return n_picks < _LAZY_FROM_PICKS or embeddings.vectors.nbytes < _LAZY_FROM_BYTES
 
 
 class _Rounds:

@@ -6,8 +6,10 @@ Answers which pick is nearest to given rows, exactly. Which rows become picks is
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.distances import sieve_slack, squared_to
+from lightly_pipeline.selection.distances import squared_to_all
 from lightly_pipeline.selection.grid import GridEmbeddings
+
+_MAX_PAIRS = 2**20
 
 
 class PickList:
@@ -21,7 +23,6 @@ class PickList:
 
     def __init__(self, embeddings: GridEmbeddings, capacity: int) -> None:
         self._embeddings = embeddings
-        self._margin = np.float32(2 * sieve_slack(embeddings.vectors.shape[1]))
         self._n = 0
         self.rows = np.empty(capacity, np.int64)
         self.vectors = np.empty((capacity, embeddings.vectors.shape[1]), np.float32)
@@ -46,14 +47,14 @@ class PickList:
     def nearest_to(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """Returns the exact squared distance of rows to their nearest picks, and the numbers.
 
-        The lowest number on ties. A float32 product finds the few picks that can be nearest.
+        The lowest number on ties.
         """
-        n = len(self)
+        others = self.rows[: len(self)]
         distances, numbers = np.empty(len(rows)), np.empty(len(rows), np.int32)
-        for i, row in enumerate(rows):
-            scores = self.vectors[:n] @ self._embeddings.vectors[row] - self.half_norms[:n]
-            near = np.flatnonzero(scores >= scores[scores.argmax()] - self._margin)
-            squared = squared_to(self._embeddings, self.rows[near], int(row))
-            best = int(squared.argmin())
-            distances[i], numbers[i] = squared[best], near[best]
+        block_rows = max(1, _MAX_PAIRS // max(1, len(others)))
+        for start in range(0, len(rows), block_rows):
+            part = slice(start, start + block_rows)
+            squared = squared_to_all(self._embeddings, rows[part], others)
+            numbers[part] = squared.argmin(axis=1)
+            distances[part] = squared.min(axis=1)
         return distances, numbers

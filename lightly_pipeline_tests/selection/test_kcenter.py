@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.selection import kcenter, lazy_blocks
+from lightly_pipeline.selection import full_scan, kcenter, lazy_blocks
 from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.kcenter import farthest_first
 
@@ -46,7 +46,6 @@ def use_rounds(
 ) -> None:
     """Serves picks in rounds whatever the size of the input, with sizes that fit small inputs."""
     monkeypatch.setattr(kcenter, "_LAZY_FROM_PICKS", 0)
-    monkeypatch.setattr(kcenter, "_LAZY_FROM_BYTES", 0)
     monkeypatch.setattr(kcenter, "_BLOCK_ROWS", block)
     monkeypatch.setattr(kcenter, "_MIN_HOT", hot)
     monkeypatch.setattr(kcenter, "_MAX_HOT", 4 * hot)
@@ -56,12 +55,21 @@ def use_rounds(
     monkeypatch.setattr(lazy_blocks, "_SPAN", 2 * panel)
 
 
-@pytest.fixture(params=["a pass per pick", "rounds"], autouse=True)
+def use_passes(monkeypatch: pytest.MonkeyPatch, block_bytes: int = 100, hot: int = 4) -> None:
+    """Looks at all rows each time whatever the number of picks, with sizes for small inputs."""
+    monkeypatch.setattr(kcenter, "_LAZY_FROM_PICKS", 10**9)
+    monkeypatch.setattr(full_scan, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(full_scan, "_PANEL", 3)
+    monkeypatch.setattr(full_scan, "_SAMPLE", 40)
+    monkeypatch.setattr(full_scan, "_MIN_HOT", hot)
+
+
+@pytest.fixture(params=["passes", "rounds"], autouse=True)
 def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "rounds":
         use_rounds(monkeypatch)
     else:
-        monkeypatch.setattr(kcenter, "_LAZY_FROM_PICKS", 10**9)
+        use_passes(monkeypatch)
 
 
 SMALL = arrays(
@@ -244,6 +252,9 @@ def test_block_and_hot_sizes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     expected = naive(grid.vectors, 400)
     for block, hot, panel in [(1, 1, 1), (64, 16, 32), (256, 256, 512), (1000, 1500, 100)]:
         use_rounds(monkeypatch, block, hot, panel)
+        assert farthest_first(grid, 400).indices.tolist() == expected
+    for block_bytes, hot in [(1, 1), (10_000, 30), (10**6, 10**6)]:
+        use_passes(monkeypatch, block_bytes, hot)
         assert farthest_first(grid, 400).indices.tolist() == expected
 
 
