@@ -21,6 +21,8 @@ from lightly_pipeline.embedding.spec import DEFAULT_NAME, EncoderSpec
 from lightly_pipeline.errors import LightlyPipelineError
 
 WEIGHTS_FILE = "weights/hsv_lbp_128.safetensors"
+# Frames whose statistics are taken together: of more, what is computed leaves the cache.
+_PART = 8
 # Means and deviations that torchvision's weights were trained with.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _PREFIXES = ("module.", "model.", "backbone.", "encoder.")
@@ -75,8 +77,9 @@ class StatisticsEncoder:
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns embeddings (B, 128) of frames of any size; 64x64 is the size it asks for."""
+        images = torch.from_numpy(frames)
         with torch.inference_mode():
-            features = statistics(torch.from_numpy(frames)).double()
+            features = torch.cat([statistics(part) for part in torch.split(images, _PART)]).double()
             embeddings: NDArray[np.float32] = (
                 ((features - self._mean) @ self._matrix).float().numpy()
             )
