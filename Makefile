@@ -16,7 +16,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-stores bench-video clean help
+.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-stores bench-typicality bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -100,6 +100,9 @@ bench-selection: $(STAMP)
 
 bench-mixtures: $(STAMP)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 $(BIN)/python -m benchmarks.mixtures
+
+bench-typicality: $(STAMP)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.typicality
 
 bench-stores: $(STAMP)
 	$(BIN)/python -m benchmarks.stores

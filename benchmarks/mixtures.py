@@ -1,13 +1,11 @@
-"""Mixtures of strategies against the direct loop and Lightly's engine; TYPICALITY of many rows.
+"""Mixtures of strategies against the direct loop and Lightly's engine.
 
-    python -m benchmarks.mixtures [--rows 100000] [--picks 1000] [--typicality-rows 1000000]
+    python -m benchmarks.mixtures [--rows 100000] [--picks 1000]
 
 CPU seconds, the median of three, of one thread if run by `make bench-mixtures`. The direct engine
 scores every candidate before every pick; the lazy one must give the same picks. lightly-mundig is
 measured where it is installed (see `benchmarks.selection`), without the time it takes to be given
 its data; it rounds to float32 and leaves the exact sequence, so the picks in common are counted.
-
-TYPICALITY: CPU seconds, and the share of true neighbours found for 500 evenly spaced rows.
 """
 
 import argparse
@@ -21,29 +19,26 @@ from numpy.typing import NDArray
 
 from benchmarks.selection_data import embeddings_file, load
 from lightly_pipeline.progress import silent
-from lightly_pipeline.selection import GridEmbeddings, typicality
+from lightly_pipeline.selection import GridEmbeddings
 from lightly_pipeline.selection.direct import pick_directly
 from lightly_pipeline.selection.lazy import pick_lazily
 from lightly_pipeline.selection.objective import Balance, Diversity, Objective, Strategy, Weights
-from lightly_pipeline.selection.strategies import DEFAULT_NEIGHBORS
 from lightly_pipeline.selection.tally import Tally
 
 _REPEATS = 3
 _DIM = 128
 _CLASS_SHARES = np.array([16, 8, 4, 2, 1]) / 31
 _MUST_MUNDIG = 2.0
-_MUST_TYPICALITY_S, _MUST_RECALL = 180.0, 0.999
 _NOBODY = np.empty(0, dtype=np.int64)
 
 
 def main() -> int:
-    """Prints both tables; returns 1 if a bound is missed."""
+    """Prints the table; returns 1 if a bound is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--picks", type=int, default=1000)
-    parser.add_argument("--typicality-rows", type=int, default=1_000_000)
     options = parser.parse_args()
-    missed = _mixtures(options.rows, options.picks) + _typicality(options.typicality_rows)
+    missed = _mixtures(options.rows, options.picks)
     for line in missed:
         print(f"MISSED {line}")
     return bool(missed)
@@ -121,22 +116,6 @@ def _mundig(grid: GridEmbeddings, objective: Objective, k: int) -> tuple[float, 
     started = time.process_time()
     picks = selection.run_selection([], len(grid), k)
     return time.process_time() - started, list(picks)
-
-
-def _typicality(n_rows: int) -> list[str]:
-    grid = load(embeddings_file("video", n_rows, _DIM))
-    started = time.process_time()
-    typicality.typicality(grid, DEFAULT_NEIGHBORS)
-    seconds = time.process_time() - started
-    rows = np.arange(0, n_rows, max(1, n_rows // 500))
-    exact = typicality.nearest_squared_by_all_pairs(grid, rows, DEFAULT_NEIGHBORS)
-    index = typicality.neighbor_index(grid)
-    found = typicality.nearest_squared(grid, index, rows, DEFAULT_NEIGHBORS)
-    recall = float((found <= exact[:, -1:]).mean())
-    print(f"TYPICALITY of {n_rows} rows: {seconds:.0f} CPU s, recall {recall:.5f}")
-    if recall < _MUST_RECALL or seconds > _MUST_TYPICALITY_S * n_rows / 1e6:
-        return ["TYPICALITY"]
-    return []
 
 
 if __name__ == "__main__":
