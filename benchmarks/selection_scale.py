@@ -1,19 +1,20 @@
 """Selection from more rows than one would like to hold, with time and memory.
 
     python -m benchmarks.selection_scale [--rows 10000000] [--picks 10000]
-    python -m benchmarks.selection_scale --pipeline [--rows 1000000]
+    python -m benchmarks.selection_scale --pipeline [--half] [--rows 1000000]
+    python -m benchmarks.selection_scale --half [--rows 1000000] [--dim 128]
     python -m benchmarks.selection_scale --approximate [--rows 1000000] [--picks 1000]
 
 With `--pipeline` the rows come from the tables of videos of 2,000 frames, as the pipeline stores
-them, and its own function selects with the default configuration. With `--approximate` the ways of
-`approximate_diversity` are compared with the exact engine. Otherwise rows lie in a
-memory-mapped file of `bench_data/` (512 bytes a row; deleted afterwards unless `--keep`). Memory
-is then what the process holds besides pages of the file, which the system can drop at any time,
-sampled at every report of progress.
+them, and its own function selects with the default configuration; with `--half` too, in half the
+memory. With `--half` alone rows in memory are compared with 16-bit rows over a file, for several
+amounts of picks. With `--approximate` the ways of `approximate_diversity` are compared with the
+exact engine. Otherwise rows lie in a memory-mapped file of `bench_data/` (512 bytes a row; deleted
+afterwards unless `--keep`). Memory is what the process holds besides pages of files, which the
+system can drop at any time, sampled at every report of progress.
 """
 
 import argparse
-import resource
 import tempfile
 import time
 from dataclasses import fields
@@ -29,15 +30,18 @@ from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.selection import figures
 from lightly_pipeline.selection.approximate import pick_approximately
+from lightly_pipeline.selection.grid import prepare_embeddings
 from lightly_pipeline.selection.kcenter import farthest_first
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
+from lightly_pipeline.tables.matrix import empty_matrix
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.video import FrameRow, Quality
 
 _DIM = 128
 _FRAMES_PER_VIDEO = 2000
+_AMOUNTS = (50, 1000, 10_000)
 
 
 def main() -> None:
@@ -46,14 +50,19 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--picks", type=int, default=10_000)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--dim", type=int, default=_DIM)
     parser.add_argument("--pipeline", action="store_true")
+    parser.add_argument("--half", action="store_true")
     parser.add_argument("--approximate", action="store_true")
     options = parser.parse_args()
     if options.approximate:
         _approximate(embeddings_file("video", options.rows, _DIM), options.picks)
         return
     if options.pipeline:
-        _select_from_tables(min(options.rows, 1_000_000))
+        _select_from_tables(min(options.rows, 1_000_000), half=options.half)
+        return
+    if options.half:
+        _compare_memory(min(options.rows, 1_000_000), options.dim)
         return
     file = embeddings_file("video", options.rows, _DIM)
     try:
@@ -125,7 +134,33 @@ def _approximate(file: Path, k: int) -> None:
         )
 
 
-def _select_from_tables(n_rows: int) -> None:
+def _compare_memory(n_rows: int, dim: int) -> None:
+    print(f"{'kind':12}{'memory':8}{'picks':>8}{'prepare s':>11}{'CPU s':>8}{'wall s':>8}{'MB':>7}")
+    for kind in ("video", "clustered", "uniform"):
+        given = np.load(embeddings_file(kind, n_rows, dim), mmap_mode="r")
+        expected: dict[int, list[int]] = {}
+        for half in (False, True):
+            before, started = _held_mb(), time.process_time()
+            matrix = empty_matrix(n_rows, dim, on_disk=half)
+            matrix[:] = given
+            embeddings = prepare_embeddings(matrix, compact=half)
+            prepared = time.process_time() - started
+            for k in _AMOUNTS:
+                cpu, wall, held = time.process_time(), time.monotonic(), [_held_mb()]
+                picks = farthest_first(
+                    embeddings, k, progress=lambda *_, held=held: held.append(_held_mb())
+                ).indices.tolist()
+                cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+                assert expected.setdefault(k, picks) == picks
+                print(
+                    f"{kind:12}{'half' if half else 'full':8}{k:8,}{prepared:11.2f}{cpu:8.2f}"
+                    f"{wall:8.2f}{max(held) - before:7.0f}",
+                    flush=True,
+                )
+            del matrix, embeddings
+
+
+def _select_from_tables(n_rows: int, *, half: bool) -> None:
     rows = load(embeddings_file("video", n_rows, _DIM), mapped=True).vectors
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "in").mkdir()
@@ -134,12 +169,15 @@ def _select_from_tables(n_rows: int) -> None:
             input=LocalDatasource(Path(folder, "in")),
             lightly=LocalDatasource(Path(folder, "out")),
         )
-        config = pipeline.resolve_config(dataset)
+        memory = {"selection_memory": "half" if half else "full"}
+        config = pipeline.resolve_config(dataset, pipeline_config=memory)
         processed = _tables(dataset, pipeline.table_id(config), rows)
         started, started_cpu = time.monotonic(), time.process_time()
         steps: list[str] = []
+        before, held = _held_mb(), [0.0]
 
         def progress(step: str, done: int, total: int | None, unit: str) -> None:
+            held.append(_held_mb())
             if step not in steps or done == total:
                 steps.append(step)
                 print(f"  {step}: {done:,} of {total:,} {unit}", flush=True)
@@ -147,11 +185,10 @@ def _select_from_tables(n_rows: int) -> None:
         record = pipeline.select_frames(
             dataset, config, processed, run_id="scale", progress=progress
         )
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
             f"{len(record.frames)} of {record.n_input_frames:,} frames: "
             f"{time.process_time() - started_cpu:.1f} CPU s, {time.monotonic() - started:.1f} s, "
-            f"peak {peak:.0f} MB"
+            f"{max(held) - before:.0f} MB held"
         )
 
 

@@ -245,7 +245,8 @@ def _load(
         starts,
         len(rows),
     )
-    matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim)
+    on_disk = task.config.pipeline.selection_memory == "half"
+    matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim, on_disk=on_disk)
     for video, end in zip(candidates, ends, strict=True):
         read_into(task.dataset.lightly, video.folder, matrix[end - len(video.indices) : end])
         task.progress("load", int(end), len(rows), "frames")
@@ -256,7 +257,9 @@ def _load(
 def _choose_single(task: SelectionTask, pool: _Pool, inputs: SelectionInputs) -> _Choice:
     """Chooses frame by frame."""
     embeddings = prepare_embeddings(
-        pool.embeddings, normalize=task.config.worker.normalize_embeddings
+        pool.embeddings,
+        normalize=task.config.worker.normalize_embeddings,
+        compact=task.config.pipeline.selection_memory == "half",
     )
     same_pixels = _pixel_copies(task, pool)
     same_embedding = copies(exact_duplicates(embeddings), pool.earlier.rows)
@@ -270,9 +273,10 @@ def _choose_single(task: SelectionTask, pool: _Pool, inputs: SelectionInputs) ->
         result = _select(task, embeddings, task.config.selection, pool.earlier.rows, inputs)
         return _Choice(result.indices, result.distances, result, counts, _NO_ROWS)
     kept = np.flatnonzero(~is_copy)
+    embeddings = embeddings.take(kept)
     result = _select(
         task,
-        GridEmbeddings(embeddings.vectors[kept], embeddings.squared_norms[kept], embeddings.scale),
+        embeddings,
         task.config.selection,
         np.searchsorted(kept, pool.earlier.rows),
         inputs.take(kept),

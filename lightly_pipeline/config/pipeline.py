@@ -121,6 +121,11 @@ class PipelineConfig(StrictModel):
         default_factory=ApproximateDiversityConfig,
         description="For very many frames: DIVERSITY on a part of them, with a bound.",
     )
+    selection_memory: Literal["full", "half"] = Field(
+        "full",
+        description="How a selection holds embeddings in memory: as they are, or half as large "
+        "with the exact ones in a file on disk. The same frames are chosen.",
+    )
     similarity_folders: dict[TagName, NonEmpty] = Field(
         default_factory=dict,
         description="Folders of images, or s3:// ones, by the tag_name they stand for in "

@@ -46,6 +46,7 @@ _SUPPORTED = (
     "pipeline_config.approximate_diversity",
     "pipeline_config.frame_sampling",
     "pipeline_config.remove_exact_duplicates",
+    "pipeline_config.selection_memory",
     "pipeline_config.similarity_folders",
     "pipeline_config.untagged_matrix",
 )

@@ -15,6 +15,7 @@ from lightly_pipeline.selection.grid import GridEmbeddings
 BLOCK_ROWS = 256
 _MAX_PANEL = 512
 _EXACT_ROWS = 2048
+_PASS_ROWS = 2048
 _GRID_SQUARED = 2.0**50
 
 
@@ -27,12 +28,35 @@ def sieve_slack(dim: int) -> float:
     return dim * unit / (1 - dim * unit) + 2e-6
 
 
-def products_with(vectors: NDArray[np.float32], row: int, *, out: NDArray[np.float32]) -> None:
-    """Writes the float32 products of all vectors with one of them to `out`, shape (N,).
+class SieveRows:
+    """All rows as float32 products sieve with them: compact ones where there are such.
+
+    Attributes:
+        slack: Bound on the error of a product of a row with a vector of norm at most 1.
+    """
+
+    def __init__(self, embeddings: GridEmbeddings, block_rows: int) -> None:
+        dim = embeddings.vectors.shape[1]
+        # Plain arrays slice several times faster than memory maps of the same memory.
+        self._rows = np.asarray(embeddings.vectors)
+        self._compact = embeddings.compact
+        self._buffer = np.empty((block_rows if self._compact else 0, dim), np.float32)
+        self.slack = sieve_slack(dim)
+        if self._compact:
+            self.slack = self._compact.widened(self.slack)
+
+    def read(self, block: slice) -> NDArray[np.float32]:
+        """Returns up to `block_rows` consecutive rows; valid until the next call."""
+        return self._compact.read(block, out=self._buffer) if self._compact else self._rows[block]
+
+
+def products_with(
+    vectors: NDArray[np.float32], vector: NDArray[np.float32], *, out: NDArray[np.float32]
+) -> None:
+    """Writes the float32 products of vectors with another to `out`, shape (N,).
 
     One pass at the speed of memory, which FAISS reaches and NumPy's `@` does not always.
     """
-    vector = vectors[row].copy()
     faiss.fvec_inner_products_ny(  # type: ignore[attr-defined]
         faiss.swig_ptr(out),
         faiss.swig_ptr(vector),
@@ -48,7 +72,7 @@ def lower_to_nearest(
     others: GridEmbeddings,
     chosen: NDArray[np.int64],
     blocks: Iterable[slice],
-    slack: float | None = None,
+    largest_norm: float = 1.0,
 ) -> None:
     """Lowers `squared` of some blocks of rows to the nearest of some other rows.
 
@@ -57,11 +81,12 @@ def lower_to_nearest(
         embeddings: N rows.
         others: Rows of the same scale, which may be the same ones.
         chosen: Which of `others` count.
-        blocks: Slices of rows of `embeddings`.
-        slack: Bound on the error of a float32 product, where norms above 1 ask for a larger one.
+        blocks: Slices of rows of `embeddings`, of up to 256.
+        largest_norm: No norm of the others exceeds it.
     """
     blocks = list(blocks)
-    slack = sieve_slack(embeddings.vectors.shape[1]) if slack is None else slack
+    sieve = SieveRows(embeddings, BLOCK_ROWS)
+    slack = sieve.slack * largest_norm**2
     for start in range(0, len(chosen), _MAX_PANEL):
         panel = chosen[start : start + _MAX_PANEL]
         vectors, norms = others.vectors[panel], others.squared_norms[panel]
@@ -69,7 +94,7 @@ def lower_to_nearest(
         half_norms = (norms / 2).astype(np.float32)
         for block in blocks:
             # Half the row's norm less half the squared distance.
-            scores = embeddings.vectors[block] @ columns - half_norms
+            scores = sieve.read(block) @ columns - half_norms
             rows, places = _promising(scores, embeddings, squared, block, slack)
             np.minimum.at(squared, rows, _exact(embeddings, rows, vectors, norms, places))
 
@@ -174,14 +199,17 @@ class NearestChosen:
     def __init__(self, embeddings: GridEmbeddings) -> None:
         self.embeddings = embeddings
         self.squared = np.full(len(embeddings), np.inf)
-        self.slack = sieve_slack(embeddings.vectors.shape[1])
+        self._rows = SieveRows(embeddings, _PASS_ROWS)
         self._products = np.empty(len(embeddings), dtype=np.float32)
 
     def add(self, row: int) -> None:
         """Takes one more chosen row into account, by one pass over all rows."""
         norms = self.embeddings.squared_norms
-        products_with(self.embeddings.vectors, row, out=self._products)
-        bound = (norms + norms[row] - self.squared) / 2 - self.slack
+        vector = self.embeddings.vectors[row].copy()
+        for start in range(0, len(norms), _PASS_ROWS):
+            block = slice(start, start + _PASS_ROWS)
+            products_with(self._rows.read(block), vector, out=self._products[block])
+        bound = (norms + norms[row] - self.squared) / 2 - self._rows.slack
         near = np.flatnonzero(self._products > bound)
         self.squared[near] = np.minimum(self.squared[near], squared_to(self.embeddings, near, row))
 

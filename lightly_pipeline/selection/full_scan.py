@@ -8,7 +8,7 @@ the business of `kcenter.py`, which does not look at all rows each time.
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.distances import sieve_slack, squared_to_all, squared_to_earlier
+from lightly_pipeline.selection.distances import SieveRows, squared_to_all, squared_to_earlier
 from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.sequence import Sequence
 
@@ -55,21 +55,21 @@ class _Scan:
     def __init__(self, embeddings: GridEmbeddings) -> None:
         n, dim = embeddings.vectors.shape
         self._embeddings = embeddings
-        # Plain arrays slice several times faster than memory maps of the same memory.
-        self._vectors = np.asarray(embeddings.vectors)
         self._half_norms = (embeddings.squared_norms / 2).astype(np.float32)
         self._scores = np.full(n, -np.inf, np.float32)
         self._block_rows = max(64, _BLOCK_BYTES // (4 * dim))
+        self._rows = SieveRows(embeddings, self._block_rows)
         self._n_hot = max(_MIN_HOT, n // _HOT_SHARE)
 
     def see(self, picks: NDArray[np.int64]) -> None:
         """Raises the scores for new picks and takes these out of the running."""
         for start in range(0, len(picks), _PANEL):
             panel = picks[start : start + _PANEL]
-            vectors, half_norms = self._vectors[panel], self._half_norms[panel, None]
+            vectors = self._embeddings.vectors[panel]
+            half_norms = self._half_norms[panel, None]
             for begin in range(0, len(self._scores), self._block_rows):
                 block = slice(begin, begin + self._block_rows)
-                products = vectors @ self._vectors[block].T
+                products = vectors @ self._rows.read(block).T
                 products -= half_norms
                 best = products.max(axis=0)
                 best -= self._half_norms[block]
@@ -88,7 +88,8 @@ class _Scan:
         if len(rows) > 2 * self._n_hot:
             limit = np.partition(scores[rows], self._n_hot)[self._n_hot]
             rows = rows[scores[rows] < limit]
-        return _HotRows(self._embeddings, rows, scores[rows], limit)
+        margin = np.float32(2 * self._rows.slack)
+        return _HotRows(self._embeddings, rows, scores[rows], limit, margin)
 
 
 class _HotRows:
@@ -100,11 +101,12 @@ class _HotRows:
         rows: NDArray[np.int64],
         scores: NDArray[np.float32],
         limit: np.float32,
+        margin: np.float32,
     ) -> None:
         self._embeddings, self._rows, self._scores, self._limit = embeddings, rows, scores, limit
         self._vectors = np.asarray(embeddings.vectors)[rows]
         self._half_norms = (embeddings.squared_norms[rows] / 2).astype(np.float32)
-        self._margin = np.float32(2 * sieve_slack(embeddings.vectors.shape[1]))
+        self._margin = margin
 
     def choose(self, n_wanted: int, chosen: NDArray[np.int64]) -> list[int]:
         """Chooses the next rows, as far as they are sure to be among these.

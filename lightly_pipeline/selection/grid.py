@@ -6,12 +6,15 @@ gives the exact value in any order, on any machine and number of threads. Equal 
 ties can go to the lowest index. Choosing frames is in `kcenter.py`.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.selection.compact import CompactRows, rounded_to_16_bits
+from lightly_pipeline.tables.matrix import empty_matrix, scattered_reads
 
 _GRID = 2.0**25
 _BLOCK_ROWS = 1024
@@ -29,11 +32,13 @@ class GridEmbeddings:
         squared_norms: Shape (N,), float64, exact.
         scale: Distances between the given embeddings are `scale` times those between `vectors`;
             1 for normalised ones, else a power of two.
+        compact: The vectors once more, in memory, where they themselves lie on disk.
     """
 
     vectors: NDArray[np.float32]
     squared_norms: NDArray[np.float64]
     scale: float
+    compact: CompactRows | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -47,15 +52,30 @@ class GridEmbeddings:
             and norms.max(initial=1) <= 1 + _UNIT_TOLERANCE
         )
 
+    def read_here_and_there(self) -> AbstractContextManager[None]:
+        """Returns a context for work that reads compact rows in order, the vectors out of order."""
+        return scattered_reads(self.vectors) if self.compact else nullcontext()
+
+    def take(self, rows: NDArray[np.int64]) -> "GridEmbeddings":
+        """Returns a copy of some rows, on disk where these are."""
+        vectors = empty_matrix(len(rows), self.vectors.shape[1], on_disk=self.compact is not None)
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            part = slice(start, start + _BLOCK_ROWS)
+            vectors[part] = self.vectors[rows[part]]
+        compact = self.compact and CompactRows(self.compact.numbers[rows], self.compact.error)
+        return GridEmbeddings(vectors, self.squared_norms[rows], self.scale, compact)
+
 
 def prepare_embeddings(
-    embeddings: NDArray[np.float32], *, normalize: bool = True
+    embeddings: NDArray[np.float32], *, normalize: bool = True, compact: bool = False
 ) -> GridEmbeddings:
     """Puts embeddings on the grid, in place: no second matrix is needed.
 
     Args:
         embeddings: Shape (N, d), float32, C-contiguous, writable; overwritten.
         normalize: Bring every row to unit length first, in float64.
+        compact: Keep the rows in 16 bits a number, too, and read these where that is enough: for
+            a memory-mapped file. Half the memory that the rows would need; the same picks.
 
     Raises:
         LightlyPipelineError: Rows are NaN or infinite, or zero where they must be normalised.
@@ -63,6 +83,8 @@ def prepare_embeddings(
     _check(embeddings)
     scale = 1.0 if normalize else _power_of_two_above(_largest_norm(embeddings))
     norms = np.empty(len(embeddings), dtype=np.float64)
+    numbers = np.empty(embeddings.shape, dtype=np.int16) if compact else None
+    error = 0.0
     problems: list[NDArray[np.int64]] = []
     for start in range(0, len(embeddings), _BLOCK_ROWS):
         block = embeddings[start : start + _BLOCK_ROWS]
@@ -75,13 +97,16 @@ def prepare_embeddings(
         rows /= lengths[:, None] if normalize else scale
         block[:] = rounded(rows)
         norms[start : start + len(block)] = exact_norms(block)
+        if numbers is not None:
+            error = max(error, rounded_to_16_bits(block, out=numbers[start : start + len(block)]))
     if problems:
         _refuse(np.concatenate(problems), len(embeddings), normalize)
-    return GridEmbeddings(embeddings, norms, scale)
+    small = None if numbers is None else CompactRows(numbers, error)
+    return GridEmbeddings(embeddings, norms, scale, small)
 
 
 def rounded(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns vectors of norm at most 1 on the grid, where float32 holds them as they are."""
+    """Returns vectors of norm at most 1 on the grid, where they stay when rounded to float32."""
     on_grid: NDArray[np.float64] = np.rint(vectors * _GRID) / _GRID
     return on_grid
 

@@ -81,8 +81,9 @@ def farthest_first(
     if not len(known):
         sequence.offer(0, np.inf)
     is_short = k + len(known) < _LAZY_FROM_PICKS
-    if not (is_short and scan_in_passes(embeddings, known, sequence)):
-        _Rounds(embeddings, known, sequence).run()
+    with embeddings.read_here_and_there():
+        if not (is_short and scan_in_passes(embeddings, known, sequence)):
+            _Rounds(embeddings, known, sequence).run()
     sequence.report()
     return Picks(
         np.array(sequence.rows, dtype=np.int64),

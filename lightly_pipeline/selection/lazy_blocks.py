@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.distances import sieve_slack, squared_between
+from lightly_pipeline.selection.distances import SieveRows, squared_between
 from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.pick_list import PickList
 
@@ -57,8 +57,7 @@ class LazyBlocks:
         n, dim = embeddings.vectors.shape
         n_blocks = -(-n // block_rows)
         self._embeddings = embeddings
-        # Plain arrays slice several times faster than memory maps of the same memory.
-        self._rows = np.asarray(embeddings.vectors)
+        self._rows = SieveRows(embeddings, block_rows)
         self._block_rows = block_rows
         self._by_block = np.full((n_blocks, block_rows), CHOSEN, np.float32)
         self.scores = self._by_block.reshape(-1)[:n]
@@ -74,7 +73,7 @@ class LazyBlocks:
             np.zeros((n_blocks, block_rows), np.float32),
         )
         self.picks = PickList(embeddings, capacity)
-        self.slack = sieve_slack(embeddings.vectors.shape[1])
+        self.slack = self._rows.slack
         self._margin = np.float32(2 * self.slack)
         self._index = np.arange(block_rows)
         self._products = np.empty(block_rows * _PANEL, np.float32)
@@ -146,12 +145,13 @@ class LazyBlocks:
 
     def _describe(self, block: int) -> None:
         """Finds the centre of a block and the rows' distances from it, rounded up."""
-        geometry, rows = self._geometry, self._rows[self._slice(block)]
+        geometry, rows = self._geometry, self._rows.read(self._slice(block))
         centre = rows.mean(axis=0, dtype=np.float64)
         if self._unit:
-            length = np.sqrt(centre @ centre)
-            # Rows that cancel out have no direction: any centre is valid.
-            centre = centre / length if length > 1e-6 else rows[0].astype(np.float64)
+            if np.sqrt(centre @ centre) <= 1e-6:
+                # Rows that cancel out have no direction: any centre is valid.
+                centre = rows[0].astype(np.float64)
+            centre /= np.sqrt(centre @ centre)
         centres = geometry.centres
         centres[block] = centre
         products = rows @ centres[block]
@@ -189,7 +189,7 @@ class LazyBlocks:
 
     def _show(self, block: int, new: NDArray[np.int64]) -> None:
         """Updates the rows of a block for some picks, given by their numbers."""
-        rows = self._rows[self._slice(block)]
+        rows = self._rows.read(self._slice(block))
         first, last = int(new[0]), int(new[-1]) + 1
         dense = last - first == len(new)
         vectors = self.picks.vectors[first:last] if dense else self.picks.vectors[new]
@@ -227,4 +227,4 @@ class LazyBlocks:
 
     def _slice(self, block: int) -> slice:
         start = block * self._block_rows
-        return slice(start, min(start + self._block_rows, len(self._rows)))
+        return slice(start, min(start + self._block_rows, len(self.scores)))

@@ -115,7 +115,7 @@ def _select(
         copy = np.array(embeddings, dtype=np.float32, order="C")
         embeddings = prepare_embeddings(copy, normalize=normalize)
     rows = _participants(config, inputs, preselected)
-    part = embeddings if len(rows) == len(embeddings) else figures.rows_of(embeddings, rows)
+    part = embeddings if len(rows) == len(embeddings) else embeddings.take(rows)
     objective = build_objective(
         config.strategies, inputs, part, rows, normalize=normalize, progress=progress
     )
@@ -189,9 +189,9 @@ def _pick(part: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64]) ->
     alone = len(objective.strategies) == 1 and objective.diversity
     if alone and alone.strength > 0:
         return _pick_farthest_first(part, tally, preselected, alone)
-    if _is_worth_laziness(part, tally):
-        return pick_lazily(part, tally, preselected)
-    return pick_directly(part, tally, preselected)
+    pick = pick_lazily if _is_worth_laziness(part, tally) else pick_directly
+    with part.read_here_and_there():
+        return pick(part, tally, preselected)
 
 
 def _is_worth_laziness(part: GridEmbeddings, tally: Tally) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.selection.distances import blocks_of, lower_to_nearest, sieve_slack
+from lightly_pipeline.selection.distances import blocks_of, lower_to_nearest
 from lightly_pipeline.selection.grid import (
     GridEmbeddings,
     exact_norms,
@@ -43,7 +43,7 @@ def similarity(
         on_grid,
         np.arange(len(on_grid)),
         blocks_of(len(embeddings)),
-        slack=sieve_slack(query.shape[1]) * largest * largest,
+        largest_norm=largest,
     )
     # Above norms of 1 the last bits may be off, below 0 for equal vectors.
     distances = np.sqrt(np.maximum(squared, 0.0))

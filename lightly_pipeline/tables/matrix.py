@@ -1,14 +1,19 @@
 """Room for the embeddings of all frames in one matrix: in memory, or on disk where they are many.
 
-Only makes the empty matrix. The selection works on either alike: it reads a block of rows when it
-needs it, some ten times over the whole matrix for 10,000 picks.
+Makes the empty matrix, and tells the system how it is going to be read. The selection works on
+either alike: it reads a block of rows when it needs it, some ten times over the whole matrix for
+10,000 picks.
 """
 
 import logging
+import mmap
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,30 +26,53 @@ _MEMORY_SHARE = 0.5
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-def empty_matrix(n_rows: int, dim: int) -> NDArray[np.float32]:
+def empty_matrix(n_rows: int, dim: int, *, on_disk: bool = False) -> NDArray[np.float32]:
     """Returns an uninitialised matrix of shape (n_rows, dim), float32, C-contiguous, writable.
 
     One larger than half of the machine's memory (of the container's, where it has a limit) is a
     memory map of a file in the folder for temporary files (TMPDIR). The file has no name and goes
     with the matrix, however the process ends.
 
+    Args:
+        n_rows: Rows.
+        dim: Columns.
+        on_disk: Use a file however small the matrix is.
+
     Raises:
         LightlyPipelineError: The disk has not enough room.
     """
     n_bytes = 4 * n_rows * dim
-    if n_bytes <= _MEMORY_SHARE * _memory_bytes():
+    if not n_bytes or (not on_disk and n_bytes <= _MEMORY_SHARE * _memory_bytes()):
         return np.empty((n_rows, dim), dtype=np.float32)
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
         raise LightlyPipelineError(
-            f"{n_rows} embeddings of {dim} numbers take {n_bytes / 1e9:.1f} GB, more than half of "
-            f"the memory, and {folder} has only {free / 1e9:.1f} GB left: set TMPDIR to a folder "
-            "on a larger disk"
+            f"{n_rows} embeddings of {dim} numbers take {n_bytes / 1e9:.1f} GB in a file, and "
+            f"{folder} has only {free / 1e9:.1f} GB left: set TMPDIR to a folder on a larger disk"
         )
     _logger.info("%d embeddings (%.1f GB) are kept in a file in %s", n_rows, n_bytes / 1e9, folder)
     with tempfile.TemporaryFile(dir=folder) as file:
         return np.memmap(file, np.float32, "w+", shape=(n_rows, dim))
+
+
+@contextmanager
+def scattered_reads(matrix: NDArray[np.float32]) -> Iterator[None]:
+    """Reads single rows of a memory-mapped matrix without those around them, where the system can.
+
+    Otherwise it reads ahead some 30 rows for each.
+    """
+    base: Any = matrix
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if not isinstance(base, mmap.mmap) or not hasattr(mmap, "MADV_RANDOM"):
+        yield
+        return
+    base.madvise(mmap.MADV_RANDOM)
+    try:
+        yield
+    finally:
+        base.madvise(mmap.MADV_NORMAL)
 
 
 def _memory_bytes() -> int:

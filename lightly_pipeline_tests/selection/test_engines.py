@@ -20,12 +20,14 @@ STRENGTHS = st.sampled_from([-2.0, -1.0, -0.5, 0.5, 1.0, 3.0])
 
 @st.composite
 def embeddings(draw: st.DrawFn) -> GridEmbeddings:
-    """Unit vectors of few dimensions with many exact ties and repeated rows."""
+    """Unit vectors of few dimensions with ties and copies, or nearly so, compact or not."""
     n, dim = draw(st.integers(1, 24)), draw(st.integers(1, 4))
     flat = draw(st.lists(st.integers(-3, 3), min_size=n * dim, max_size=n * dim))
     rows = np.array(flat, dtype=np.float32).reshape(n, dim)
     rows[~rows.any(axis=1)] = 1
-    return prepare_embeddings(rows)
+    step = draw(st.sampled_from([0.0, 0.0, 2.0**-13, 2.0**-20]))
+    rows += np.float32(step) * np.random.default_rng(n).integers(-2, 3, rows.shape)
+    return prepare_embeddings(rows, compact=draw(st.booleans()))
 
 
 def numbers(n: int) -> st.SearchStrategy[np.ndarray]:
@@ -170,10 +172,11 @@ ADVERSARIAL = {
 MIXTURES = ("D W", "D W W-", "D B", "D W B", "D- W", "W B", "D- W- B-")
 
 
+@pytest.mark.parametrize("compact", [False, True], ids=["", "compact"])
 @pytest.mark.parametrize("mixture", MIXTURES)
 @pytest.mark.parametrize("rows", ADVERSARIAL.values(), ids=ADVERSARIAL.keys())
 def test_adversarial_rows_are_chosen_as_defined(
-    rows: np.ndarray, mixture: str, monkeypatch: pytest.MonkeyPatch
+    rows: np.ndarray, mixture: str, compact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lazy, "_MIN_HOT", 4)
     monkeypatch.setattr(lazy, "_MIN_HOT_PER_GROUP", 2)
@@ -189,7 +192,7 @@ def test_adversarial_rows_are_chosen_as_defined(
         {**parts[part[0]], "strength": -1.0 if part.endswith("-") else 1.0}
         for part in mixture.split()
     ]
-    grid = prepare_embeddings(rows.astype(np.float32))
+    grid = prepare_embeddings(rows.astype(np.float32), compact=compact)
     problem = {"grid": grid, "strategies": strategies, "k": n + 5, "preselected": []}
     picks = expected(problem)[0]
     assert run(directly, problem)[0] == picks

@@ -1,6 +1,7 @@
 """Farthest-first gives the sequence of its definition, however it gets there."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,19 +65,37 @@ def use_passes(monkeypatch: pytest.MonkeyPatch, block_bytes: int = 100, hot: int
     monkeypatch.setattr(full_scan, "_MIN_HOT", hot)
 
 
-@pytest.fixture(params=["passes", "rounds"], autouse=True)
+@pytest.fixture(
+    params=["passes", "rounds", "passes over compact rows", "rounds over compact rows"],
+    autouse=True,
+)
 def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "rounds":
+    if "rounds" in request.param:
         use_rounds(monkeypatch)
     else:
         use_passes(monkeypatch)
+    if "compact" in request.param:
+        compact = partial(prepare_embeddings, compact=True)
+        monkeypatch.setattr(f"{__name__}.prepare_embeddings", compact)
 
 
-SMALL = arrays(
-    np.float32,
-    st.tuples(st.integers(1, 60), st.integers(1, 4)),
-    elements=st.integers(-3, 3).map(float),
-).filter(lambda rows: bool(np.all(np.any(rows != 0, axis=1))))
+@st.composite
+def small_inputs(draw: st.DrawFn) -> np.ndarray:
+    """Few rows with ties and copies, or apart by less than a sieve can tell."""
+    rows = draw(
+        arrays(
+            np.float32,
+            st.tuples(st.integers(1, 60), st.integers(1, 4)),
+            elements=st.integers(-3, 3).map(float),
+        )
+    )
+    rows[~rows.any(axis=1)] = 1
+    step = draw(st.sampled_from([0.0, 0.0, 2.0**-9, 2.0**-13, 2.0**-17, 2.0**-21]))
+    moves = np.random.default_rng(len(rows)).integers(-2, 3, rows.shape)
+    return rows + np.float32(step) * moves.astype(np.float32)
+
+
+SMALL = small_inputs()
 
 
 @settings(max_examples=150, deadline=None)

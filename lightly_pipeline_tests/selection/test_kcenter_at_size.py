@@ -13,19 +13,22 @@ from lightly_pipeline.selection.kcenter import farthest_first
 from lightly_pipeline_tests.selection.certificate import first_wrong_step
 
 
-def video_like(n: int, dim: int, *, normalize: bool = True) -> GridEmbeddings:
+def video_like(
+    n: int, dim: int, *, normalize: bool = True, compact: bool = False
+) -> GridEmbeddings:
     """Shots of 50 rows that walk at random around far centres."""
     rng = np.random.default_rng(4)
     rows = rng.normal(size=(n, dim)).astype(np.float32) * 0.1
     for start in range(0, n, 50):
         shot = rows[start : start + 50]
         shot[:] = np.cumsum(shot, axis=0) + rng.normal(size=dim) * 2
-    return prepare_embeddings(rows, normalize=normalize)
+    return prepare_embeddings(rows, normalize=normalize, compact=compact)
 
 
+@pytest.mark.parametrize("compact", [False, True], ids=["float32", "compact"])
 @pytest.mark.parametrize("normalize", [True, False], ids=["unit", "any length"])
-def test_every_pick_is_the_farthest_row(normalize: bool) -> None:
-    grid = video_like(40_000, 32, normalize=normalize)
+def test_every_pick_is_the_farthest_row(normalize: bool, compact: bool) -> None:
+    grid = video_like(40_000, 32, normalize=normalize, compact=compact)
     picks = farthest_first(grid, 2000)
     assert first_wrong_step(grid.vectors, picks.indices) is None
 
