@@ -1,10 +1,10 @@
 """Takes the quality numbers off decoded frames at a few per cent of the decoding.
 
-Chooses which pixels to look at and when to look closely; what the numbers mean is in `quality.py`.
+Chooses which pixels to look at and when to look closely; what the numbers mean is in `quality.py`,
+the look at the luma in `screen.py`.
 The numbers depend on the video alone, not on the encoder or its small image.
 """
 
-import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -21,20 +21,20 @@ from lightly_pipeline.video.quality import (
     UNIFORM_SHARE,
     Quality,
     colour,
-    laplacian,
     shrunk_size,
-    taps,
     uniform_rows,
 )
+from lightly_pipeline.video.screen import Screen, screened
 from lightly_pipeline.video.types import UntaggedMatrix
 
 _GRID = (96, 54)
-_BANDS, _BAND_COLUMNS = 3, 34
 # Grey levels; a luma pixel that responds so strongly is not uniform in the RGB picture either.
 _TEXTURED_RESPONSE = 6
 # Shares of rows: with fewer undecided ones the ratio cannot reach its usual threshold, 0.025.
 _UNDECIDED_SHARE, _CHANGE = 0.02, 0.02
 _REFRESH_EVERY, _MAX_CREDIT = 32, 16.0
+# Rows; more leave the cache.
+_JUDGED_AT_ONCE = 64
 
 
 class QualityMeter:
@@ -76,31 +76,29 @@ class QualityMeter:
         # Blacker than black and whiter than white are flat in RGB.
         low, high = (0, 255 * level) if full_range else (16 * level, 235 * level)
         unit = 4 * (high - low) / 255
-        response = np.abs(_screen(luma.T if orientation.transpose else luma, low, high))
-        ratio = self._uniform_row_ratio(frame, orientation, response >= _TEXTURED_RESPONSE * unit)
-        return Quality(ratio, luminance, contrast, _spread(response) / unit, red, green, blue)
+        screen = screened(luma.T if orientation.transpose else luma, low, high)
+        ratio = self._uniform_row_ratio(frame, orientation, screen, _TEXTURED_RESPONSE * unit)
+        return Quality(ratio, luminance, contrast, screen.spread() / unit, red, green, blue)
 
     def _uniform_row_ratio(
-        self, frame: Any, orientation: Orientation, textured: NDArray[np.bool_]
+        self, frame: Any, orientation: Orientation, screen: Screen, textured: float
     ) -> float:
-        n_bands, n_rows, n_columns = textured.shape
-        # A product counts along short rows in a tenth of the time of a sum.
-        counts = textured.astype(np.float32) @ np.ones(n_columns, dtype=np.float32)
-        found = counts.sum(axis=0)
+        found = screen.n_at_least(textured)
+        n_rows = len(found)
         width, _ = shrunk_size(*orientation.size(frame.width, frame.height))
-        undecided = np.flatnonzero(found < (1 - UNIFORM_SHARE) * (width - 2))
+        is_undecided = found < (1 - UNIFORM_SHARE) * (width - 2)
+        n_undecided = int(np.count_nonzero(is_undecided))
         self._credit = min(self._credit + 1 / _REFRESH_EVERY, _MAX_CREDIT)
         self._age += 1
-        if len(undecided) <= _UNDECIDED_SHARE * n_rows:
+        if n_undecided <= _UNDECIDED_SHARE * n_rows:
             return 0.0
-        n_calm = int((found <= (1 - UNIFORM_SHARE) * n_bands * n_columns).sum())
-        now = len(undecided), n_calm
+        n_calm = int(np.count_nonzero(found <= (1 - UNIFORM_SHARE) * screen.n_columns))
+        now = n_undecided, n_calm
         changed = any(abs(a - b) > _CHANGE * n_rows for a, b in zip(now, self._judged, strict=True))
         if self._credit >= 1 and (changed or self._age >= _REFRESH_EVERY):
             picture = self._rgb_of(frame, orientation)
-            size = picture.shape[1], picture.shape[0]
-            uniform = uniform_rows(lambda lines: _grey(picture[lines]), size, undecided)
-            self._judged, self._ratio = now, float(uniform.sum()) / n_rows
+            self._ratio = _n_uniform(picture, np.flatnonzero(is_undecided)) / n_rows
+            self._judged = now
             self._credit -= 1
             self._age = 0
         return self._ratio
@@ -124,6 +122,15 @@ class QualityMeter:
         matrix = assumed_matrix(frame, self._untagged)
         rgb: Any = convert(self._rgb, frame, format="rgb24", src_colorspace=matrix)
         return orientation.apply(rgb.to_ndarray())
+
+
+def _n_uniform(picture: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
+    """Returns how many of these rows are uniform by the letter."""
+    parts = np.split(rows, range(_JUDGED_AT_ONCE, len(rows), _JUDGED_AT_ONCE))
+    size = picture.shape[1], picture.shape[0]
+    return sum(
+        int(uniform_rows(lambda lines: _grey(picture[lines]), size, part).sum()) for part in parts
+    )
 
 
 def _grey(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -150,64 +157,3 @@ def _luma_layout(name: str) -> _LumaLayout | None:
     order = ">" if pixels.is_big_endian else "<"
     dtype = "u1" if bits == 8 else f"{order}u2"
     return _LumaLayout(dtype, 1 << (bits - 8), name.startswith(("yuvj", "gray")))
-
-
-class _Places(NamedTuple):
-    """Where the screen looks.
-
-    Attributes:
-        rows: Upper, then lower source lines of each row.
-        bands: Source columns of each band, all of one length.
-        columns: In a band, the left one of each pair of source columns.
-        is_shrunk: Whether columns are pairs; else each one stands for itself.
-    """
-
-    rows: NDArray[np.intp]
-    bands: tuple[slice, ...]
-    columns: NDArray[np.intp]
-    is_shrunk: bool
-
-
-@lru_cache(maxsize=64)
-def _places(width: int, height: int) -> _Places:
-    new_width, new_height = shrunk_size(width, height)
-    top, bottom, _ = taps(height, new_height)
-    left, _, _ = taps(width, new_width)
-    n_bands = _BANDS if new_width >= _BANDS * _BAND_COLUMNS else 1
-    n_columns = _BAND_COLUMNS if n_bands > 1 else new_width
-    first = [int((band + 0.5) / n_bands * new_width - n_columns / 2) for band in range(n_bands)]
-    columns = left[first[0] : first[0] + n_columns] - left[first[0]]
-    is_shrunk = new_width < width
-    span = int(columns[-1]) + (2 if is_shrunk else 1)
-    starts = [min(int(left[place]), width - span) for place in first]
-    bands = tuple(slice(start, start + span) for start in starts)
-    return _Places(np.concatenate((top, bottom)), bands, columns, is_shrunk)
-
-
-def _screen(luma: NDArray[np.uint8 | np.uint16], low: int, high: int) -> NDArray[np.int32]:
-    """Returns the Laplacian of the sampled bands at reduced height, in quarters of a level.
-
-    Each pixel is the mean of the four that bilinear scaling would weigh: noise is averaged more,
-    so that the screen errs towards uniform.
-
-    Returns:
-        Shape (bands, rows, columns).
-    """
-    places = _places(luma.shape[1], luma.shape[0])
-    n_lines, span = len(places.rows), places.bands[0].stop - places.bands[0].start
-    lines = np.empty((len(places.bands), n_lines, span), dtype=luma.dtype)
-    for band, into in zip(places.bands, lines, strict=True):
-        luma[:, band].take(places.rows, axis=0, out=into, mode="clip")
-    np.clip(lines, low, high, out=lines)
-    kind = np.int16 if luma.dtype == np.uint8 else np.int32
-    half = n_lines // 2
-    pairs = np.add(lines[:, :half], lines[:, half:], dtype=kind)
-    if places.is_shrunk:
-        pairs = pairs[..., :-1] + pairs[..., 1:]
-        return laplacian(pairs.take(places.columns, axis=2))
-    return laplacian(2 * pairs)
-
-
-def _spread(response: NDArray[np.int32]) -> float:
-    """Returns the root mean square; squares of whole numbers add up exactly in any order."""
-    return math.sqrt(float(np.square(response, dtype=np.float64).sum()) / response.size)

@@ -56,10 +56,11 @@ def colour(rgb: NDArray[np.uint8]) -> tuple[float, float, float, float, float]:
     # Whole numbers in float64: products of matrices are fast, and exact in any order.
     pixels = rgb.reshape(-1, 3).astype(np.float64)
     n, white = len(pixels), 255.0
-    red, green, blue = (float(total) / (n * white) for total in np.ones(n) @ pixels)
+    totals = np.ones(n) @ pixels
     grey = pixels @ _GREY_PER_MILLE
-    mean = float(grey.sum()) / (n * 1000 * white)
+    mean = float(totals @ _GREY_PER_MILLE) / (n * 1000 * white)
     variance = float(grey @ grey) / (n * (1000 * white) ** 2) - mean**2
+    red, green, blue = (totals / (n * white)).tolist()
     return 100 * mean, math.sqrt(max(variance, 0.0)), red, green, blue
 
 
