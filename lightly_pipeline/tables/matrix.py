@@ -40,6 +40,7 @@ def empty_matrix(n_rows: int, dim: int, *, on_disk: bool = False) -> NDArray[np.
 
     Raises:
         LightlyPipelineError: The disk has not enough room.
+        OSError: Others took it meanwhile.
     """
     n_bytes = 4 * n_rows * dim
     if not n_bytes or (not on_disk and n_bytes <= _MEMORY_SHARE * _memory_bytes()):
@@ -53,6 +54,9 @@ def empty_matrix(n_rows: int, dim: int, *, on_disk: bool = False) -> NDArray[np.
         )
     _logger.info("%d embeddings (%.1f GB) are kept in a file in %s", n_rows, n_bytes / 1e9, folder)
     with tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            # Takes the room now: writing to a map on a disk that became full kills the process.
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
         return np.memmap(file, np.float32, "w+", shape=(n_rows, dim))
 
 
