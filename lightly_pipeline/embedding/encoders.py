@@ -21,8 +21,8 @@ from lightly_pipeline.embedding.spec import DEFAULT_NAME, EncoderSpec
 from lightly_pipeline.errors import LightlyPipelineError
 
 WEIGHTS_FILE = "weights/hsv_lbp_128.safetensors"
-# Frames whose statistics are taken together: of more, what is computed leaves the cache.
-_PART = 8
+# Frames whose statistics are taken together: for more, memory is asked of the system every time.
+_PART = 4
 # Means and deviations that torchvision's weights were trained with.
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _PREFIXES = ("module.", "model.", "backbone.", "encoder.")

@@ -52,8 +52,10 @@ def _colour(rgb: torch.Tensor, luma: torch.Tensor) -> torch.Tensor:
     mean = luma.double().mean(dim=(1, 2)).clamp_min(_MIN_LUMA)
     gain = (_TARGET_LUMA / mean).sqrt().float()
     hue, saturation, value = _hsv((rgb * gain[:, None, None, None]).clamp_max(1))
-    distance = (hue[:, None] * (HUES / 6) - _bins(HUES)).abs_()
-    hues = (1 - torch.minimum(distance, HUES - distance)).clamp_min_(0)
+    position = hue * (HUES / 6)
+    hues = _shares(position, HUES)
+    # The circle closes: beyond the last bin comes the first.
+    hues[:, 0] += (position - (HUES - 1)).clamp_min_(0)
     saturations = _shares(saturation * (SATURATIONS - 1), SATURATIONS)
     values = _shares(value * (VALUES - 1), VALUES).transpose(1, 2)
     histogram = torch.empty(len(rgb), HUES, SATURATIONS, VALUES)
@@ -69,9 +71,10 @@ def _hsv(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     value = torch.maximum(torch.maximum(r, g), b)
     chroma = value - torch.minimum(torch.minimum(r, g), b)
     safe = chroma.clamp_min(1e-6)
+    red = (g - b) / safe
     hue = torch.where(
         value == r,
-        ((g - b) / safe) % 6,
+        torch.where(red < 0, red + 6, red),
         torch.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4),
     )
     return hue, chroma / value.clamp_min(1e-6), value
@@ -94,7 +97,7 @@ def _patterns(luma: torch.Tensor, radius: int, n_cells: int) -> torch.Tensor:
     for bit, (dy, dx) in enumerate(_NEIGHBOURS):
         top, left = radius * (1 + dy), radius * (1 + dx)
         neighbour = luma[:, top : top + inner, left : left + inner]
-        code |= (neighbour >= edge).to(torch.uint8) << bit
+        code.add_((neighbour >= edge).view(torch.uint8), alpha=1 << bit)
     cell = inner // n_cells
     bins = _pattern_numbers()[code.int()].reshape(len(luma), n_cells, cell, n_cells, cell)
     rows = torch.arange(n_cells).view(1, -1, 1, 1, 1)
