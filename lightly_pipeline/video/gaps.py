@@ -10,8 +10,7 @@ from fractions import Fraction
 
 from lightly_pipeline.video.types import FrameGap
 
-# A step is long from one and a half usual steps on; a rate is regular if nine in ten are not.
-_LONG = Fraction(3, 2)
+# A rate is regular if nine in ten steps are not long.
 _REGULAR = Fraction(9, 10)
 _KEPT = 1000
 
@@ -40,7 +39,7 @@ class StepLog:
         if step in self._steps or len(self._steps) < _KEPT:
             self._steps[step] += 1
         self._shortest = min(step, self._shortest or step)
-        if step > _LONG * self._shortest and len(self._candidates) < _KEPT:
+        if _is_long(step, self._shortest) and len(self._candidates) < _KEPT:
             self._candidates.append((index - 1, step))
 
     def gaps(self, time_base: Fraction | None) -> tuple[FrameGap, ...]:
@@ -49,13 +48,13 @@ class StepLog:
             return ()
         n_steps = self._steps.total()
         usual = self._median()
-        n_usual = sum(n for step, n in self._steps.items() if step <= _LONG * usual)
+        n_usual = sum(n for step, n in self._steps.items() if not _is_long(step, usual))
         if n_usual < _REGULAR * n_steps:
             return ()
         return tuple(
             FrameGap(after, round(step / usual) - 1, float(step * time_base))
             for after, step in self._candidates
-            if step > _LONG * usual
+            if _is_long(step, usual)
         )
 
     def _median(self) -> int:
@@ -65,3 +64,8 @@ class StepLog:
             if 2 * below >= self._steps.total():
                 return step
         return 0
+
+
+def _is_long(step: int, usual: int) -> bool:
+    """Says whether a step is more than one and a half usual ones, without slow fractions."""
+    return 2 * step > 3 * usual
