@@ -6,7 +6,9 @@ than shards on videos, whose neighbouring frames are nearly equal. What a user m
 `config/pipeline.py`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,108 +55,55 @@ def pick_approximately(
     stop_squared_distance: float = 0.0,
     progress: Progress = silent,
 ) -> BoundedPicks:
-    """Picks as a configuration asks; the arguments are those of the two ways below."""
-    if how.shard_size is None:
-        return pick_from_every(
-            embeddings,
-            k,
-            how.every_nth or 1,
-            preselected=preselected,
-            stop_squared_distance=stop_squared_distance,
-            progress=progress,
-        )
-    return pick_by_shards(
+    """Picks as a configuration asks: from every n-th row, or by shards.
+
+    Args:
+        embeddings: N rows in the order of time. Candidates are those that are not preselected.
+        k: Rows wanted; at most those looked at are given.
+        how: Without `shard_size` and `every_nth` all candidates are looked at.
+        preselected: Distinct rows that count as chosen already; all of them are looked at, in every
+            shard.
+        stop_squared_distance: Stop, in a shard and among the picks of all, when the best row is
+            strictly nearer than this.
+        progress: Told about picks, with shards about those of each step.
+    """
+    candidates = np.delete(np.arange(len(embeddings)), preselected)
+
+    pick = partial(
+        _pick_among,
         embeddings,
-        k,
-        how.shard_size,
-        picks_per_shard=how.picks_per_shard,
         preselected=preselected,
         stop_squared_distance=stop_squared_distance,
         progress=progress,
     )
-
-
-def pick_from_every(
-    embeddings: GridEmbeddings,
-    k: int,
-    every: int,
-    *,
-    preselected: NDArray[np.int64] = _NO_ROWS,
-    stop_squared_distance: float = 0.0,
-    progress: Progress = silent,
-) -> BoundedPicks:
-    """Picks among every n-th candidate; for rows in the order of time.
-
-    The bound is the radius among the candidates looked at, plus the largest distance of any other
-    to the one looked at before or after it, whichever is nearer (triangle inequality).
-
-    Args:
-        embeddings: N rows. Candidates are those that are not preselected.
-        k: Rows wanted; at most those looked at are given.
-        every: 1 looks at all candidates, 10 at every tenth, from the first on.
-        preselected: Distinct rows that count as chosen already; all of them are looked at.
-        stop_squared_distance: Stop when the best row is strictly nearer than this.
-        progress: Told about picks.
-    """
-    candidates = np.delete(np.arange(len(embeddings)), preselected)
-    looked_at = candidates[::every]
-    picks = _pick_among(embeddings, looked_at, k, preselected, stop_squared_distance, progress)
-    step = float(np.sqrt(_to_neighbours(embeddings, candidates, every)))
+    if how.shard_size is None:
+        every = how.every_nth or 1
+        looked_at = candidates[::every]
+        farthest = _to_neighbours(embeddings, candidates, every)
+    else:
+        per_shard = how.picks_per_shard or k
+        looked_at, farthest = _chosen_in_shards(candidates, how.shard_size, per_shard, pick)
+    picks = pick(looked_at, k)
     stopped_by = _stopped_by(picks, k, len(looked_at))
-    return _bounded(picks, stopped_by, len(looked_at), step, embeddings.scale)
-
-
-def pick_by_shards(
-    embeddings: GridEmbeddings,
-    k: int,
-    shard_rows: int,
-    *,
-    picks_per_shard: int | None = None,
-    preselected: NDArray[np.int64] = _NO_ROWS,
-    stop_squared_distance: float = 0.0,
-    progress: Progress = silent,
-) -> BoundedPicks:
-    """Picks in every shard of consecutive candidates, then among these picks.
-
-    The bound is the largest radius of a shard plus the radius among all shards' picks: at most 4
-    times the best possible radius for k picks if every shard gives at least k (composable
-    core-sets: Malkomes et al. 2015).
-
-    Args:
-        embeddings: N rows; only one shard of them is read at a time. Candidates are those that
-            are not preselected.
-        k: Rows wanted; at most those chosen in shards are given.
-        shard_rows: Candidates of a shard.
-        picks_per_shard: By default k. Fewer lose what is rare: never less than k where similar
-            rows are spread over many shards.
-        preselected: Distinct rows that count as chosen already, in every shard.
-        stop_squared_distance: Stop, in a shard and among the picks of all, when the best row is
-            strictly nearer than this.
-        progress: Told about the picks of each step.
-    """
-    wanted = k if picks_per_shard is None else picks_per_shard
-    candidates = np.delete(np.arange(len(embeddings)), preselected)
-    chosen, farthest = [_NO_ROWS], 0.0
-    for start in range(0, len(candidates), shard_rows):
-        shard = candidates[start : start + shard_rows]
-        picks = _pick_among(embeddings, shard, wanted, preselected, stop_squared_distance, progress)
-        chosen.append(picks.indices)
-        farthest = max(farthest, picks.next_squared_distance or 0.0)
-    union = np.sort(np.concatenate(chosen))
-    merged = _pick_among(embeddings, union, k, preselected, stop_squared_distance, progress)
-    stopped_by = _stopped_by(merged, k, len(union))
-    all_stopped = len(union) < len(candidates) and farthest < stop_squared_distance
-    if stopped_by == "candidates_exhausted" and all_stopped:
+    shards_stopped = how.shard_size is not None and farthest < stop_squared_distance
+    if stopped_by == "candidates_exhausted" and shards_stopped and len(looked_at) < len(candidates):
         # Every shard stopped at the distance, and so does the whole.
         stopped_by = "minimum_distance"
-    step = float(np.sqrt(farthest))
-    return _bounded(merged, stopped_by, len(union), step, embeddings.scale)
+    radius = float(np.sqrt(picks.next_squared_distance or 0.0))
+    return BoundedPicks(
+        picks.indices,
+        picks.squared_distances,
+        stopped_by,
+        len(looked_at),
+        (radius + float(np.sqrt(farthest))) * embeddings.scale,
+    )
 
 
 def _pick_among(
     embeddings: GridEmbeddings,
     candidates: NDArray[np.int64],
     k: int,
+    *,
     preselected: NDArray[np.int64],
     stop_squared_distance: float,
     progress: Progress,
@@ -171,21 +120,39 @@ def _pick_among(
     return Picks(rows[picks.indices], picks.squared_distances, picks.next_squared_distance)
 
 
+def _chosen_in_shards(
+    candidates: NDArray[np.int64],
+    shard_rows: int,
+    picks_per_shard: int,
+    pick: Callable[[NDArray[np.int64], int], Picks],
+) -> tuple[NDArray[np.int64], float]:
+    """Returns what is chosen in shards of consecutive candidates, and their largest squared radius.
+
+    That radius plus the one among these rows bounds the coverage: at most 4 times the best possible
+    radius for k picks if every shard gives at least k (composable core-sets: Malkomes et al. 2015).
+    Fewer lose what is rare: never less than k where similar rows are spread over many shards. Only
+    one shard's rows are read at a time.
+    """
+    chosen, farthest = [_NO_ROWS], 0.0
+    for start in range(0, len(candidates), shard_rows):
+        picks = pick(candidates[start : start + shard_rows], picks_per_shard)
+        chosen.append(picks.indices)
+        farthest = max(farthest, picks.next_squared_distance or 0.0)
+    return np.sort(np.concatenate(chosen)), farthest
+
+
 def _stopped_by(picks: Picks, k: int, n_looked_at: int) -> str:
     if len(picks.indices) == k:
         return "n_samples"
     return "candidates_exhausted" if len(picks.indices) == n_looked_at else "minimum_distance"
 
 
-def _bounded(
-    picks: Picks, stopped_by: str, n_looked_at: int, step: float, scale: float
-) -> BoundedPicks:
-    bound = (_radius(picks) + step) * scale
-    return BoundedPicks(picks.indices, picks.squared_distances, stopped_by, n_looked_at, bound)
-
-
 def _to_neighbours(embeddings: GridEmbeddings, candidates: NDArray[np.int64], every: int) -> float:
-    """Returns the largest squared distance of a candidate to the nearer one looked at beside it."""
+    """Returns the largest squared distance of a candidate to the nearer one looked at beside it.
+
+    That distance plus the radius among the candidates looked at bounds the coverage (triangle
+    inequality).
+    """
     largest = 0.0
     last = (len(candidates) - 1) // every * every
     for start in range(0, len(candidates), _BLOCK_ROWS):
@@ -199,7 +166,3 @@ def _to_neighbours(embeddings: GridEmbeddings, candidates: NDArray[np.int64], ev
         )
         largest = max(largest, float(squared.max(initial=0.0)))
     return largest
-
-
-def _radius(picks: Picks) -> float:
-    return float(np.sqrt(picks.next_squared_distance or 0.0))
