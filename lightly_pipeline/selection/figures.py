@@ -104,7 +104,7 @@ def neighbor_summary(
 
 
 def rows_of(embeddings: GridEmbeddings, rows: NDArray[np.int64]) -> GridEmbeddings:
-    """Returns a copy of some rows."""
+    """Returns a copy of some rows that lies in memory, whatever these do; see `take`."""
     return GridEmbeddings(
         embeddings.vectors[rows], embeddings.squared_norms[rows], embeddings.scale
     )

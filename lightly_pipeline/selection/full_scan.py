@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.selection.distances import SieveRows, squared_to_all, squared_to_earlier
 from lightly_pipeline.selection.grid import GridEmbeddings
+from lightly_pipeline.selection.hot_rows import score_of_farthest
 from lightly_pipeline.selection.sequence import Sequence
 
 _BLOCK_BYTES = 2**20
 _PANEL = 256
-_SAMPLE = 65536
 _MIN_HOT, _HOT_SHARE = 1024, 64
 
 
@@ -78,12 +78,8 @@ class _Scan:
 
     def hot_rows(self) -> "_HotRows":
         """Returns the farthest rows; all others have scores of at least their limit."""
-        scores, limit = self._scores, np.float32(np.inf)
-        step = -(-len(scores) // _SAMPLE)
-        sample = scores[::step]
-        wanted = -(-self._n_hot // step)
-        if wanted < len(sample):
-            limit = np.partition(sample, wanted)[wanted]
+        scores = self._scores
+        limit = score_of_farthest(scores, self._n_hot)
         rows = np.flatnonzero(scores < limit)
         if len(rows) > 2 * self._n_hot:
             limit = np.partition(scores[rows], self._n_hot)[self._n_hot]

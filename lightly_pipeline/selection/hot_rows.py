@@ -1,7 +1,8 @@
 """The few rows a round of a selection chooses from, with exact distances.
 
-A copy of the farthest rows, small enough for the processor's cache. Which rows are hot, and for
-how long they are sure to hold the farthest of all, is decided in `kcenter.py`.
+A copy of the farthest rows, small enough for the processor's cache, and how to tell them by their
+scores. Which rows are hot, and for how long they are sure to hold the farthest of all, is decided
+in `kcenter.py` and `full_scan.py`.
 """
 
 import numpy as np
@@ -12,6 +13,20 @@ from lightly_pipeline.selection.grid import GridEmbeddings
 
 _CHOSEN = -1.0
 _BLOCK_ROWS = 256
+_SAMPLE = 65536
+
+
+def score_of_farthest(scores: NDArray[np.float32], n_wanted: int) -> np.float32:
+    """Returns a score that about `n_wanted` rows do not exceed, from a sample of the rows.
+
+    inf, the score of chosen rows, where there are no more than that.
+    """
+    step = -(-len(scores) // _SAMPLE)
+    sample = scores[::step]
+    wanted = -(-n_wanted // step)
+    if wanted >= len(sample):
+        return np.float32(np.inf)
+    return np.float32(np.partition(sample, wanted)[wanted])
 
 
 def farthest_positions(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection.full_scan import scan_in_passes
 from lightly_pipeline.selection.grid import GridEmbeddings
-from lightly_pipeline.selection.hot_rows import HotRows, farthest_positions
+from lightly_pipeline.selection.hot_rows import HotRows, farthest_positions, score_of_farthest
 from lightly_pipeline.selection.lazy_blocks import LazyBlocks
 from lightly_pipeline.selection.sequence import Sequence
 from lightly_pipeline.selection.threads import one_blas_thread
@@ -30,7 +30,6 @@ _SMALL_BLOCK_ROWS, _SMALL_BLOCKS_FROM = 64, 5000
 # Hot rows are copied: more of them make fewer rounds but take memory.
 _MIN_HOT, _MAX_HOT, _HOT_SHARE = 1024, 16384, 64
 _INNER_HOT = 1024
-_SAMPLE = 65536
 _EVERYTHING = float(np.finfo(np.float32).max)
 
 
@@ -144,16 +143,8 @@ class _Rounds:
         return HotRows(self._embeddings, rows, distances, blocks.nearest(rows)), bound
 
     def _theta(self) -> float:
-        """Returns a score that about `_n_hot` rows do not exceed, from a sample of the rows."""
-        scores = self._blocks.scores
-        step = -(-len(scores) // _SAMPLE)
-        sample = scores[::step]
-        wanted = -(-self._n_hot // step)
-        if wanted < len(sample):
-            theta = float(np.partition(sample, wanted - 1)[wanted - 1])
-            if theta < np.inf:
-                return theta
-        return _EVERYTHING
+        """Returns a score that about `_n_hot` rows do not exceed, and no chosen row."""
+        return min(float(score_of_farthest(self._blocks.scores, self._n_hot)), _EVERYTHING)
 
     def _serve(self, hot: HotRows, bound: float) -> None:
         """Takes picks from the hot rows as long as they are sure to hold the farthest."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.selection import full_scan, kcenter, lazy_blocks
+from lightly_pipeline.selection import full_scan, hot_rows, kcenter, lazy_blocks
 from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.kcenter import farthest_first
 
@@ -51,7 +51,7 @@ def use_rounds(
     monkeypatch.setattr(kcenter, "_MIN_HOT", hot)
     monkeypatch.setattr(kcenter, "_MAX_HOT", 4 * hot)
     monkeypatch.setattr(kcenter, "_INNER_HOT", max(hot // 2, 1))
-    monkeypatch.setattr(kcenter, "_SAMPLE", 40)
+    monkeypatch.setattr(hot_rows, "_SAMPLE", 40)
     monkeypatch.setattr(lazy_blocks, "_PANEL", panel)
     monkeypatch.setattr(lazy_blocks, "_SPAN", 2 * panel)
 
@@ -61,7 +61,7 @@ def use_passes(monkeypatch: pytest.MonkeyPatch, block_bytes: int = 100, hot: int
     monkeypatch.setattr(kcenter, "_LAZY_FROM_PICKS", 10**9)
     monkeypatch.setattr(full_scan, "_BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(full_scan, "_PANEL", 3)
-    monkeypatch.setattr(full_scan, "_SAMPLE", 40)
+    monkeypatch.setattr(hot_rows, "_SAMPLE", 40)
     monkeypatch.setattr(full_scan, "_MIN_HOT", hot)
 
 
