@@ -147,7 +147,7 @@ def _measure_chain(video: Path, mode: str) -> dict[str, float]:
         source, target = Path(folder, "in"), Path(folder, "out")
         source.mkdir()
         (source / video.name).symlink_to(video.resolve())
-        dataset = Dataset("warm", input=LocalDatasource(source), lightly=LocalDatasource(target))
+        dataset = Dataset("bench", input=LocalDatasource(source), lightly=LocalDatasource(target))
         config = pipeline.resolve_config(dataset)
         started = _cpu_s()
         catalog = pipeline.list_catalog(dataset)

@@ -58,7 +58,7 @@ class FullImages:
     """Converts frames to RGB at full size with interpolated chroma (video.md 4.1).
 
     Other than RGB, swscale writes planes of RGB in a third of the time of pixels, and the same
-    numbers.
+    numbers; of RGB with 5 or 6 bits a channel it would make others.
     """
 
     def __init__(self, untagged_matrix: UntaggedMatrix) -> None:
