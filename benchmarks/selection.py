@@ -64,7 +64,7 @@ class Case:
         if self.n_rows < 1_000_000:
             return None
         if self.dim == 512:
-            return 6 if self.k == 1000 and self.kind == "video" else None
+            return 6 if self.k == 1000 else None
         uniform = self.kind == "uniform"
         return (2.5 if uniform else 4) if self.k == 1000 else (5 if uniform else 10)
 

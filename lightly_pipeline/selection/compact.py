@@ -30,8 +30,10 @@ class CompactRows:
     numbers: NDArray[np.int16]
     error: float
 
-    def read(self, where: slice, *, out: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Writes y of some consecutive rows to the beginning of `out`, and returns that part."""
+    def read(
+        self, where: slice | NDArray[np.integer], *, out: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Writes y of some rows to the beginning of `out`, and returns that part."""
         numbers = self.numbers[where]
         return np.multiply(numbers, np.float32(_UNIT), out=out[: len(numbers)])
 

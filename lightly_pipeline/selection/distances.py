@@ -33,6 +33,7 @@ class SieveRows:
 
     Attributes:
         slack: Bound on the error of a product of a row with a vector of norm at most 1.
+        is_on_disk: Whether rows are read from a file.
     """
 
     def __init__(self, embeddings: GridEmbeddings, block_rows: int) -> None:
@@ -40,14 +41,20 @@ class SieveRows:
         # Plain arrays slice several times faster than memory maps of the same memory.
         self._rows = np.asarray(embeddings.vectors)
         self._compact = embeddings.compact
-        self._buffer = np.empty((block_rows if self._compact else 0, dim), np.float32)
+        self._buffer = np.empty((block_rows, dim), np.float32)
+        self.is_on_disk = isinstance(embeddings.vectors, np.memmap) and not self._compact
         self.slack = sieve_slack(dim)
         if self._compact:
             self.slack = self._compact.widened(self.slack)
 
-    def read(self, block: slice) -> NDArray[np.float32]:
-        """Returns up to `block_rows` consecutive rows; valid until the next call."""
-        return self._compact.read(block, out=self._buffer) if self._compact else self._rows[block]
+    def read(self, where: slice | NDArray[np.integer]) -> NDArray[np.float32]:
+        """Returns up to `block_rows` rows; valid until the next call."""
+        if self._compact:
+            return self._compact.read(where, out=self._buffer)
+        if isinstance(where, slice):
+            return self._rows[where]
+        # The mode makes NumPy write to `out` directly.
+        return np.take(self._rows, where, axis=0, out=self._buffer[: len(where)], mode="clip")
 
 
 def products_with(

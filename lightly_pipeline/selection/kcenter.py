@@ -119,12 +119,15 @@ class _Rounds:
     def run(self) -> None:
         """Picks until the sequence is finished."""
         while not self._sequence.is_finished:
-            hot, bound = self._hot()
-            n_before = len(self._sequence.rows)
-            self._serve(hot, bound)
-            served = np.array(self._sequence.rows[n_before:], dtype=np.int64)
-            self._settle(hot, served)
-            self._resize(len(served))
+            self._round()
+
+    def _round(self) -> None:
+        hot, bound = self._hot()
+        n_before = len(self._sequence.rows)
+        self._serve(hot, bound)
+        served = np.array(self._sequence.rows[n_before:], dtype=np.int64)
+        self._settle(hot, served)
+        self._resize(len(served))
 
     def _hot(self) -> tuple[HotRows, float]:
         """Returns the farthest rows, and what every other row's squared distance is less than."""
@@ -133,7 +136,8 @@ class _Rounds:
         while len(stale := blocks.stale(theta)):
             blocks.refresh(stale)
             theta = self._theta()
-        rows = np.flatnonzero(blocks.scores <= theta)
+        blocks.regroup()
+        rows = blocks.rows_up_to(theta)
         bound = -np.inf if theta == _EVERYTHING else -2.0 * theta + 2 * blocks.slack
         distances = blocks.exact_distances(rows)
         size = min(self._n_hot, self._max_hot)

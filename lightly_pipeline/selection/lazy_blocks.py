@@ -2,8 +2,9 @@
 
 Rows are kept in blocks of neighbours. A block learns of new picks when it is refreshed, by one
 float32 product with all picks it missed; picks that cannot be nearer to any of its rows than what
-they have are left out by the triangle inequality. Which blocks to refresh, and which row is next,
-is the caller's business (`kcenter.py`). Float32 only sieves: `HotRows` and the flags kept here
+they have are left out by the triangle inequality. Where the given order makes no blocks of
+neighbours, rows change places (`row_order.py`). Which blocks to refresh, and which row is next, is
+the caller's business (`kcenter.py`). Float32 only sieves: `HotRows` and the flags kept here
 say where exact distances are needed.
 
 A row's *score* is minus half its squared distance to the nearest pick it has seen. Scores only
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from lightly_pipeline.selection.distances import SieveRows, squared_between
 from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.pick_list import PickList
+from lightly_pipeline.selection.row_order import RowOrder, order_by_nearness, permute_blocks
 
 CHOSEN = np.float32(np.inf)
 """Score of rows that were chosen, and of the padding of the last block."""
@@ -27,12 +29,16 @@ _GROUP = 64
 # Bounds the memory of a group's triangle test.
 _SPAN = 8192
 _MAX_ANGLE = np.pi
+# Rows change places once there are some picks to tell them apart, and as long as the triangle
+# inequality leaves out no more than this share of what blocks have missed.
+_REGROUP_FROM_PICKS, _MAX_LEFT_OUT = 64, 0.05
 
 
 @dataclass(slots=True)
 class _Geometry:
     """Centre of every block and how far its rows are from it: angles for unit vectors."""
 
+    is_known: NDArray[np.bool_]
     centres: NDArray[np.float32]
     half_norms: NDArray[np.float32]
     offsets: NDArray[np.float32]
@@ -48,7 +54,8 @@ class LazyBlocks:
 
     Attributes:
         scores: Shape (N,), float32: minus half the squared distance to the nearest pick seen,
-            within `slack`; CHOSEN for chosen rows; -inf before any pick.
+            within `slack`; CHOSEN for chosen rows; -inf before any pick. By row as long as
+            `regroup` is not called, in an order of its own afterwards.
         picks: The picks; every block has seen a prefix of them.
         slack: Bound on the error of a score.
     """
@@ -66,8 +73,13 @@ class LazyBlocks:
         self._ambiguous = np.zeros(n_blocks * block_rows, np.bool_)
         self._worst = np.full(n_blocks, -np.inf, np.float32)
         self._seen = np.zeros(n_blocks, np.int64)
+        self._order = RowOrder(n)
+        # For rows with lower scores the triangle inequality is not tried.
+        self._far = -np.inf
+        self._n_missed = self._n_shown = 0
         self._unit = embeddings.is_unit
         self._geometry = _Geometry(
+            np.zeros(n_blocks, np.bool_),
             np.empty((n_blocks, dim), np.float32),
             np.zeros(n_blocks, np.float32),
             np.zeros((n_blocks, block_rows), np.float32),
@@ -76,12 +88,17 @@ class LazyBlocks:
         self.slack = self._rows.slack
         self._margin = np.float32(2 * self.slack)
         self._index = np.arange(block_rows)
+        self._ones = np.ones(block_rows, np.float32)
         self._products = np.empty(block_rows * _PANEL, np.float32)
 
     def choose(self, rows: NDArray[np.int64]) -> None:
         """Adds rows as picks and takes them out of the running."""
         self.picks.append(rows)
-        self.scores[rows] = CHOSEN
+        self.scores[self._order.places(rows)] = CHOSEN
+
+    def rows_up_to(self, theta: float) -> NDArray[np.int64]:
+        """Returns the rows whose scores are at most theta, ascending."""
+        return self._order.rows(np.flatnonzero(self.scores <= theta))
 
     def stale(self, theta: float) -> NDArray[np.int64]:
         """Returns the blocks that may hold a score of at most theta and have not seen all picks."""
@@ -101,10 +118,10 @@ class LazyBlocks:
 
     def exact_distances(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns the exact squared distance of rows of fresh blocks to their nearest picks."""
-        doubtful = rows[self._ambiguous[rows]]
+        doubtful = rows[self._ambiguous[self._order.places(rows)]]
         if len(doubtful):
             self.settle(doubtful, *self.picks.nearest_to(doubtful))
-        nearest = self.picks.rows[self._nearest[rows]]
+        nearest = self.picks.rows[self.nearest(rows)]
         return squared_between(self._embeddings, rows, nearest)
 
     def settle(
@@ -114,17 +131,45 @@ class LazyBlocks:
         nearest: NDArray[np.int32],
     ) -> None:
         """Takes over what is exactly known of rows that were not chosen."""
-        self.scores[rows] = -distances / 2
-        self._nearest[rows] = nearest
-        self._ambiguous[rows] = False
+        places = self._order.places(rows)
+        self.scores[places] = -distances / 2
+        self._nearest[places] = nearest
+        self._ambiguous[places] = False
 
     def nearest(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         """Returns the number of each row's nearest pick; true after `exact_distances`."""
-        return self._nearest[rows]
+        return self._nearest[self._order.places(rows)]
 
     def update_worst(self, rows: NDArray[np.int64]) -> None:
         """Tightens the bounds of the blocks of rows whose scores rose or that were chosen."""
-        blocks = np.unique(rows // self._block_rows)
+        blocks = np.unique(self._order.places(rows) // self._block_rows)
+        self._worst[blocks] = self._by_block[blocks].min(axis=1)
+
+    def regroup(self) -> None:
+        """Lets rows of blocks that have seen all picks change places, if blocks are of no use.
+
+        That is, if since the last call the triangle inequality left out nearly nothing. Far rows
+        then share blocks, so that others need not be refreshed with them; near rows share them
+        with neighbours. Rows that are read from a file stay in its order.
+        """
+        left_out = 1 - self._n_shown / max(self._n_missed, 1)
+        self._n_missed = self._n_shown = 0
+        n_picks, rows = len(self.picks), self._block_rows
+        if n_picks < _REGROUP_FROM_PICKS or left_out > _MAX_LEFT_OUT or self._rows.is_on_disk:
+            return
+        blocks = np.flatnonzero(self._seen[: len(self.scores) // rows] == n_picks)
+        # A row whose nearest pick is about as far as picks are from each other has no neighbours.
+        self._far = -self.picks.typical_squared_distance() / 4
+        order = order_by_nearness(
+            self._by_block[blocks].reshape(-1),
+            self._nearest.reshape(-1, rows)[blocks].reshape(-1),
+            self._far,
+            n_picks,
+        )
+        self._order.permute(blocks, rows, order)
+        for values in (self.scores, self._nearest, self._ambiguous):
+            permute_blocks(values, blocks, rows, order)
+        self._geometry.is_known[blocks] = False
         self._worst[blocks] = self._by_block[blocks].min(axis=1)
 
     def _refresh_group(self, blocks: NDArray[np.int64], seen: int) -> None:
@@ -132,21 +177,32 @@ class LazyBlocks:
         end = min(len(self.picks), seen + _SPAN)
         first = seen or min(end, _PANEL)
         if not seen:
-            for block in blocks:
-                self._describe(int(block))
-                self._show(int(block), np.arange(first))
+            for block in blocks.tolist():
+                self._show(block, np.arange(first))
         if first < end:
-            for block, reaching in zip(blocks, self._reaching(blocks, first, end), strict=True):
-                new = np.flatnonzero(reaching) + first
-                for start in range(0, len(new), _PANEL):
-                    self._show(int(block), new[start : start + _PANEL])
+            self._show_reaching(blocks, first, end)
         self._seen[blocks] = end
         self._worst[blocks] = self._by_block[blocks].min(axis=1)
+        self._n_missed += len(blocks) * (end - seen)
+
+    def _show_reaching(self, blocks: NDArray[np.int64], first: int, end: int) -> None:
+        """Shows blocks a range of picks, as far as these may be nearer to any row."""
+        is_far = self._worst[blocks] < self._far
+        for block in blocks[is_far].tolist():
+            self._show(block, np.arange(first, end))
+        blocks = blocks[~is_far]
+        for block in blocks[~self._geometry.is_known[blocks]].tolist():
+            self._describe(block)
+        for block, reaching in zip(
+            blocks.tolist(), self._reaching(blocks, first, end), strict=True
+        ):
+            self._show(block, np.flatnonzero(reaching) + first)
 
     def _describe(self, block: int) -> None:
         """Finds the centre of a block and the rows' distances from it, rounded up."""
-        geometry, rows = self._geometry, self._rows.read(self._slice(block))
-        centre = rows.mean(axis=0, dtype=np.float64)
+        geometry, rows = self._geometry, self._read(block)
+        # Any centre is valid, so that float32 will do: a product is several times faster than mean.
+        centre = (self._ones[: len(rows)] @ rows).astype(np.float64) / len(rows)
         if self._unit:
             if np.sqrt(centre @ centre) <= 1e-6:
                 # Rows that cancel out have no direction: any centre is valid.
@@ -161,9 +217,10 @@ class LazyBlocks:
         else:
             norm = float(centres[block].astype(np.float64) @ centres[block])
             geometry.half_norms[block] = norm / 2
-            squared = self._embeddings.squared_norms[self._slice(block)] + norm - 2 * products
+            squared = self._squared_norms(block) + norm - 2 * products
             offsets = np.sqrt(np.maximum(squared, 0) + 2 * self.slack) + 1e-6
         geometry.offsets[block, : len(rows)] = offsets
+        geometry.is_known[block] = True
 
     def _reaching(self, blocks: NDArray[np.int64], first: int, end: int) -> NDArray[np.bool_]:
         """Returns which picks may be nearer to a row of a block than its nearest is.
@@ -189,7 +246,14 @@ class LazyBlocks:
 
     def _show(self, block: int, new: NDArray[np.int64]) -> None:
         """Updates the rows of a block for some picks, given by their numbers."""
-        rows = self._rows.read(self._slice(block))
+        if not len(new):
+            return
+        self._n_shown += len(new)
+        rows = self._read(block)
+        for start in range(0, len(new), _PANEL):
+            self._show_panel(block, rows, new[start : start + _PANEL])
+
+    def _show_panel(self, block: int, rows: NDArray[np.float32], new: NDArray[np.int64]) -> None:
         first, last = int(new[0]), int(new[-1]) + 1
         dense = last - first == len(new)
         vectors = self.picks.vectors[first:last] if dense else self.picks.vectors[new]
@@ -206,7 +270,7 @@ class LazyBlocks:
         if self._unit:
             score = top - np.float32(1)
         else:
-            half = self._embeddings.squared_norms[self._slice(block)] / 2
+            half = self._squared_norms(block) / 2
             score = top - half.astype(np.float32)
         near = score > old - self._margin
         if not near.any():
@@ -224,6 +288,12 @@ class LazyBlocks:
         better = score > old
         np.copyto(old, score, where=better)
         np.copyto(self._nearest[where], number, where=better)
+
+    def _read(self, block: int) -> NDArray[np.float32]:
+        return self._rows.read(self._order.at(self._slice(block)))
+
+    def _squared_norms(self, block: int) -> NDArray[np.float64]:
+        return self._embeddings.squared_norms[self._order.at(self._slice(block))]
 
     def _slice(self, block: int) -> slice:
         start = block * self._block_rows

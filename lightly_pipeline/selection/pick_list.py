@@ -1,6 +1,7 @@
 """The picks of a selection that is under way, with their vectors side by side.
 
-Answers which pick is nearest to given rows, exactly. Which rows become picks is in `kcenter.py`.
+Answers which pick is nearest to given rows, exactly, and how far picks are from each other. Which
+rows become picks is in `kcenter.py`.
 """
 
 import numpy as np
@@ -10,6 +11,7 @@ from lightly_pipeline.selection.distances import squared_to_all
 from lightly_pipeline.selection.grid import GridEmbeddings
 
 _MAX_PAIRS = 2**20
+_SAMPLE = 256
 
 
 class PickList:
@@ -58,3 +60,10 @@ class PickList:
             numbers[part] = squared.argmin(axis=1)
             distances[part] = squared.min(axis=1)
         return distances, numbers
+
+    def typical_squared_distance(self) -> float:
+        """Returns about the median of the squared distances between picks."""
+        step = -(-len(self) // _SAMPLE)
+        vectors, half_norms = self.vectors[: len(self) : step], self.half_norms[: len(self) : step]
+        squared = 2 * (half_norms[:, None] + half_norms - vectors @ vectors.T)
+        return float(np.median(squared))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.selection import full_scan, hot_rows, kcenter, lazy_blocks
+from lightly_pipeline.selection import full_scan, hot_rows, kcenter, lazy_blocks, pick_list
 from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.kcenter import farthest_first
 
@@ -56,6 +56,13 @@ def use_rounds(
     monkeypatch.setattr(lazy_blocks, "_SPAN", 2 * panel)
 
 
+def change_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sorts rows into blocks anew in every round, however near each other they are already."""
+    monkeypatch.setattr(lazy_blocks, "_REGROUP_FROM_PICKS", 1)
+    monkeypatch.setattr(lazy_blocks, "_MAX_LEFT_OUT", 1.0)
+    monkeypatch.setattr(pick_list, "_SAMPLE", 5)
+
+
 def use_passes(monkeypatch: pytest.MonkeyPatch, block_bytes: int = 100, hot: int = 4) -> None:
     """Looks at all rows each time whatever the number of picks, with sizes for small inputs."""
     monkeypatch.setattr(kcenter, "_LAZY_FROM_PICKS", 10**9)
@@ -66,7 +73,14 @@ def use_passes(monkeypatch: pytest.MonkeyPatch, block_bytes: int = 100, hot: int
 
 
 @pytest.fixture(
-    params=["passes", "rounds", "passes over compact rows", "rounds over compact rows"],
+    params=[
+        "passes",
+        "rounds",
+        "rounds with rows that change places",
+        "passes over compact rows",
+        "rounds over compact rows",
+        "rounds over compact rows that change places",
+    ],
     autouse=True,
 )
 def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +88,8 @@ def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         use_rounds(monkeypatch)
     else:
         use_passes(monkeypatch)
+    if "change places" in request.param:
+        change_places(monkeypatch)
     if "compact" in request.param:
         compact = partial(prepare_embeddings, compact=True)
         monkeypatch.setattr(f"{__name__}.prepare_embeddings", compact)

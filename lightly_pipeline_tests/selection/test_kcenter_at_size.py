@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,29 +13,47 @@ from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.kcenter import farthest_first
 from lightly_pipeline_tests.selection.certificate import first_wrong_step
 
+Arrange = Callable[[np.ndarray], np.ndarray]
 
-def video_like(
-    n: int, dim: int, *, normalize: bool = True, compact: bool = False
-) -> GridEmbeddings:
+
+def video_like(n: int, dim: int, *, normalize: bool = True) -> GridEmbeddings:
     """Shots of 50 rows that walk at random around far centres."""
     rng = np.random.default_rng(4)
     rows = rng.normal(size=(n, dim)).astype(np.float32) * 0.1
     for start in range(0, n, 50):
         shot = rows[start : start + 50]
         shot[:] = np.cumsum(shot, axis=0) + rng.normal(size=dim) * 2
-    return prepare_embeddings(rows, normalize=normalize, compact=compact)
+    return prepare_embeddings(rows, normalize=normalize)
+
+
+def in_order(rows: np.ndarray) -> np.ndarray:
+    """As the frames of videos are."""
+    return rows
+
+
+def shuffled(rows: np.ndarray) -> np.ndarray:
+    """Neighbours are all over the place, and so are the copies that every 10th row has."""
+    mixed = rows[np.random.default_rng(6).permutation(len(rows))]
+    mixed[5::10] = mixed[-5::-10]
+    return mixed
+
+
+ARRANGEMENTS: dict[str, Arrange] = {"in order": in_order, "shuffled": shuffled}
 
 
 @pytest.mark.parametrize("compact", [False, True], ids=["float32", "compact"])
 @pytest.mark.parametrize("normalize", [True, False], ids=["unit", "any length"])
-def test_every_pick_is_the_farthest_row(normalize: bool, compact: bool) -> None:
-    grid = video_like(40_000, 32, normalize=normalize, compact=compact)
+@pytest.mark.parametrize("arrange", ARRANGEMENTS.values(), ids=ARRANGEMENTS.keys())
+def test_every_pick_is_the_farthest_row(arrange: Arrange, normalize: bool, compact: bool) -> None:
+    rows = arrange(video_like(40_000, 32, normalize=normalize).vectors)
+    grid = prepare_embeddings(rows, normalize=normalize, compact=compact)
     picks = farthest_first(grid, 2000)
     assert first_wrong_step(grid.vectors, picks.indices) is None
 
 
-def test_every_pick_is_the_farthest_row_with_small_blocks() -> None:
-    grid = video_like(20_000, 16)
+@pytest.mark.parametrize("arrange", ARRANGEMENTS.values(), ids=ARRANGEMENTS.keys())
+def test_every_pick_is_the_farthest_row_with_small_blocks(arrange: Arrange) -> None:
+    grid = prepare_embeddings(arrange(video_like(20_000, 16).vectors))
     picks = farthest_first(grid, 6000)
     assert first_wrong_step(grid.vectors, picks.indices) is None
 
@@ -50,8 +69,9 @@ def test_the_certificate_finds_a_wrong_pick_and_a_swapped_pair() -> None:
     assert first_wrong_step(grid.vectors, swapped) == 100
 
 
-def test_a_large_datapool_counts_as_chosen() -> None:
-    grid = video_like(10_000, 16)
+@pytest.mark.parametrize("arrange", ARRANGEMENTS.values(), ids=ARRANGEMENTS.keys())
+def test_a_large_datapool_counts_as_chosen(arrange: Arrange) -> None:
+    grid = prepare_embeddings(arrange(video_like(10_000, 16).vectors))
     everything = farthest_first(grid, 3000).indices
     known, rest = everything[:2000], everything[2000:]
     picks = farthest_first(grid, 1000, preselected=np.random.default_rng(0).permutation(known))
