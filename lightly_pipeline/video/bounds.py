@@ -8,8 +8,8 @@ without reading is beyond this module's reach: see `isolated.py`.
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import BinaryIO
 
 from lightly_pipeline.errors import CorruptVideoError
@@ -17,7 +17,7 @@ from lightly_pipeline.video.types import DecodeLimits
 
 
 class Meter:
-    """The cost of one pass over one video so far.
+    """The cost of one pass over one video so far; `with meter:` counts the time as FFmpeg's.
 
     Args:
         limits: What is allowed.
@@ -36,15 +36,18 @@ class Meter:
         """Takes note of how long the video says it plays."""
         self._allowed_s = self._limits.allowed_time_s(self._size_bytes, duration_s)
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Counts the time inside as FFmpeg's."""
+    def __enter__(self) -> None:
         self._since = time.thread_time()
-        try:
-            yield
-        finally:
-            self._spent_s += time.thread_time() - self._since
-            self._since = None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._since is not None
+        self._spent_s += time.thread_time() - self._since
+        self._since = None
 
     def note_progress(self) -> None:
         """Says that a frame came out, or that a packet was passed over on purpose."""

@@ -17,7 +17,7 @@ import av.stream
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.bounds import Meter, MeteredReader
-from lightly_pipeline.video.messages import capture_messages
+from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.types import DecodeLimits, VideoInfo
 
 # Playlists, SDP, images and subtitles are demuxers too: a file named .mp4 must not reach them.
@@ -84,7 +84,7 @@ def open_stream(
         reader = MeteredReader(file, limits)
         is_cut = _is_cut_riff(file, reader.size_bytes)
         messages: Counter[str] = Counter()
-        with capture_messages(messages), reader.meter.running():
+        with MessageCapture(messages), reader.meter:
             is_unindexed = not seeks and _is_fragmented(file)
             container = _open(reader, limits, {"fflags": "+ignidx"} if is_unindexed else {})
         try:
@@ -101,7 +101,7 @@ def open_stream(
             yield OpenedStream(container, stream, info, reader.meter, messages, is_cut)
         finally:
             # An unclosed container leaks 2 MB until the garbage collector finds it.
-            with capture_messages():
+            with MessageCapture():
                 container.close()
 
 

@@ -13,8 +13,8 @@ from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.colour import describe_colour, settle_tags
 from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.gaps import StepLog
-from lightly_pipeline.video.messages import capture_messages
-from lightly_pipeline.video.orientation import Orientation, orientation_of
+from lightly_pipeline.video.messages import MessageCapture
+from lightly_pipeline.video.orientation import UPRIGHT, orientation_of
 from lightly_pipeline.video.sampling import DecodePlan, PacketTime
 from lightly_pipeline.video.types import (
     DecodeLimits,
@@ -59,7 +59,7 @@ class Pass:
         self._colour = ""
         self._n_interlaced = 0
         self.n_frames = 0
-        self.orientation = Orientation()
+        self.orientation = UPRIGHT
 
     def frames(self, plan: DecodePlan | None = None) -> Iterator[Any]:
         """Yields every `av.VideoFrame` that decodes, in presentation order.
@@ -123,7 +123,7 @@ class Pass:
         while self._errors_in_a_row < self._limits.max_errors_in_a_row:
             self._meter.check()
             try:
-                with self._meter.running(), capture_messages(self._messages):
+                with self._meter, MessageCapture(self._messages):
                     packet = next(packets)
             except (StopIteration, EOFError, IndexError):
                 # PyAV 18 ends with an IndexError where streams appeared after opening.
@@ -144,7 +144,7 @@ class Pass:
 
     def _decode(self, packet: Any) -> list[Any]:
         try:
-            with self._meter.running(), capture_messages(self._messages):
+            with self._meter, MessageCapture(self._messages):
                 frames = self._stream.codec_context.decode(packet)
         except EOFError:
             return []
@@ -162,7 +162,7 @@ class Pass:
             if not self.n_frames:
                 self._colour = describe_colour(frame, self._untagged)
             self._note_orientation(frame)
-            if self.orientation != Orientation():
+            if self.orientation != UPRIGHT:
                 self._orientations.add(str(self.orientation))
             self._n_flagged += frame.is_corrupt
             self._n_interlaced += frame.interlaced_frame
@@ -173,7 +173,7 @@ class Pass:
 
     def _note_orientation(self, frame: Any) -> None:
         # Reading the matrix costs 1 ms, the angle nothing; only a flip upside down has angle 0.
-        upright_so_far = self.n_frames > 0 and self.orientation == Orientation()
+        upright_so_far = self.n_frames > 0 and self.orientation == UPRIGHT
         if not upright_so_far or frame.rotation:
             self.orientation = orientation_of(frame)
 

@@ -20,7 +20,7 @@ from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video.colour import settle_tags
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
-from lightly_pipeline.video.messages import capture_messages
+from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.orientation import orientation_of
 from lightly_pipeline.video.pixels import FullImages, checksum
 from lightly_pipeline.video.plan import KeyGroup, key_groups
@@ -106,7 +106,7 @@ class Fetcher:
             if not left:
                 return
             try:
-                with capture_messages():
+                with MessageCapture():
                     opened.container.seek(start.pts, stream=opened.stream)
                 for frame in _until_sent(opened, set(left), skip):
                     row = left.get(frame.pts)
@@ -236,7 +236,7 @@ def _packets(opened: OpenedStream) -> Iterator[Any]:
     while True:
         opened.meter.check()
         try:
-            with opened.meter.running(), capture_messages():
+            with opened.meter, MessageCapture():
                 packet = next(packets)
         except (StopIteration, EOFError, IndexError, av.FFmpegError):
             return
@@ -245,7 +245,7 @@ def _packets(opened: OpenedStream) -> Iterator[Any]:
 
 def _decode(opened: OpenedStream, packet: Any) -> list[Any]:
     try:
-        with opened.meter.running(), capture_messages():
+        with opened.meter, MessageCapture():
             frames = list(opened.stream.codec_context.decode(packet))
     except (EOFError, av.FFmpegError, MemoryError):
         return []

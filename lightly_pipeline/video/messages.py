@@ -5,8 +5,7 @@ Captured per thread while FFmpeg works, made comparable and counted; never print
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import av
 import av.logging
@@ -21,21 +20,37 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 _NUMBER = re.compile(r"-?\b\d+(\.\d+)?")
 
 
-@contextmanager
-def capture_messages(into: "Counter[str] | None" = None) -> Iterator[None]:
+class MessageCapture:
     """Collects what FFmpeg says on this thread; counted in `into`, or dropped.
 
     Only FFmpeg calls of this thread with one decoder thread are covered, which is all there are. A
-    hostile file can say ever new things: beyond fifty texts only their number is kept.
+    hostile file can say ever new things: beyond fifty texts only their number is kept. What comes
+    before an exception is dropped: the exception says it.
     """
-    with av.logging.Capture() as entries:
-        yield
-    if into is None:
-        return
-    for _, name, text in entries:
-        message = normalised(name, text)
-        known = message in into or len(into) < _MAX_TEXTS
-        into[message if known else _OTHERS] += 1
+
+    __slots__ = ("_capture", "_entries", "_into")
+
+    def __init__(self, into: "Counter[str] | None" = None) -> None:
+        self._into = into
+        self._capture = av.logging.Capture()
+
+    def __enter__(self) -> None:
+        self._entries = self._capture.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._capture.__exit__(None, None, None)
+        into = self._into
+        if into is None or kind is not None:
+            return
+        for _, name, text in self._entries:
+            message = normalised(name, text)
+            known = message in into or len(into) < _MAX_TEXTS
+            into[message if known else _OTHERS] += 1
 
 
 def normalised(name: str, text: str) -> str:

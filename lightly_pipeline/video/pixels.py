@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.colour import assumed_matrix
-from lightly_pipeline.video.messages import capture_messages
+from lightly_pipeline.video.cpu import avoid_gathers
+from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.orientation import Orientation
 from lightly_pipeline.video.types import FrameInput, UntaggedMatrix
 
@@ -26,6 +27,8 @@ _RESAMPLERS = {
 }
 _PALETTE_BYTES = 1024
 _CHANNELS_OF_GBRP = (1, 2, 0)
+
+avoid_gathers()
 
 
 class SmallImages:
@@ -91,7 +94,7 @@ def convert(reformatter: VideoReformatter, frame: Any, **options: Any) -> Any:
         CorruptVideoError: FFmpeg cannot convert such pictures.
     """
     try:
-        with capture_messages():
+        with MessageCapture():
             return reformatter.reformat(frame, threads=1, **options)
     except av.FFmpegError as error:
         reason = error.strerror or type(error).__name__

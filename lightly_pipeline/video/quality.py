@@ -7,6 +7,7 @@ part runs, is in `measure.py`; storing the numbers is the tables' business.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,12 +57,17 @@ def colour(rgb: NDArray[np.uint8]) -> tuple[float, float, float, float, float]:
     # Whole numbers in float64: products of matrices are fast, and exact in any order.
     pixels = rgb.reshape(-1, 3).astype(np.float64)
     n, white = len(pixels), 255.0
-    totals = np.ones(n) @ pixels
+    totals = _ones(n) @ pixels
     grey = pixels @ _GREY_PER_MILLE
     mean = float(totals @ _GREY_PER_MILLE) / (n * 1000 * white)
     variance = float(grey @ grey) / (n * (1000 * white) ** 2) - mean**2
     red, green, blue = (totals / (n * white)).tolist()
     return 100 * mean, math.sqrt(max(variance, 0.0)), red, green, blue
+
+
+@lru_cache(maxsize=8)
+def _ones(n: int) -> NDArray[np.float64]:
+    return np.ones(n)
 
 
 def shrunk_size(width: int, height: int) -> tuple[int, int]:

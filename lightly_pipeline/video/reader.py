@@ -17,7 +17,7 @@ from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.fetch import FetchedFrame, Fetcher, in_order
 from lightly_pipeline.video.measure import QualityMeter
-from lightly_pipeline.video.orientation import Orientation
+from lightly_pipeline.video.orientation import UPRIGHT, Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
 from lightly_pipeline.video.quality import Quality
 from lightly_pipeline.video.sampling import (
@@ -136,6 +136,8 @@ class Video:
         opened = self._fresh()
         decoding = Pass(opened, self._limits, self._untagged)
         time_base = opened.stream.time_base
+        # A quotient of whole numbers is rounded as the fraction is, in a tenth of the time.
+        ticks, per_s = (time_base.numerator, time_base.denominator) if time_base else (0, 1)
         chooser = FrameChooser(sampling, opened.info.fps)
         small = SmallImages(frame_input, self._untagged) if frame_input is not None else None
         picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
@@ -143,7 +145,8 @@ class Video:
             orientation = decoding.orientation
             position = decoding.position_of(frame)
             index = decoding.n_frames - 1 if plan is None else plan.index_by_pts.get(frame.pts)
-            time_s = float(frame.pts * time_base) if frame.pts is not None and time_base else None
+            pts = frame.pts
+            time_s = pts * ticks / per_s if pts is not None and time_base else None
             if index is None or not chooser.takes(index, time_s, bool(frame.key_frame)):
                 continue
             # Read once from end to end, the planes are in the cache for what takes them in pieces.
@@ -218,7 +221,7 @@ class _CurrentPicture:
         self._index, self._frame, self._orientation = index, frame, orientation
 
     def clear(self) -> None:
-        self._index, self._frame, self._orientation = -1, None, Orientation()
+        self._index, self._frame, self._orientation = -1, None, UPRIGHT
 
     def rgb(self, index: int) -> NDArray[np.uint8]:
         if index != self._index:

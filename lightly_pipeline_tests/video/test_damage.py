@@ -16,7 +16,7 @@ import pytest
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import DecodedFrame, DecodeLimits, DecodeReport, FrameInput, open_video
-from lightly_pipeline.video.messages import capture_messages
+from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline_tests.support.videos import BY_NAME, Recipe, make_video, number_of
 
 N = 60
@@ -144,7 +144,7 @@ def test_messages_hold_nothing_that_differs_between_repetitions(
 
 def test_a_file_that_says_ever_new_things_fills_no_report() -> None:
     messages: Counter[str] = Counter()
-    with capture_messages(messages):
+    with MessageCapture(messages):
         for number in range(200):
             text = "".join("abcdefghij"[int(digit)] for digit in str(number))
             av.logging.log(av.logging.ERROR, "decoder", f"no {text} at {number}, 0x{number:x}")

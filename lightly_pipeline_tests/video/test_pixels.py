@@ -1,5 +1,6 @@
 """The pixels of a frame are the ones that its file means."""
 
+import ctypes
 import io
 import itertools
 import shutil
@@ -9,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av._core
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, ColorTrc
@@ -17,6 +19,7 @@ from PIL import Image
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import DecodeReport, FrameInput, open_video
+from lightly_pipeline.video.cpu import avoid_gathers
 from lightly_pipeline.video.orientation import Orientation
 from lightly_pipeline.video.pixels import FullImages, checksum
 from lightly_pipeline.video.types import UntaggedMatrix
@@ -359,6 +362,31 @@ def test_small_images_of_any_size_show_the_whole_picture(
         scaled = Image.fromarray(frame.to_rgb()).resize((64, 48), Image.Resampling.BICUBIC)
     assert frame.small is not None
     assert np.abs(np.asarray(scaled).astype(int) - frame.small).mean() < 6
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "yuv444p"])
+def test_pictures_are_the_same_whatever_instructions_make_them(
+    tmp_path: Path, pixel_format: str
+) -> None:
+    path = make_video(tmp_path, Recipe("wide.mp4", "libx264", 2, pixel_format, (642, 362), X264))
+
+    def pictures() -> list[NDArray[np.uint8]]:
+        made = []
+        for resampler in ("area", "bilinear", "bicubic"):
+            with open_video(path) as video:
+                for frame in video.frames(FrameInput(64, 64, resampler)):
+                    assert frame.small is not None
+                    made += [frame.small.copy(), frame.to_rgb()]
+        return made
+
+    ours = pictures()
+    ctypes.CDLL(av._core.__file__).av_force_cpu_flags(-1)
+    try:
+        theirs = pictures()
+    finally:
+        avoid_gathers()
+    assert len(ours) == len(theirs) == 12
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
 def test_pixels_that_are_not_square_are_kept_and_told(tmp_path: Path) -> None:
