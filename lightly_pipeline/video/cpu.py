@@ -6,7 +6,7 @@ Belongs here: what FFmpeg cannot find out by itself. Nothing that changes a pixe
 import ctypes
 import platform
 
-import av._core
+import av.video.reformatter
 
 # Of libavutil/cpu.h.
 _AVX2, _SLOW_GATHER = 0x8000, 0x2000000
@@ -22,7 +22,7 @@ def avoid_gathers() -> None:
         return
     try:
         # The extension module, for where FFmpeg itself lies differs from build to build.
-        ffmpeg = ctypes.CDLL(av._core.__file__)
+        ffmpeg = ctypes.CDLL(av.video.reformatter.__file__)
         flags = ffmpeg.av_get_cpu_flags()
         if flags & _AVX2:
             ffmpeg.av_force_cpu_flags(flags | _SLOW_GATHER)
