@@ -230,11 +230,13 @@ def _shares(name: str, video: Path) -> None:
     """Prints what checksum and quality numbers cost beside the decoding of the same pass."""
     from lightly_pipeline.video.container import open_stream
     from lightly_pipeline.video.decode import Pass
-    from lightly_pipeline.video.measure import QualityMeter
+    from lightly_pipeline.video.measure import Glance, QualityMeter
     from lightly_pipeline.video.pixels import checksum
+    from lightly_pipeline.video.reader import MEASURED_TOGETHER
     from lightly_pipeline.video.types import DecodeLimits
 
     meter = QualityMeter("ffmpeg")
+    glances: list[Glance] = []
     spent = {"decode": 0.0, "checksum": 0.0, "quality": 0.0}
     with open_stream(video, DecodeLimits()) as opened:
         decoding = Pass(opened, DecodeLimits(), "ffmpeg")
@@ -250,7 +252,10 @@ def _shares(name: str, video: Path) -> None:
             add("decode")
             checksum(frame)
             add("checksum")
-            meter.of(frame, decoding.orientation)
+            glances.append(meter.glance(frame, decoding.orientation))
+            if len(glances) == MEASURED_TOGETHER:
+                meter.of(glances)
+                glances.clear()
             add("quality")
         n = decoding.n_frames
     print(f"{name}: decoding {spent['decode'] / n * 1e3:.2f} ms a frame, of it", end=" ")

@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import islice
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.fetch import FetchedFrame, Fetcher, in_order
-from lightly_pipeline.video.measure import QualityMeter
+from lightly_pipeline.video.measure import Glance, QualityMeter
 from lightly_pipeline.video.orientation import UPRIGHT, Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
 from lightly_pipeline.video.quality import Quality
@@ -37,6 +38,9 @@ from lightly_pipeline.video.types import (
     UntaggedMatrix,
     VideoInfo,
 )
+
+MEASURED_TOGETHER = 4
+"""Frames whose quality numbers are made in one go; their planes stay in memory that long."""
 
 
 def open_video(
@@ -129,35 +133,52 @@ class Video:
                 where the packets' times tell the indices (`report.index_source`).
 
         Raises:
-            CorruptVideoError: No frame could be decoded, or the limits are exceeded.
+            CorruptVideoError: No frame could be decoded, or the limits are exceeded; up to three
+                frames before that are not yielded.
             OSError: From the reader, unchanged.
         """
         plan = self._plan(sampling) if sampling.spares_decoding else None
         opened = self._fresh()
         decoding = Pass(opened, self._limits, self._untagged)
+        picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
+        small = SmallImages(frame_input, self._untagged) if frame_input is not None else None
+        seen = self._seen(
+            opened, decoding, plan, FrameChooser(sampling, opened.info.fps), small, meter
+        )
+        for group in _in_groups(seen, MEASURED_TOGETHER):
+            for each, quality in zip(group, meter.of([s.glance for s in group]), strict=True):
+                row = _row(each, quality)
+                picture.show(row.index, each.glance.frame, each.glance.orientation)
+                yield DecodedFrame(row, each.small, partial(picture.rgb, row.index))
+        picture.clear()
+        self._report = decoding.report(plan)
+
+    @staticmethod
+    def _seen(
+        opened: OpenedStream,
+        decoding: Pass,
+        plan: DecodePlan | None,
+        chooser: FrameChooser,
+        small: SmallImages | None,
+        meter: QualityMeter,
+    ) -> Iterator["_SeenFrame"]:
+        """Yields what is taken off the wanted frames while their planes are in the cache."""
         time_base = opened.stream.time_base
         # A quotient of whole numbers is rounded as the fraction is, in a tenth of the time.
         ticks, per_s = (time_base.numerator, time_base.denominator) if time_base else (0, 1)
-        chooser = FrameChooser(sampling, opened.info.fps)
-        small = SmallImages(frame_input, self._untagged) if frame_input is not None else None
-        picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
         for frame in decoding.frames(plan):
-            orientation = decoding.orientation
+            orientation, pts = decoding.orientation, frame.pts
             position = decoding.position_of(frame)
-            index = decoding.n_frames - 1 if plan is None else plan.index_by_pts.get(frame.pts)
-            pts = frame.pts
+            index = decoding.n_frames - 1 if plan is None else plan.index_by_pts.get(pts)
             time_s = pts * ticks / per_s if pts is not None and time_base else None
             if index is None or not chooser.takes(index, time_s, bool(frame.key_frame)):
                 continue
-            # Read once from end to end, the planes are in the cache for what takes them in pieces.
+            # First, for it reads from end to end; the others, that do not, find the planes cached.
             proof = checksum(frame)
             image = small.of(frame, orientation) if small else None
-            quality = meter.of(frame, orientation)
-            row = _row(index, time_s, frame, orientation, proof, position, quality)
-            picture.show(row.index, frame, orientation)
-            yield DecodedFrame(row, image, partial(picture.rgb, row.index))
-        picture.clear()
-        self._report = decoding.report(plan)
+            yield _SeenFrame(
+                index, time_s, position, proof, image, meter.glance(frame, orientation)
+            )
 
     def _plan(self, sampling: FrameSampling) -> DecodePlan | None:
         opened = self._fresh()
@@ -232,25 +253,34 @@ class _CurrentPicture:
         return self._images.of(self._frame, self._orientation)
 
 
-def _row(
-    index: int,
-    time_s: float | None,
-    frame: Any,
-    orientation: Orientation,
-    proof: int,
-    position: int | None,
-    quality: Quality,
-) -> FrameRow:
-    width, height = orientation.size(frame.width, frame.height)
+class _SeenFrame(NamedTuple):
+    """What was taken off a decoded frame at once."""
+
+    number: int
+    time_s: float | None
+    position: int | None
+    proof: int
+    small: NDArray[np.uint8] | None
+    glance: Glance
+
+
+def _in_groups(frames: Iterator[_SeenFrame], size: int) -> Iterator[list[_SeenFrame]]:
+    while group := list(islice(frames, size)):
+        yield group
+
+
+def _row(seen: _SeenFrame, quality: Quality) -> FrameRow:
+    frame = seen.glance.frame
+    width, height = seen.glance.orientation.size(frame.width, frame.height)
     return FrameRow(
-        index,
+        seen.number,
         frame.pts,
-        time_s,
+        seen.time_s,
         bool(frame.key_frame),
         bool(frame.is_corrupt),
         width,
         height,
-        proof,
-        position,
+        seen.proof,
+        seen.position,
         quality,
     )

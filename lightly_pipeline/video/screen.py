@@ -80,22 +80,35 @@ class Screen(NamedTuple):
         return math.sqrt(float(squares.sum()) / (len(squares) * self.n_columns))
 
 
-def screened(luma: NDArray[np.uint8 | np.uint16], low: int, high: int) -> Screen:
-    """Returns the Laplacian of the sampled bands at reduced height, in quarters of a level.
-
-    Each pixel is the mean of the four that bilinear scaling would weigh: noise is averaged more,
-    so that the screen errs towards uniform.
-    """
+def sampled(luma: NDArray[np.uint8 | np.uint16]) -> NDArray[np.uint8 | np.uint16]:
+    """Returns a copy of the bands of a luma plane, side by side: what `screened` needs of it."""
     height, width = luma.shape
     places = _places(width, height)
     span = places.bands[0].stop - places.bands[0].start
     strip = np.empty((height, len(places.bands) * span), dtype=luma.dtype)
     for number, band in enumerate(places.bands):
         strip[:, number * span : (number + 1) * span] = luma[:, band]
-    lines = strip.take(places.rows, axis=0, mode="clip")
+    return strip.take(places.rows, axis=0, mode="clip")
+
+
+def screened(
+    lines: NDArray[np.uint8 | np.uint16], size: tuple[int, int], low: int, high: int
+) -> Screen:
+    """Returns the Laplacian of the sampled bands at reduced height, in quarters of a level.
+
+    Each pixel is the mean of the four that bilinear scaling would weigh: noise is averaged more,
+    so that the screen errs towards uniform.
+
+    Args:
+        lines: Of `sampled`; overwritten.
+        size: (width, height) of the plane.
+        low: Of the plane's values, what black is coded as.
+        high: What white is coded as.
+    """
+    places = _places(*size)
     np.clip(lines, low, high, out=lines)
     half = len(lines) // 2
-    kind = np.int16 if luma.dtype == np.uint8 else np.int32
+    kind = np.int16 if lines.dtype == np.uint8 else np.int32
     pairs = np.add(lines[:half], lines[half:], dtype=kind)
     if not places.is_shrunk:
         return Screen(laplacian(2 * pairs), places.inside)
