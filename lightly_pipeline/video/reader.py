@@ -39,8 +39,8 @@ from lightly_pipeline.video.types import (
     VideoInfo,
 )
 
-MEASURED_TOGETHER = 4
-"""Frames whose quality numbers are made in one go; their planes stay in memory that long."""
+# Frames; fewer of large pictures, for all of them are in memory.
+_MEASURED_TOGETHER, _MAX_HELD_PIXELS = 8, 4 * 3840 * 2160
 
 
 def open_video(
@@ -133,7 +133,7 @@ class Video:
                 where the packets' times tell the indices (`report.index_source`).
 
         Raises:
-            CorruptVideoError: No frame could be decoded, or the limits are exceeded; up to three
+            CorruptVideoError: No frame could be decoded, or the limits are exceeded; up to seven
                 frames before that are not yielded.
             OSError: From the reader, unchanged.
         """
@@ -145,7 +145,8 @@ class Video:
         seen = self._seen(
             opened, decoding, plan, FrameChooser(sampling, opened.info.fps), small, meter
         )
-        for group in _in_groups(seen, MEASURED_TOGETHER):
+        context = opened.stream.codec_context
+        for group in _in_groups(seen, measured_together(context.width, context.height)):
             for each, quality in zip(group, meter.of([s.glance for s in group]), strict=True):
                 row = _row(each, quality)
                 picture.show(row.index, each.glance.frame, each.glance.orientation)
@@ -262,6 +263,11 @@ class _SeenFrame(NamedTuple):
     proof: int
     small: NDArray[np.uint8] | None
     glance: Glance
+
+
+def measured_together(width: int, height: int) -> int:
+    """Returns of how many frames of a size the quality numbers are made in one go."""
+    return max(1, min(_MEASURED_TOGETHER, _MAX_HELD_PIXELS // max(1, width * height)))
 
 
 def _in_groups(frames: Iterator[_SeenFrame], size: int) -> Iterator[list[_SeenFrame]]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from lightly_pipeline.video.quality import laplacian, shrunk_size, taps
 
 _BANDS, _BAND_COLUMNS = 3, 34
+# What FFmpeg pads the lines of decoded planes to, at least.
+_BLOCK_BYTES = 32
 
 
 class _Places(NamedTuple):
@@ -20,8 +22,9 @@ class _Places(NamedTuple):
 
     Attributes:
         rows: Upper, then lower source lines of each row.
-        bands: Source columns of each band, all of one length. Side by side they are the strip.
-        columns: In the strip, the left one of each pair of source columns.
+        bands: Source columns of each band, all of one length and in whole blocks, so that they may
+            reach beyond the picture. Side by side they are the sampled lines.
+        columns: In the sampled lines, the left one of each pair of source columns.
         is_shrunk: Whether columns are pairs; else each one stands for itself.
         inside: Which responses lie inside a band: 1; 0 for those across two bands.
     """
@@ -34,21 +37,37 @@ class _Places(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _places(width: int, height: int) -> _Places:
+def _places(width: int, height: int, unit: int) -> _Places:
+    """Returns the places in a picture of which a block of memory holds `unit` columns."""
     new_width, new_height = shrunk_size(width, height)
     top, bottom, _ = taps(height, new_height)
     left, _, _ = taps(width, new_width)
+    is_shrunk = new_width < width
     n_bands = _BANDS if new_width >= _BANDS * _BAND_COLUMNS else 1
     n_columns = _BAND_COLUMNS if n_bands > 1 else new_width
     first = [int((band + 0.5) / n_bands * new_width - n_columns / 2) for band in range(n_bands)]
-    columns = left[first[0] : first[0] + n_columns] - left[first[0]]
-    is_shrunk = new_width < width
-    span = int(columns[-1]) + (2 if is_shrunk else 1)
-    starts = [min(int(left[place]), width - span) for place in first]
-    bands = tuple(slice(start, start + span) for start in starts)
-    in_strip = np.concatenate([columns + band * span for band in range(n_bands)])
+    chosen = [left[place : place + n_columns] for place in first]
+    starts = [int(columns[0]) // unit * unit for columns in chosen]
+    ends = [int(columns[-1]) + (2 if is_shrunk else 1) for columns in chosen]
+    span = max(-(-(end - start) // unit) for start, end in zip(starts, ends, strict=True)) * unit
+    in_lines = np.concatenate(
+        [
+            columns - start + i * span
+            for i, (columns, start) in enumerate(zip(chosen, starts, strict=True))
+        ]
+    )
     inside = np.tile(np.repeat([1.0, 0.0], [n_columns - 2, 2]), n_bands)[:-2]
-    return _Places(np.concatenate((top, bottom)), bands, in_strip, is_shrunk, inside)
+    bands = tuple(slice(start, start + span) for start in starts)
+    return _Places(np.concatenate((top, bottom)), bands, in_lines, is_shrunk, inside)
+
+
+@lru_cache(maxsize=64)
+def _blocks(width: int, height: int, unit: int, n_columns: int) -> NDArray[np.intp]:
+    """Returns the blocks of the sampled lines, shape (lines, blocks), of a plane so wide."""
+    places = _places(width, height, unit)
+    of_line = np.concatenate([np.arange(b.start, b.stop, unit) // unit for b in places.bands])
+    blocks: NDArray[np.intp] = places.rows[:, None] * (n_columns // unit) + of_line
+    return blocks
 
 
 class Screen(NamedTuple):
@@ -80,14 +99,27 @@ class Screen(NamedTuple):
         return math.sqrt(float(squares.sum()) / (len(squares) * self.n_columns))
 
 
-def sampled(luma: NDArray[np.uint8 | np.uint16]) -> NDArray[np.uint8 | np.uint16]:
-    """Returns a copy of the bands of a luma plane, side by side: what `screened` needs of it."""
-    height, width = luma.shape
-    places = _places(width, height)
+def sampled(
+    luma: NDArray[np.uint8 | np.uint16], size: tuple[int, int]
+) -> NDArray[np.uint8 | np.uint16]:
+    """Returns a copy of what `screened` needs of a luma plane.
+
+    Args:
+        luma: The plane, perhaps with padding to the right and below.
+        size: (width, height) of the picture.
+    """
+    unit = _BLOCK_BYTES // luma.itemsize
+    places = _places(*size, unit)
+    height, n_columns = luma.shape
     span = places.bands[0].stop - places.bands[0].start
+    if luma.flags.c_contiguous and n_columns % unit == 0 and places.bands[-1].stop <= n_columns:
+        # Whole blocks of the wanted lines alone: half the time at 1080p, a third at 4K.
+        blocks = luma.reshape(-1).view(f"V{_BLOCK_BYTES}").take(_blocks(*size, unit, n_columns))
+        return blocks.view(luma.dtype)
     strip = np.empty((height, len(places.bands) * span), dtype=luma.dtype)
     for number, band in enumerate(places.bands):
-        strip[:, number * span : (number + 1) * span] = luma[:, band]
+        part = luma[:, band]
+        strip[:, number * span : number * span + part.shape[1]] = part
     return strip.take(places.rows, axis=0, mode="clip")
 
 
@@ -100,17 +132,16 @@ def screened(
     so that the screen errs towards uniform.
 
     Args:
-        lines: Of `sampled`; overwritten.
-        size: (width, height) of the plane.
+        lines: Of `sampled`.
+        size: (width, height) of the picture.
         low: Of the plane's values, what black is coded as.
         high: What white is coded as.
     """
-    places = _places(*size)
-    np.clip(lines, low, high, out=lines)
+    places = _places(*size, _BLOCK_BYTES // lines.itemsize)
     half = len(lines) // 2
     kind = np.int16 if lines.dtype == np.uint8 else np.int32
     pairs = np.add(lines[:half], lines[half:], dtype=kind)
-    if not places.is_shrunk:
-        return Screen(laplacian(2 * pairs), places.inside)
-    pairs = pairs[:, :-1] + pairs[:, 1:]
-    return Screen(laplacian(pairs.take(places.columns, axis=1)), places.inside)
+    fours = pairs.take(places.columns, axis=1)
+    fours += pairs.take(places.columns + 1, axis=1) if places.is_shrunk else fours
+    np.clip(fours, 4 * low, 4 * high, out=fours)
+    return Screen(laplacian(fours), places.inside)

@@ -18,6 +18,7 @@ from lightly_pipeline.video import FrameInput, FrameRow, Quality, open_video
 from lightly_pipeline.video.measure import QualityMeter
 from lightly_pipeline.video.orientation import Orientation
 from lightly_pipeline.video.quality import shrunk_size, uniform_rows
+from lightly_pipeline.video.screen import sampled, screened
 from lightly_pipeline_tests.support.videos import BY_NAME, VideoFolder
 
 UPRIGHT = Orientation()
@@ -146,6 +147,18 @@ def test_a_damaged_frame_in_letterboxed_material_shows() -> None:
     assert ratios[150] == pytest.approx((90 + 320) / 720, abs=0.02)
     others = ratios[:150] + ratios[151:]
     assert others == pytest.approx([0.25] * 199, abs=0.02)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2"])
+@pytest.mark.parametrize("size", [(64, 48), (722, 406), (1920, 1080), (1081, 1919)])
+def test_how_a_plane_lies_in_memory_changes_no_number(size: tuple[int, int], dtype: str) -> None:
+    width, height = size
+    random = np.random.default_rng(0)
+    padded = random.integers(0, 256, (height + 8, -(-width // 64) * 64 + 64)).astype(dtype)
+    picture = np.array(padded[:height, :width])
+    turned = np.array(picture.T).T
+    ways = [screened(sampled(luma, size), size, 16, 235) for luma in (padded, picture, turned)]
+    assert all(np.array_equal(way.response, ways[0].response) for way in ways)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (9, 2), (3, 3), (5, 401), (401, 5)])
