@@ -9,7 +9,6 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import BinaryIO
 
 from lightly_pipeline.errors import CorruptVideoError
@@ -39,12 +38,7 @@ class Meter:
     def __enter__(self) -> None:
         self._since = time.thread_time()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         assert self._since is not None
         self._spent_s += time.thread_time() - self._since
         self._since = None

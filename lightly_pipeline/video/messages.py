@@ -5,7 +5,6 @@ Captured per thread while FFmpeg works, made comparable and counted; never print
 
 import re
 from collections import Counter
-from types import TracebackType
 
 import av
 import av.logging
@@ -37,12 +36,7 @@ class MessageCapture:
     def __enter__(self) -> None:
         self._entries = self._capture.__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
         self._capture.__exit__(None, None, None)
         into = self._into
         if into is None or kind is not None:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import islice
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
@@ -39,8 +38,8 @@ from lightly_pipeline.video.types import (
     VideoInfo,
 )
 
-# Frames; fewer of large pictures, for all of them are in memory.
-_MEASURED_TOGETHER, _MAX_HELD_PIXELS = 8, 4 * 3840 * 2160
+MEASURED_TOGETHER, MAX_HELD_PIXELS = 8, 4 * 3840 * 2160
+"""Frames whose quality numbers are made in one go; fewer of large pictures, for all are held."""
 
 
 def open_video(
@@ -145,8 +144,7 @@ class Video:
         seen = self._seen(
             opened, decoding, plan, FrameChooser(sampling, opened.info.fps), small, meter
         )
-        context = opened.stream.codec_context
-        for group in _in_groups(seen, measured_together(context.width, context.height)):
+        for group in _in_groups(seen):
             for each, quality in zip(group, meter.of([s.glance for s in group]), strict=True):
                 row = _row(each, quality)
                 picture.show(row.index, each.glance.frame, each.glance.orientation)
@@ -265,13 +263,16 @@ class _SeenFrame(NamedTuple):
     glance: Glance
 
 
-def measured_together(width: int, height: int) -> int:
-    """Returns of how many frames of a size the quality numbers are made in one go."""
-    return max(1, min(_MEASURED_TOGETHER, _MAX_HELD_PIXELS // max(1, width * height)))
-
-
-def _in_groups(frames: Iterator[_SeenFrame], size: int) -> Iterator[list[_SeenFrame]]:
-    while group := list(islice(frames, size)):
+def _in_groups(frames: Iterable[_SeenFrame]) -> Iterator[list[_SeenFrame]]:
+    group: list[_SeenFrame] = []
+    n_pixels = 0
+    for seen in frames:
+        group.append(seen)
+        n_pixels += seen.glance.frame.width * seen.glance.frame.height
+        if len(group) == MEASURED_TOGETHER or n_pixels >= MAX_HELD_PIXELS:
+            yield group
+            group, n_pixels = [], 0
+    if group:
         yield group
 
 
