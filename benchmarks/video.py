@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ import av
 import numpy as np
 
 from benchmarks.clips import CLIPS, clip
+from benchmarks.material import material
 
 _SHORT_SIDE = 224
 _PICTURES = 5
@@ -59,8 +61,11 @@ def main() -> None:
             _speed(name, video, options.repeats, options.peers)
         if "shares" in parts:
             _shares(name, video)
+    if "shares" in parts:
+        _shares("real scenes", material(30))
     if "images" in parts:
-        _images(clip("h264"))
+        for video in (clip("h264"), material(30)):
+            _images(video)
     if "threads" in parts:
         _threads(clip("h264"), options.repeats)
 
@@ -227,17 +232,19 @@ def _places(n_frames: int) -> list[int]:
 
 
 def _shares(name: str, video: Path) -> None:
-    """Prints what checksum and quality numbers cost beside the decoding of the same pass."""
+    """Prints what a pass takes off each frame costs beside the decoding, in the pass's order."""
+    from lightly_pipeline.embedding import encoder_spec
     from lightly_pipeline.video.container import open_stream
     from lightly_pipeline.video.decode import Pass
     from lightly_pipeline.video.measure import Glance, QualityMeter
-    from lightly_pipeline.video.pixels import checksum
+    from lightly_pipeline.video.pixels import SmallImages, checksum
     from lightly_pipeline.video.reader import MAX_HELD_PIXELS, MEASURED_TOGETHER
     from lightly_pipeline.video.types import DecodeLimits
 
     meter = QualityMeter("ffmpeg")
     glances: list[Glance] = []
-    spent = {"decode": 0.0, "checksum": 0.0, "quality": 0.0}
+    small = SmallImages(encoder_spec().frame_input, "ffmpeg")
+    spent = {"decode": 0.0, "checksum": 0.0, "small image": 0.0, "quality": 0.0}
     with open_stream(video, DecodeLimits()) as opened:
         decoding = Pass(opened, DecodeLimits(), "ffmpeg")
         context = opened.stream.codec_context
@@ -254,6 +261,8 @@ def _shares(name: str, video: Path) -> None:
             add("decode")
             checksum(frame)
             add("checksum")
+            small.of(frame, decoding.orientation)
+            add("small image")
             glances.append(meter.glance(frame, decoding.orientation))
             if len(glances) == together:
                 meter.of(glances)
@@ -264,9 +273,10 @@ def _shares(name: str, video: Path) -> None:
                 spent = dict.fromkeys(spent, 0.0)
         n = decoding.n_frames - together
     print(f"{name}: decoding {spent['decode'] / n * 1e3:.2f} ms a frame, of it", end=" ")
-    for part, limit in (("checksum", "1 % at 1080p"), ("quality", "5 % at 1080p, 0.4 ms anywhere")):
+    goals = {"checksum": "1 % at 1080p", "quality": "5 % at 1080p, 0.4 ms anywhere"}
+    for part in ("checksum", "small image", "quality"):
         share, ms = 100 * spent[part] / spent["decode"], spent[part] / n * 1e3
-        print(f"{part} {share:.1f} % ({ms:.3f} ms; goal {limit})", end="; ")
+        print(f"{part} {share:.1f} % ({ms:.3f} ms; goal {goals.get(part, '-')})", end="; ")
     print()
 
 
@@ -276,9 +286,9 @@ def _images(video: Path) -> None:
     from lightly_pipeline.video import open_video
 
     with open_video(video) as opened:
-        pictures = [f.to_rgb() for f in opened.frames() if f.index % 30 == 0][:9]
+        pictures = [f.to_rgb() for f in islice(opened.frames(), 241) if f.index % 30 == 0]
     height, width, _ = pictures[0].shape
-    print(f"\nimage of {width}x{height}, medians of {len(pictures)} frames, the best of 3 each")
+    print(f"\n{video.name}: image of {width}x{height}, best of 3, medians of {len(pictures)}")
     for kind, goal in (("png", "50"), ("jpg", "6"), ("webp", "-")):
         seconds, sizes = [], []
         for rgb in pictures:

@@ -98,6 +98,13 @@ def laplacian(grey: NDArray[Any]) -> NDArray[Any]:
     return response
 
 
+def _distinct(numbers: NDArray[np.intp], end: int) -> NDArray[np.intp]:
+    """Returns the numbers below `end` once each, ascending; np.unique would import numpy.ma."""
+    occurs = np.zeros(end, np.bool_)
+    occurs[numbers] = True
+    return np.flatnonzero(occurs)
+
+
 def uniform_rows(
     grey_lines: Callable[[NDArray[np.intp]], NDArray[np.uint8]],
     size: tuple[int, int],
@@ -116,10 +123,10 @@ def uniform_rows(
     """
     width, height = size
     new_width, new_height = shrunk_size(width, height)
-    needed = np.unique(rows[:, None] + np.arange(3))
+    needed = _distinct(rows[:, None] + np.arange(3), new_height)
     top, bottom, down = (values[needed] for values in taps(height, new_height))
     left, right, across = taps(width, new_width)
-    read = np.unique(np.concatenate((top, bottom)))
+    read = _distinct(np.concatenate((top, bottom)), height)
     grey = grey_lines(read).astype(np.float32)
     lines = grey[np.searchsorted(read, top)]
     lines += (grey[np.searchsorted(read, bottom)] - lines) * down[:, None]
