@@ -238,7 +238,7 @@ def _shares(name: str, video: Path) -> None:
     from lightly_pipeline.video.decode import Pass
     from lightly_pipeline.video.measure import Glance, QualityMeter
     from lightly_pipeline.video.pixels import SmallImages, checksum
-    from lightly_pipeline.video.reader import MAX_HELD_PIXELS, MEASURED_TOGETHER
+    from lightly_pipeline.video.reader import measured_together
     from lightly_pipeline.video.types import DecodeLimits
 
     meter = QualityMeter("ffmpeg")
@@ -248,7 +248,7 @@ def _shares(name: str, video: Path) -> None:
     with open_stream(video, DecodeLimits()) as opened:
         decoding = Pass(opened, DecodeLimits(), "ffmpeg")
         context = opened.stream.codec_context
-        together = min(MEASURED_TOGETHER, MAX_HELD_PIXELS // (context.width * context.height))
+        together = measured_together(context.width, context.height)
         mark = time.thread_time()
 
         def add(part: str) -> None:

@@ -122,6 +122,7 @@ class _Rounds:
             self._round()
 
     def _round(self) -> None:
+        """Serves the picks of one round; its hot rows are freed before the next are copied."""
         hot, bound = self._hot()
         n_before = len(self._sequence.rows)
         self._serve(hot, bound)

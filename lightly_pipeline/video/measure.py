@@ -59,6 +59,11 @@ class Glance(NamedTuple):
     low: int
     high: int
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the upright picture."""
+        return self.orientation.size(self.frame.width, self.frame.height)
+
 
 class QualityMeter:
     """Measures the frames of one video in their order.
@@ -80,7 +85,7 @@ class QualityMeter:
         self._judged = 0, 0
         self._ratio = 0.0
 
-    def glance(self, frame: Any, orientation: Orientation) -> "Glance":
+    def glance(self, frame: Any, orientation: Orientation) -> Glance:
         """Copies what `of` needs of a frame, best while its planes are in the cache."""
         sample = convert(
             self._grid,
@@ -101,31 +106,26 @@ class QualityMeter:
         lines = luma[:0] if is_tiny else sampled(luma, orientation.size(width, height))
         return Glance(frame, orientation, sample.to_ndarray(), lines, low, high)
 
-    def of(self, glances: Sequence["Glance"]) -> list[Quality]:
+    def of(self, glances: Sequence[Glance]) -> list[Quality]:
         """Returns the numbers of the next frames: for eight together in three quarters the time.
 
         Decoding a frame takes all of the cache, so that each first step is a slow one.
         """
         return [self._of(glance) for glance in glances]
 
-    def _of(self, glance: "Glance") -> Quality:
+    def _of(self, glance: Glance) -> Quality:
         luminance, contrast, red, green, blue = colour(glance.rgb)
-        width, height = glance.orientation.size(glance.frame.width, glance.frame.height)
-        if min(width, height) < _MIN_SIDE:
+        if not len(glance.lines):
             return Quality(0.0, luminance, contrast, 0.0, red, green, blue)
         unit = 4 * (glance.high - glance.low) / 255
-        screen = screened(glance.lines, (width, height), glance.low, glance.high)
-        ratio = self._uniform_row_ratio(
-            glance.frame, glance.orientation, screen, _TEXTURED_RESPONSE * unit
-        )
+        screen = screened(glance.lines, glance.size, glance.low, glance.high)
+        ratio = self._uniform_row_ratio(glance, screen, _TEXTURED_RESPONSE * unit)
         return Quality(ratio, luminance, contrast, screen.spread() / unit, red, green, blue)
 
-    def _uniform_row_ratio(
-        self, frame: Any, orientation: Orientation, screen: Screen, textured: float
-    ) -> float:
+    def _uniform_row_ratio(self, glance: Glance, screen: Screen, textured: float) -> float:
         found = screen.n_at_least(textured)
         n_rows = len(found)
-        width, _ = shrunk_size(*orientation.size(frame.width, frame.height))
+        width, _ = shrunk_size(*glance.size)
         is_undecided = found < (1 - UNIFORM_SHARE) * (width - 2)
         n_undecided = int(np.count_nonzero(is_undecided))
         self._credit = min(self._credit + 1 / _REFRESH_EVERY, _MAX_CREDIT)
@@ -136,7 +136,7 @@ class QualityMeter:
         now = n_undecided, n_calm
         changed = any(abs(a - b) > _CHANGE * n_rows for a, b in zip(now, self._judged, strict=True))
         if self._credit >= 1 and (changed or self._age >= _REFRESH_EVERY):
-            picture = self._rgb_of(frame, orientation)
+            picture = self._rgb_of(glance.frame, glance.orientation)
             self._ratio = _n_uniform(picture, np.flatnonzero(is_undecided)) / n_rows
             self._judged = now
             self._credit -= 1

@@ -38,8 +38,7 @@ from lightly_pipeline.video.types import (
     VideoInfo,
 )
 
-MEASURED_TOGETHER, MAX_HELD_PIXELS = 8, 4 * 3840 * 2160
-"""Frames whose quality numbers are made in one go; fewer of large pictures, for all are held."""
+_MEASURED_TOGETHER, _MAX_HELD_PIXELS = 8, 4 * 3840 * 2160
 
 
 def open_video(
@@ -263,22 +262,29 @@ class _SeenFrame(NamedTuple):
     glance: Glance
 
 
+def measured_together(width: int, height: int) -> int:
+    """Returns of how many frames the quality numbers are made in one go.
+
+    Fewer of large pictures, for all of them are in memory.
+    """
+    return max(1, min(_MEASURED_TOGETHER, _MAX_HELD_PIXELS // (width * height)))
+
+
 def _in_groups(frames: Iterable[_SeenFrame]) -> Iterator[list[_SeenFrame]]:
     group: list[_SeenFrame] = []
-    n_pixels = 0
     for seen in frames:
         group.append(seen)
-        n_pixels += seen.glance.frame.width * seen.glance.frame.height
-        if len(group) == MEASURED_TOGETHER or n_pixels >= MAX_HELD_PIXELS:
+        # Sizes may change inside a stream.
+        if len(group) >= measured_together(seen.glance.frame.width, seen.glance.frame.height):
             yield group
-            group, n_pixels = [], 0
+            group = []
     if group:
         yield group
 
 
 def _row(seen: _SeenFrame, quality: Quality) -> FrameRow:
     frame = seen.glance.frame
-    width, height = seen.glance.orientation.size(frame.width, frame.height)
+    width, height = seen.glance.size
     return FrameRow(
         seen.number,
         frame.pts,

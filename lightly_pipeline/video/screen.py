@@ -24,15 +24,15 @@ class _Places(NamedTuple):
         rows: Upper, then lower source lines of each row.
         bands: Source columns of each band, all of one length and in whole blocks, so that they may
             reach beyond the picture. Side by side they are the sampled lines.
-        columns: In the sampled lines, the left one of each pair of source columns.
-        is_shrunk: Whether columns are pairs; else each one stands for itself.
+        left: In the sampled lines, the left one of each pair of source columns.
+        right: The right one; the same where the picture is not shrunk.
         inside: Which responses lie inside a band: 1; 0 for those across two bands.
     """
 
     rows: NDArray[np.intp]
     bands: tuple[slice, ...]
-    columns: NDArray[np.intp]
-    is_shrunk: bool
+    left: NDArray[np.intp]
+    right: NDArray[np.intp]
     inside: NDArray[np.float64]
 
 
@@ -42,13 +42,13 @@ def _places(width: int, height: int, unit: int) -> _Places:
     new_width, new_height = shrunk_size(width, height)
     top, bottom, _ = taps(height, new_height)
     left, _, _ = taps(width, new_width)
-    is_shrunk = new_width < width
+    to_right = int(new_width < width)
     n_bands = _BANDS if new_width >= _BANDS * _BAND_COLUMNS else 1
     n_columns = _BAND_COLUMNS if n_bands > 1 else new_width
     first = [int((band + 0.5) / n_bands * new_width - n_columns / 2) for band in range(n_bands)]
     chosen = [left[place : place + n_columns] for place in first]
     starts = [int(columns[0]) // unit * unit for columns in chosen]
-    ends = [int(columns[-1]) + (2 if is_shrunk else 1) for columns in chosen]
+    ends = [int(columns[-1]) + to_right + 1 for columns in chosen]
     span = max(-(-(end - start) // unit) for start, end in zip(starts, ends, strict=True)) * unit
     in_lines = np.concatenate(
         [
@@ -58,7 +58,8 @@ def _places(width: int, height: int, unit: int) -> _Places:
     )
     inside = np.tile(np.repeat([1.0, 0.0], [n_columns - 2, 2]), n_bands)[:-2]
     bands = tuple(slice(start, start + span) for start in starts)
-    return _Places(np.concatenate((top, bottom)), bands, in_lines, is_shrunk, inside)
+    rows = np.concatenate((top, bottom))
+    return _Places(rows, bands, in_lines, in_lines + to_right, inside)
 
 
 @lru_cache(maxsize=64)
@@ -141,7 +142,7 @@ def screened(
     half = len(lines) // 2
     kind = np.int16 if lines.dtype == np.uint8 else np.int32
     pairs = np.add(lines[:half], lines[half:], dtype=kind)
-    fours = pairs.take(places.columns, axis=1)
-    fours += pairs.take(places.columns + 1, axis=1) if places.is_shrunk else fours
+    fours = pairs.take(places.left, axis=1)
+    fours += pairs.take(places.right, axis=1)
     np.clip(fours, 4 * low, 4 * high, out=fours)
     return Screen(laplacian(fours), places.inside)
