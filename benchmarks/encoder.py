@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks import fitting
 from benchmarks.scenes import Scenes, alter, changes, features, load_scenes, samples_folder
-from lightly_pipeline.embedding import encoder_spec, fitting, load_encoder
+from lightly_pipeline.embedding import encoder_spec, load_encoder
 from lightly_pipeline.embedding.features import BLOCKS, COLOUR_DIM
 
 N_SPLITS, N_FIRST_PICKS = 10, 32

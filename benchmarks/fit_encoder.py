@@ -12,8 +12,8 @@ from pathlib import Path
 import safetensors.numpy
 import torch
 
+from benchmarks import fitting
 from benchmarks.scenes import changes, features, load_scenes, samples_folder
-from lightly_pipeline.embedding import fitting
 from lightly_pipeline.embedding.encoders import WEIGHTS_FILE
 from lightly_pipeline.embedding.features import BLOCKS
 

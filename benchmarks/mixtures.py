@@ -20,10 +20,16 @@ from numpy.typing import NDArray
 from benchmarks.selection_data import embeddings_file, load
 from lightly_pipeline.progress import silent
 from lightly_pipeline.selection import GridEmbeddings
-from lightly_pipeline.selection.direct import pick_directly
-from lightly_pipeline.selection.lazy import pick_lazily
-from lightly_pipeline.selection.objective import Balance, Diversity, Objective, Strategy, Weights
-from lightly_pipeline.selection.tally import Tally
+from lightly_pipeline.selection.mixture.direct import pick_directly
+from lightly_pipeline.selection.mixture.lazy import pick_lazily
+from lightly_pipeline.selection.mixture.objective import (
+    Balance,
+    Diversity,
+    Objective,
+    Strategy,
+    Weights,
+)
+from lightly_pipeline.selection.mixture.tally import Tally
 
 _REPEATS = 3
 _DIM = 128

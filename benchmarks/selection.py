@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from benchmarks.selection_data import embeddings_file, load
 from benchmarks.selection_engines import ENGINES
 from lightly_pipeline.selection import GridEmbeddings
-from lightly_pipeline.selection.distances import blocks_of, lower_to_nearest
+from lightly_pipeline.selection.vectors.distances import blocks_of, lower_to_nearest
 from lightly_pipeline_tests.selection.certificate import first_wrong_step
 
 _LOOP_PICKS = 300

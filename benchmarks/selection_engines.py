@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.selection import GridEmbeddings
-from lightly_pipeline.selection.kcenter import farthest_first
+from lightly_pipeline.selection.kcenter.greedy import farthest_first
 
 Indices = NDArray[np.int64]
 

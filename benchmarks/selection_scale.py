@@ -27,15 +27,15 @@ from benchmarks.selection_data import embeddings_file, load
 from lightly_pipeline import Dataset, LocalDatasource, pipeline
 from lightly_pipeline.config import ApproximateDiversityConfig
 from lightly_pipeline.datasources import StoredObject
-from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.layout import table_folder
 from lightly_pipeline.selection import figures
-from lightly_pipeline.selection.approximate import pick_approximately
-from lightly_pipeline.selection.grid import prepare_embeddings
-from lightly_pipeline.selection.kcenter import farthest_first
+from lightly_pipeline.selection.kcenter.approximate import pick_approximately
+from lightly_pipeline.selection.kcenter.greedy import farthest_first
+from lightly_pipeline.selection.vectors.grid import prepare_embeddings
+from lightly_pipeline.selection.vectors.matrix import empty_matrix
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
-from lightly_pipeline.tables.matrix import empty_matrix
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.video import FrameRow, Quality
 

@@ -141,9 +141,9 @@ def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
 
 
 def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
-    from lightly_pipeline.api.deployment import Deployment
-    from lightly_pipeline.api.names import labels_of
-    from lightly_pipeline.api.worker import work
+    from lightly_pipeline.scheduling.deployment import Deployment
+    from lightly_pipeline.scheduling.names import labels_of
+    from lightly_pipeline.scheduling.worker import work
 
     signal.signal(signal.SIGTERM, _interrupt)
     deployment = Deployment()

@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lightly_pipeline.config import RunBlocks, RunConfig
-from lightly_pipeline.datapool.pool import add_entry, read_datapool
-from lightly_pipeline.datapool.tags import add_tag
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import (
     StoredObject,
@@ -28,14 +26,17 @@ from lightly_pipeline.datasources import (
     still_answers,
     verify_access,
 )
-from lightly_pipeline.datasources.paths import run_path
 from lightly_pipeline.errors import (
     DatasourceError,
     LightlyPipelineError,
     ObjectChangedError,
     ObjectNotFoundError,
 )
-from lightly_pipeline.export.records import (
+from lightly_pipeline.layout import run_path
+from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.runs.datapool import add_entry, read_datapool
+from lightly_pipeline.runs.log import RunLog
+from lightly_pipeline.runs.records import (
     SelectionRecord,
     chosen_set,
     read_selection,
@@ -43,8 +44,7 @@ from lightly_pipeline.export.records import (
     write_manifest,
     write_sequence_information,
 )
-from lightly_pipeline.export.run_log import RunLog
-from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.runs.tags import add_tag
 from lightly_pipeline.tables.catalog import Catalog, read_catalog, write_catalog
 from lightly_pipeline.tables.fingerprint import embedding_id
 from lightly_pipeline.tables.outcome import VideoOutcome
@@ -530,7 +530,7 @@ def select_frames(
     Raises:
         LightlyPipelineError: There is nothing to select from, or an input is wrong.
     """
-    from lightly_pipeline.choosing import SelectionTask, choose_frames
+    from lightly_pipeline.steps.choosing import SelectionTask, choose_frames
 
     if config.worker.use_datapool:
         run_ids = read_datapool(dataset.lightly).run_ids

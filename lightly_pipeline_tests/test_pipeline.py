@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 
 from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
-from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.errors import (
     DatasourceError,
     InvalidConfigurationError,
     LightlyPipelineError,
 )
+from lightly_pipeline.layout import table_folder
 from lightly_pipeline.tables import source as table_source
 from lightly_pipeline.video import DecodeLimits
 from lightly_pipeline_tests.support.stores import refuse_table

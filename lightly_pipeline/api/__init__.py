@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightly_pipeline.api.client import ApiWorkflowClient
-    from lightly_pipeline.api.errors import (
+    from lightly_pipeline.datasets import DatasetType
+    from lightly_pipeline.errors import InvalidConfigurationError
+    from lightly_pipeline.scheduling.errors import (
         ApiException,
         ArtifactNotExist,
         MethodNotSupportedError,
         TagDoesNotExistError,
     )
-    from lightly_pipeline.api.models import (
-        ComputeWorkerRunInfo,
-        DatasourcePurpose,
-        RunState,
-    )
-    from lightly_pipeline.datasets import DatasetType
-    from lightly_pipeline.errors import InvalidConfigurationError
+    from lightly_pipeline.scheduling.models import ComputeWorkerRunInfo, DatasourcePurpose, RunState
 
 __all__ = [
     "ApiException",
@@ -40,16 +36,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ApiException": "api.errors",
+    "ApiException": "scheduling.errors",
     "ApiWorkflowClient": "api.client",
-    "ArtifactNotExist": "api.errors",
-    "ComputeWorkerRunInfo": "api.models",
+    "ArtifactNotExist": "scheduling.errors",
+    "ComputeWorkerRunInfo": "scheduling.models",
     "DatasetType": "datasets",
-    "DatasourcePurpose": "api.models",
+    "DatasourcePurpose": "scheduling.models",
     "InvalidConfigurationError": "errors",
-    "MethodNotSupportedError": "api.errors",
-    "RunState": "api.models",
-    "TagDoesNotExistError": "api.errors",
+    "MethodNotSupportedError": "scheduling.errors",
+    "RunState": "scheduling.models",
+    "TagDoesNotExistError": "scheduling.errors",
 }
 
 

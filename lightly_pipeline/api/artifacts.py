@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lightly_pipeline.api.errors import ArtifactNotExist
 from lightly_pipeline.api.models import DockerRunArtifactData
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.datasources.paths import run_path
+from lightly_pipeline.layout import run_path
+from lightly_pipeline.scheduling.errors import ArtifactNotExist
 
 _TYPES = {
     "log.txt": "LOG",

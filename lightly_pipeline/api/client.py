@@ -7,8 +7,8 @@ from lightly_pipeline.api.client_datasets import DatasetMethods
 from lightly_pipeline.api.client_datasources import DatasourceMethods
 from lightly_pipeline.api.client_results import ResultMethods
 from lightly_pipeline.api.client_runs import RunMethods
-from lightly_pipeline.api.deployment import Deployment
-from lightly_pipeline.api.errors import MethodNotSupportedError
+from lightly_pipeline.scheduling.deployment import Deployment
+from lightly_pipeline.scheduling.errors import MethodNotSupportedError
 
 
 class ApiWorkflowClient(DatasetMethods, DatasourceMethods, RunMethods, ResultMethods):

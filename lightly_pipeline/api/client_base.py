@@ -2,10 +2,10 @@
 
 import warnings
 
-from lightly_pipeline.api.deployment import Deployment
-from lightly_pipeline.api.models import DatasetData, DatasourcePurpose
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.scheduling.deployment import Deployment
+from lightly_pipeline.scheduling.models import DatasetData, DatasourcePurpose
 
 
 class ClientBase:

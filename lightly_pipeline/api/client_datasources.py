@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from lightly_pipeline.api.client_base import ClientBase
-from lightly_pipeline.api.models import DatasourceData, DatasourcePurpose
 from lightly_pipeline.datasources import S3Datasource, verify_access
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.scheduling.models import DatasourceData, DatasourcePurpose
 
 _THUMBNAILS = ".lightly/thumbnails/[filename]_thumb.[extension]"
 

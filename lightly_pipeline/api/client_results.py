@@ -5,10 +5,10 @@ from pathlib import Path
 
 from lightly_pipeline.api.artifacts import artifact_of_type, artifacts_of, save
 from lightly_pipeline.api.client_base import ClientBase
-from lightly_pipeline.api.errors import TagDoesNotExistError
 from lightly_pipeline.api.models import DockerRunData, TagData
-from lightly_pipeline.api.names import tag_id
-from lightly_pipeline.datapool.tags import Tag, list_tags
+from lightly_pipeline.runs.tags import Tag, list_tags
+from lightly_pipeline.scheduling.errors import TagDoesNotExistError
+from lightly_pipeline.scheduling.names import tag_id
 
 URL_VALID_S = 7 * 24 * 3600
 """How long read URLs are valid: S3's maximum. Those signed with a role end with its session."""

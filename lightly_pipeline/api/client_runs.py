@@ -9,22 +9,21 @@ from typing import Any
 from lightly_pipeline import __version__
 from lightly_pipeline.api.artifacts import artifacts_of
 from lightly_pipeline.api.client_base import ClientBase
-from lightly_pipeline.api.database import HOME_VARIABLE, now_ms
-from lightly_pipeline.api.errors import ApiException
-from lightly_pipeline.api.execution import execute
-from lightly_pipeline.api.models import (
+from lightly_pipeline.api.models import DockerRunData, DockerRunScheduledData
+from lightly_pipeline.config import RunConfig
+from lightly_pipeline.config.base import snake_keys
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.scheduling.database import HOME_VARIABLE, now_ms
+from lightly_pipeline.scheduling.errors import ApiException
+from lightly_pipeline.scheduling.execution import execute
+from lightly_pipeline.scheduling.models import (
     ComputeWorkerRunInfo,
     DatasourcePurpose,
-    DockerRunData,
-    DockerRunScheduledData,
     Priority,
     RunState,
     ScheduledState,
 )
-from lightly_pipeline.api.queue import Claim, ScheduledRun
-from lightly_pipeline.config import RunConfig
-from lightly_pipeline.config.base import snake_keys
-from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.scheduling.queue import Claim, ScheduledRun
 
 Block = Mapping[str, Any] | None
 _POLL_S = 1.0

@@ -1,148 +1,17 @@
-"""What the client gives and takes: records and states under the original's names.
+"""What only the client gives back: records under the original's names.
 
-Values only. Where they are kept is `state.py`.
+Values only. Records and states that the deployment keeps are `scheduling.models`.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-
-class DatasourcePurpose(StrEnum):
-    """What a datasource is for: INPUT is read, LIGHTLY written; INPUT_OUTPUT is both in one."""
-
-    INPUT_OUTPUT = "INPUT_OUTPUT"
-    INPUT = "INPUT"
-    LIGHTLY = "LIGHTLY"
-
-
-class Priority(StrEnum):
-    """Which scheduled run is taken first."""
-
-    LOW = "LOW"
-    MID = "MID"
-    HIGH = "HIGH"
-    CRITICAL = "CRITICAL"
-
-    @property
-    def rank(self) -> int:
-        """Higher is taken earlier; 0 is MID."""
-        return list(Priority).index(self) - 1
-
-
-class ScheduledState(StrEnum):
-    """Whether a scheduled run was taken."""
-
-    OPEN = "OPEN"
-    LOCKED = "LOCKED"
-    DONE = "DONE"
-    CANCELED = "CANCELED"
-
-
-class RunState(StrEnum):
-    """Where a run is; those of the original's states that occur here."""
-
-    OPEN = "OPEN"
-    STARTED = "STARTED"
-    LOADING_DATASET = "LOADING_DATASET"
-    EMBEDDING = "EMBEDDING"
-    SAMPLING = "SAMPLING"
-    UPLOADING_DATASET = "UPLOADING_DATASET"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CRASHED = "CRASHED"
-    ABORTED = "ABORTED"
-    CANCELED_OR_NOT_EXISTING = "CANCELED_OR_NOT_EXISTING"
-
-
-_END_STATES = frozenset(
-    {
-        RunState.COMPLETED,
-        RunState.FAILED,
-        RunState.CRASHED,
-        RunState.ABORTED,
-        RunState.CANCELED_OR_NOT_EXISTING,
-    }
-)
+from lightly_pipeline.scheduling.models import Priority, Record, RunState, ScheduledState
 
 
 @dataclass(frozen=True, slots=True)
-class ComputeWorkerRunInfo:
-    """Where a run is, and the last it said.
-
-    Attributes:
-        state: The run's state.
-        message: How far it is, or why it failed.
-    """
-
-    state: RunState
-    message: str
-
-    def in_end_state(self) -> bool:
-        """Returns whether the run has ended."""
-        return self.state in _END_STATES
-
-    def ended_successfully(self) -> bool:
-        """Returns whether the run ended well.
-
-        Raises:
-            ValueError: It has not ended.
-        """
-        if not self.in_end_state():
-            raise ValueError("the run is still in progress")
-        return self.state is RunState.COMPLETED
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the fields by name."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetData(_Record):
-    """A dataset.
-
-    Attributes:
-        id: 24 hexadecimal digits.
-        name: As it was created.
-        type: "Videos".
-        datasources: Ids of its datasources.
-        created_at: Unix time in milliseconds.
-        last_modified_at: Unix time in milliseconds.
-    """
-
-    id: str
-    name: str
-    type: str
-    datasources: tuple[str, ...]
-    created_at: int
-    last_modified_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class DatasourceData(_Record):
-    """A datasource without its credentials, which are kept apart.
-
-    Attributes:
-        id: 24 hexadecimal digits.
-        purpose: What it is for.
-        type: "S3", "S3DelegatedAccess", "OBS" or "LOCAL".
-        full_path: URL or folder.
-        options: Region, endpoint, role.
-    """
-
-    id: str
-    purpose: DatasourcePurpose
-    type: str
-    full_path: str
-    options: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class DockerRunScheduledData(_Record):
+class DockerRunScheduledData(Record):
     """A scheduled run.
 
     Attributes:
@@ -165,7 +34,7 @@ class DockerRunScheduledData(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class DockerRunArtifactData(_Record):
+class DockerRunArtifactData(Record):
     """A file that a run left.
 
     Attributes:
@@ -180,7 +49,7 @@ class DockerRunArtifactData(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class DockerRunData(_Record):
+class DockerRunData(Record):
     """A run that was taken.
 
     Attributes:
@@ -219,7 +88,7 @@ class DockerRunData(_Record):
 
 
 @dataclass(frozen=True, slots=True)
-class TagData(_Record):
+class TagData(Record):
     """A tag: the frames that one run chose.
 
     Attributes:

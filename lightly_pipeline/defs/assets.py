@@ -18,7 +18,6 @@ from lightly_pipeline import pipeline
 from lightly_pipeline.config import RunConfig
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import StoredObject
-from lightly_pipeline.datasources.paths import partition_key, video_path
 from lightly_pipeline.defs.automation import selection_condition, video_condition
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
@@ -29,8 +28,9 @@ from lightly_pipeline.defs.launch import (
 )
 from lightly_pipeline.defs.metadata import outcome_metadata, run_metadata, selection_metadata
 from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
-from lightly_pipeline.export.records import SelectionRecord
+from lightly_pipeline.layout import partition_key, video_path
 from lightly_pipeline.progress import Progress
+from lightly_pipeline.runs.records import SelectionRecord
 from lightly_pipeline.tables.catalog import Catalog, read_catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
 

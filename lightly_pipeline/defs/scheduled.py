@@ -13,14 +13,14 @@ from typing import Any
 import dagster as dg
 
 from lightly_pipeline import pipeline
-from lightly_pipeline.api.deployment import Deployment
-from lightly_pipeline.api.execution import executing
-from lightly_pipeline.api.models import RunState
-from lightly_pipeline.api.names import labels_of
-from lightly_pipeline.api.queue import Claim, ScheduledRun
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.assets import failing, log_progress
 from lightly_pipeline.defs.jobs import run_and_report
+from lightly_pipeline.scheduling.deployment import Deployment
+from lightly_pipeline.scheduling.execution import executing
+from lightly_pipeline.scheduling.models import RunState
+from lightly_pipeline.scheduling.names import labels_of
+from lightly_pipeline.scheduling.queue import Claim, ScheduledRun
 
 LABELS_VARIABLE = "LIGHTLY_PIPELINE_LABELS"
 RUN_TAG = "lightly_pipeline/scheduled_run"

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject, Traffic
-from lightly_pipeline.datasources.paths import frame_path, table_folder
 from lightly_pipeline.errors import (
     CorruptVideoError,
     FrameChangedError,
@@ -25,13 +24,14 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
 )
 from lightly_pipeline.export.images import encode_image, resize_rgb, target_size
-from lightly_pipeline.export.records import (
+from lightly_pipeline.layout import frame_path, table_folder
+from lightly_pipeline.progress import Progress
+from lightly_pipeline.runs.records import (
     ChosenFrame,
     SelectionRecord,
     UploadedImage,
     VideoVersion,
 )
-from lightly_pipeline.progress import Progress
 from lightly_pipeline.tables.frames import read_rows
 from lightly_pipeline.tables.outcome import VideoOutcome, read_outcome
 from lightly_pipeline.tables.source import fetch_frames

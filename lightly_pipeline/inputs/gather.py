@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.candidates.earlier import EmbeddedVideo
+from lightly_pipeline.candidates.rows import FrameRows
 from lightly_pipeline.config import RunConfig, SelectionInput, StrategyEntry
-from lightly_pipeline.datapool.tags import read_tag
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import Datasource, datasource_from_url
 from lightly_pipeline.errors import InvalidConfigurationError, TagNotFoundError
 from lightly_pipeline.inputs import predictions
-from lightly_pipeline.inputs.earlier import EmbeddedVideo
 from lightly_pipeline.inputs.files import read_required
 from lightly_pipeline.inputs.metadata import SCHEMA_PATH, MetadataKey, find_key, parse_schema
 from lightly_pipeline.inputs.metadata_files import read_metadata
@@ -25,8 +25,8 @@ from lightly_pipeline.inputs.prediction_files import read_task
 from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline.inputs.quality import KEY_PREFIX, column_of, read_column_values
 from lightly_pipeline.inputs.queries import FolderQuery, TagQuery, folder_query
-from lightly_pipeline.inputs.rows import FrameRows
 from lightly_pipeline.inputs.values import QueryKey, SelectionInputs
+from lightly_pipeline.runs.tags import read_tag
 from lightly_pipeline.selection import Categories
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.candidates.rows import FrameRows, rows_by_name, video_stem
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs.files import in_threads, list_names, read_json
@@ -19,7 +20,6 @@ from lightly_pipeline.inputs.metadata import (
     is_about,
     value_of,
 )
-from lightly_pipeline.inputs.rows import FrameRows, rows_by_name, video_stem
 
 _logger = logging.getLogger(__name__)
 _SHOWN = 5

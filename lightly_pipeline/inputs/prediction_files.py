@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.candidates.rows import FrameRows, frame_stem, rows_by_name
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs import scores
 from lightly_pipeline.inputs.files import in_threads, list_names, read_json
 from lightly_pipeline.inputs.predictions import FramePrediction, Task, parse_prediction
-from lightly_pipeline.inputs.rows import FrameRows, frame_stem, rows_by_name
 
 _logger = logging.getLogger(__name__)
 _SHOWN = 5

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic.alias_generators import to_snake
 
+from lightly_pipeline.candidates.rows import FrameRows
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.inputs.files import in_threads
-from lightly_pipeline.inputs.rows import FrameRows
 from lightly_pipeline.tables.frames import COLUMNS, read_columns
 from lightly_pipeline.tables.outcome import read_outcome
 

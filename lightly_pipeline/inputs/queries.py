@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from lightly_pipeline.datapool.tags import Tag
+from lightly_pipeline.candidates.earlier import EmbeddedVideo, embeddings_of
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.inputs.earlier import EmbeddedVideo, embeddings_of
 from lightly_pipeline.inputs.files import in_threads
+from lightly_pipeline.runs.tags import Tag
 from lightly_pipeline.video import FrameInput
 
 if TYPE_CHECKING:

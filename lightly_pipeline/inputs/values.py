@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.inputs.sequences import (
+from lightly_pipeline.candidates.sequences import (
     Groups,
     pooled_categories,
     pooled_means,

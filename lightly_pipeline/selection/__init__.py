@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightly_pipeline.selection.duplicates import exact_duplicates
-    from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
     from lightly_pipeline.selection.inputs import Categories
     from lightly_pipeline.selection.result import SelectionResult
     from lightly_pipeline.selection.selector import n_to_select, select
+    from lightly_pipeline.selection.vectors.duplicates import exact_duplicates
+    from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 
 __all__ = [
     "Categories",
@@ -26,11 +26,11 @@ __all__ = [
 
 _HOMES = {
     "Categories": "inputs",
-    "GridEmbeddings": "grid",
+    "GridEmbeddings": "vectors.grid",
     "SelectionResult": "result",
-    "exact_duplicates": "duplicates",
+    "exact_duplicates": "vectors.duplicates",
     "n_to_select": "selector",
-    "prepare_embeddings": "grid",
+    "prepare_embeddings": "vectors.grid",
     "select": "selector",
 }
 

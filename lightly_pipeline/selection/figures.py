@@ -6,15 +6,15 @@ All at bounded cost: exact where that is affordable, else over evenly spaced row
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.decisions import evenly_spaced
-from lightly_pipeline.selection.distances import (
+from lightly_pipeline.selection.mixture.decisions import evenly_spaced
+from lightly_pipeline.selection.result import DistanceSummary
+from lightly_pipeline.selection.vectors.distances import (
     blocks_of,
     lower_to_nearest,
     squared_to_all,
     squared_to_earlier,
 )
-from lightly_pipeline.selection.grid import GridEmbeddings
-from lightly_pipeline.selection.result import DistanceSummary
+from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 # Pairs of rows that a figure may cost: seconds at 128 dimensions.
 _COVERAGE_PAIRS = 2_000_000_000

@@ -16,15 +16,15 @@ from lightly_pipeline.config import ApproximateDiversityConfig, SelectionConfig
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection import figures
-from lightly_pipeline.selection.direct import is_by_value, pick_by_value, pick_directly
-from lightly_pipeline.selection.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.inputs import Categories, Inputs, kept_by_thresholds
-from lightly_pipeline.selection.lazy import MAX_GROUPS, n_groups, pick_lazily
-from lightly_pipeline.selection.objective import Balance, Diversity, Objective, Weights
+from lightly_pipeline.selection.mixture.direct import is_by_value, pick_by_value, pick_directly
+from lightly_pipeline.selection.mixture.lazy import MAX_GROUPS, n_groups, pick_lazily
+from lightly_pipeline.selection.mixture.objective import Balance, Diversity, Objective, Weights
+from lightly_pipeline.selection.mixture.tally import Tally
 from lightly_pipeline.selection.result import SelectionResult, StrategyOutcome
 from lightly_pipeline.selection.strategies import build_objective
-from lightly_pipeline.selection.tally import Tally
-from lightly_pipeline.selection.threads import one_blas_thread
+from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
+from lightly_pipeline.selection.vectors.threads import one_blas_thread
 
 _logger = logging.getLogger(__name__)
 # Below these the direct engine is as fast: measured at 128 dimensions.
@@ -207,7 +207,7 @@ def _is_worth_laziness(part: GridEmbeddings, tally: Tally) -> bool:
 def _pick_farthest_first(
     part: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64], diversity: Diversity
 ) -> float:
-    from lightly_pipeline.selection.kcenter import farthest_first
+    from lightly_pipeline.selection.kcenter.greedy import farthest_first
 
     found = farthest_first(
         part,
@@ -228,7 +228,7 @@ def _pick_from_a_part(
     approximate: ApproximateDiversityConfig,
 ) -> float:
     """Picks for DIVERSITY alone without looking at all rows; returns the coverage bound."""
-    from lightly_pipeline.selection.approximate import pick_approximately
+    from lightly_pipeline.selection.kcenter.approximate import pick_approximately
 
     diversity = tally.objective.diversity
     assert diversity is not None

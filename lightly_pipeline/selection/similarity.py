@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.selection.distances import blocks_of, lower_to_nearest
-from lightly_pipeline.selection.grid import (
+from lightly_pipeline.selection.vectors.distances import blocks_of, lower_to_nearest
+from lightly_pipeline.selection.vectors.grid import (
     GridEmbeddings,
     exact_norms,
     prepare_embeddings,

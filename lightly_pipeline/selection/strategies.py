@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from lightly_pipeline.config import SelectionStrategy, StrategyEntry
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.progress import Progress, silent
-from lightly_pipeline.selection.grid import GridEmbeddings
 from lightly_pipeline.selection.inputs import (
     Classes,
     Inputs,
@@ -21,9 +20,16 @@ from lightly_pipeline.selection.inputs import (
     class_name,
     name_of,
 )
-from lightly_pipeline.selection.objective import Balance, Diversity, Objective, Strategy, Weights
+from lightly_pipeline.selection.mixture.objective import (
+    Balance,
+    Diversity,
+    Objective,
+    Strategy,
+    Weights,
+)
 from lightly_pipeline.selection.similarity import similarity
 from lightly_pipeline.selection.typicality import typicality
+from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 DEFAULT_NEIGHBORS = 20
 """TYPICALITY without `num_nearest_neighbors`, as LightlyStudio has it."""

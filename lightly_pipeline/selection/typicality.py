@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.progress import Progress, silent
-from lightly_pipeline.selection.distances import sieve_slack, squared_between, squared_to_all
-from lightly_pipeline.selection.grid import GridEmbeddings
+from lightly_pipeline.selection.vectors.distances import (
+    sieve_slack,
+    squared_between,
+    squared_to_all,
+)
+from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 # Up to here all pairs are compared; above, an inverted file finds almost all neighbours.
 EXACT_ROWS = 50_000

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject, traffic_of
-from lightly_pipeline.datasources.paths import table_folder
 from lightly_pipeline.errors import CorruptVideoError, DatasourceError
+from lightly_pipeline.layout import table_folder
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.fingerprint import video_fingerprint
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter

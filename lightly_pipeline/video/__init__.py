@@ -7,7 +7,7 @@ frame means to a selection or where an image goes is not known here. PyAV is loa
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lightly_pipeline.video.quality import Quality
+from lightly_pipeline.video.quality.numbers import Quality
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.fetch import FetchedFrame, Fetcher, in_order
-from lightly_pipeline.video.measure import Glance, QualityMeter
 from lightly_pipeline.video.orientation import UPRIGHT, Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
-from lightly_pipeline.video.quality import Quality
+from lightly_pipeline.video.quality.meter import Glance, QualityMeter
+from lightly_pipeline.video.quality.numbers import Quality
 from lightly_pipeline.video.sampling import (
     ALL_FRAMES,
     DecodePlan,

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.video.quality import Quality
+from lightly_pipeline.video.quality.numbers import Quality
 
 Resampler = Literal["area", "bilinear", "bicubic"]
 UntaggedMatrix = Literal["ffmpeg", "by_height"]

@@ -19,7 +19,7 @@ from lightly_pipeline.api import (
     TagDoesNotExistError,
 )
 from lightly_pipeline.datasources import S3Datasource
-from lightly_pipeline_tests.api.conftest import add_dataset
+from lightly_pipeline_tests.support.clients import add_dataset
 
 SECRET = "canary-secret-5b1e"
 TEN = {"n_samples": 10}

@@ -9,8 +9,8 @@ import pytest
 
 from lightly_pipeline import build_definitions
 from lightly_pipeline.api import ApiWorkflowClient, DatasetType, DatasourcePurpose
-from lightly_pipeline.api.database import Database, default_home
-from lightly_pipeline.api.queue import RunQueue
+from lightly_pipeline.scheduling.database import Database, default_home
+from lightly_pipeline.scheduling.queue import RunQueue
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}

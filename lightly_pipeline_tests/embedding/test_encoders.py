@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.fitting import fit
 from lightly_pipeline.embedding import encoder_spec, load_encoder
 from lightly_pipeline.embedding.encoders import WEIGHTS_FILE, one_torch_thread
 from lightly_pipeline.embedding.features import BLOCKS, statistics
-from lightly_pipeline.embedding.fitting import fit
 from lightly_pipeline.embedding.spec import sidecar
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline_tests.support.videos import painted

@@ -14,7 +14,7 @@ from lightly_pipeline.selection import (
     select,
     selector,
 )
-from lightly_pipeline.selection.grid import prepare_embeddings
+from lightly_pipeline.selection.vectors.grid import prepare_embeddings
 
 N = 40
 RNG = np.random.default_rng(5)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.layout import table_folder
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 N_FRAMES = 40

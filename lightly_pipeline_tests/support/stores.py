@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lightly_pipeline import Dataset, pipeline
-from lightly_pipeline.datasources.paths import table_folder
+from lightly_pipeline.layout import table_folder
 from lightly_pipeline.tables.frames import FRAMES_FILE
 
 

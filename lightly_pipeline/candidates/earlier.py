@@ -1,0 +1,233 @@
+"""Frames that were chosen before, as rows of a selection: where they are, or their embeddings.
+
+A frame whose video takes part is one of its rows. Another comes with its embedding: that kept with
+the run that chose it, or that in the table of the video if the encoder is another by now.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.candidates.rows import FrameRows, RowVideo
+from lightly_pipeline.candidates.sequences import Groups, groups_of
+from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.layout import table_folder
+from lightly_pipeline.runs.chosen import ChosenSet, StoredFrame, read_embeddings
+from lightly_pipeline.tables.embeddings import read_rows
+from lightly_pipeline.tables.fingerprint import video_fingerprint
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedVideo:
+    """A video of the catalogue with frames, in the version that was embedded for this run.
+
+    Attributes:
+        video: As it was listed.
+        n_frames: Of the whole video.
+        folder: Of its table.
+        dim: Length of an embedding.
+        indices: Shape (R,), int64, ascending: the frames that its table has rows of.
+    """
+
+    video: StoredObject
+    n_frames: int
+    folder: str
+    dim: int
+    indices: NDArray[np.int64]
+
+    def row_of(self, frame_index: int) -> int | None:
+        """Returns the table's row of a frame; None where the frame sampling leaves it out."""
+        row = int(np.searchsorted(self.indices, frame_index))
+        is_there = row < len(self.indices) and self.indices[row] == frame_index
+        return row if is_there else None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierFrames:
+    """Frames chosen before, each once.
+
+    Attributes:
+        rows: Shape (P,), int64: those below the number of candidates are candidates' rows, the
+            others follow them in the order of `extra`.
+        extra: The frames that are no candidates' rows.
+        embeddings: Of these, shape (len(extra), dim), not normalised.
+        sequences: The same rows in groups: frames that were chosen together.
+    """
+
+    rows: NDArray[np.int64]
+    extra: FrameRows
+    embeddings: NDArray[np.float32]
+    sequences: Groups
+
+
+def find_earlier(
+    store: Datasource,
+    chosen: Sequence[ChosenSet],
+    embedding_id: str,
+    current: Mapping[str, EmbeddedVideo],
+    starts: Mapping[str, int],
+    n_rows: int,
+) -> EarlierFrames:
+    """Returns where frames that were chosen before are in a selection.
+
+    Args:
+        store: The LIGHTLY datasource.
+        chosen: What earlier runs chose; a frame in several of them counts once.
+        embedding_id: Of the embeddings that they are compared with.
+        current: The embedded videos by path.
+        starts: First row by path of the videos that are candidates.
+        n_rows: Rows of all candidates.
+
+    Raises:
+        LightlyPipelineError: The embeddings of some cannot be compared.
+    """
+    finder = _Finder(store, embedding_id, current, starts, n_rows)
+    for one in chosen:
+        finder.add(one)
+    return finder.result()
+
+
+def embeddings_of(
+    store: Datasource,
+    chosen: ChosenSet,
+    embedding_id: str,
+    current: Mapping[str, EmbeddedVideo] | None = None,
+) -> NDArray[np.float32]:
+    """Returns the embeddings of all frames of a set, shape (len(frames), dim).
+
+    Raises:
+        LightlyPipelineError: They cannot be compared with `embedding_id`.
+    """
+    return find_earlier(store, [chosen], embedding_id, current or {}, {}, 0).embeddings
+
+
+class _Finder:
+    def __init__(
+        self,
+        store: Datasource,
+        embedding_id: str,
+        current: Mapping[str, EmbeddedVideo],
+        starts: Mapping[str, int],
+        n_rows: int,
+    ) -> None:
+        self._store, self._embedding_id = store, embedding_id
+        self._current, self._starts, self._n_rows = current, starts, n_rows
+        self._dim = next((video.dim for video in current.values()), 0)
+        self._seen: set[tuple[str, int, str]] = set()
+        self._rows: list[int] = []
+        self._groups: list[NDArray[np.int64]] = []
+        self._videos: dict[tuple[str, str], int] = {}
+        self._row_videos: list[RowVideo] = []
+        self._extra: list[tuple[int, int]] = []
+        self._embeddings: list[NDArray[np.float32]] = []
+        self._incomparable: list[str] = []
+
+    def add(self, chosen: ChosenSet) -> None:
+        """Adds the frames of one run that were not added before."""
+        extra: list[StoredFrame] = []
+        for start in range(0, len(chosen.frames), chosen.sequence_length):
+            members = []
+            for frame in chosen.frames[start : start + chosen.sequence_length]:
+                if not self._is_new(frame, chosen):
+                    continue
+                row = self._candidate_row(frame, chosen)
+                if row is None:
+                    row = self._n_rows + len(self._extra) + len(extra)
+                    extra.append(frame)
+                members.append(row)
+            self._rows += members
+            if members:
+                self._groups.append(np.array(members, dtype=np.int64))
+        if extra:
+            self._extra += [(self._video(frame, chosen), frame.frame_index) for frame in extra]
+            self._embeddings.append(self._vectors(extra, chosen))
+
+    def result(self) -> EarlierFrames:
+        """Returns all frames added."""
+        if self._incomparable:
+            shown = ", ".join(self._incomparable[:_SHOWN])
+            more = ", ..." if len(self._incomparable) > _SHOWN else ""
+            raise LightlyPipelineError(
+                f"{len(self._incomparable)} frames chosen earlier were embedded by another "
+                f"encoder, release or frame sampling than this run's {self._embedding_id}, and "
+                "their videos are not among this run's in the same version or their frames are "
+                f"left out, so they cannot be compared ({shown}{more}): use the encoder and "
+                "sampling they were chosen with, put the videos back, or start a dataset of its "
+                "own"
+            )
+        owner = np.array([video for video, _ in self._extra], dtype=np.int32)
+        index = np.array([index for _, index in self._extra], dtype=np.int64)
+        none = np.empty((0, self._dim), dtype=np.float32)
+        return EarlierFrames(
+            np.array(self._rows, dtype=np.int64),
+            FrameRows(tuple(self._row_videos), owner, index),
+            np.concatenate(self._embeddings) if self._embeddings else none,
+            groups_of(self._groups),
+        )
+
+    def _is_new(self, frame: StoredFrame, chosen: ChosenSet) -> bool:
+        key = (frame.video, frame.frame_index, chosen.videos[frame.video].etag)
+        is_new = key not in self._seen
+        self._seen.add(key)
+        return is_new
+
+    def _is_current(self, frame: StoredFrame, chosen: ChosenSet) -> bool:
+        found = self._current.get(frame.video)
+        version = chosen.videos[frame.video]
+        return (
+            found is not None
+            and version.is_version(found.video)
+            and version.n_frames == found.n_frames
+            and found.row_of(frame.frame_index) is not None
+        )
+
+    def _candidate_row(self, frame: StoredFrame, chosen: ChosenSet) -> int | None:
+        if frame.video not in self._starts or not self._is_current(frame, chosen):
+            return None
+        row = self._current[frame.video].row_of(frame.frame_index)
+        return None if row is None else self._starts[frame.video] + row
+
+    def _video(self, frame: StoredFrame, chosen: ChosenSet) -> int:
+        version = chosen.videos[frame.video]
+        key = (frame.video, version.etag)
+        if key not in self._videos:
+            listed = StoredObject(frame.video, version.size_bytes, version.etag)
+            self._videos[key] = len(self._row_videos)
+            self._row_videos.append(
+                RowVideo(
+                    frame.video,
+                    version.n_frames,
+                    table_folder(self._embedding_id, frame.video),
+                    video_fingerprint(listed, self._embedding_id),
+                )
+            )
+        return self._videos[key]
+
+    def _vectors(self, frames: Sequence[StoredFrame], chosen: ChosenSet) -> NDArray[np.float32]:
+        """Returns the frames' embeddings, from the run that chose them or from tables."""
+        if chosen.embedding_id == self._embedding_id:
+            places = {frame: place for place, frame in enumerate(chosen.frames)}
+            return read_embeddings(self._store, chosen)[[places[frame] for frame in frames]]
+        wanted: dict[str, list[int]] = defaultdict(list)
+        for place, frame in enumerate(frames):
+            if self._is_current(frame, chosen):
+                wanted[frame.video].append(place)
+            else:
+                self._incomparable.append(frame.image)
+        vectors = np.empty((len(frames), self._dim), dtype=np.float32)
+        for path, places_of_video in wanted.items():
+            video = self._current[path]
+            indices = [frames[p].frame_index for p in places_of_video]
+            vectors[places_of_video] = read_rows(
+                self._store,
+                video.folder,
+                (len(video.indices), video.dim),
+                np.searchsorted(video.indices, indices),
+            )
+        return vectors

@@ -1,0 +1,131 @@
+"""Which frame each row of a selection is.
+
+Plain data: videos, and for every row its video and frame number; and the names under which
+metadata and predictions of a frame are filed.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.layout import frame_name
+
+_FRAME = re.compile(r"(.*)-([0-9]+)-([^-/.]*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class RowVideo:
+    """A video in one version, and where its table is.
+
+    Attributes:
+        path: Relative to the INPUT root.
+        n_frames: Decoded frames.
+        folder: Of its table in the LIGHTLY datasource.
+        fingerprint: That the table must have to be of this version; None when it is known to be.
+    """
+
+    path: str
+    n_frames: int
+    folder: str
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRows:
+    """The frames that rows stand for.
+
+    Attributes:
+        videos: Every video in every version that occurs.
+        owner: Shape (N,), int32: position in `videos`.
+        index: Shape (N,), int64: frame number in that video, from 0.
+    """
+
+    videos: tuple[RowVideo, ...]
+    owner: NDArray[np.int32]
+    index: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def take(self, rows: NDArray[np.int64]) -> "FrameRows":
+        """Returns these rows only, in this order."""
+        return FrameRows(self.videos, self.owner[rows], self.index[rows])
+
+    def of_video(self) -> Iterator[tuple[RowVideo, NDArray[np.int64]]]:
+        """Yields each video that has rows, and their positions, ascending."""
+        order = np.argsort(self.owner, kind="stable")
+        bounds = np.searchsorted(self.owner[order], np.arange(len(self.videos) + 1))
+        for number, video in enumerate(self.videos):
+            rows = order[bounds[number] : bounds[number + 1]]
+            if len(rows):
+                yield video, rows
+
+    def describe(self, row: int) -> str:
+        """Returns how a row's frame is called to a person."""
+        return f"{self.videos[self.owner[row]].path} frame {self.index[row]}"
+
+
+def frame_rows(videos: Iterable[tuple[RowVideo, NDArray[np.int64]]]) -> FrameRows:
+    """Returns a row for each given frame number of the videos, video after video."""
+    listed = list(videos)
+    owner = np.repeat(
+        np.arange(len(listed), dtype=np.int32), [len(indices) for _, indices in listed]
+    )
+    index = np.concatenate([indices for _, indices in listed] or [np.empty(0, np.int64)])
+    return FrameRows(tuple(video for video, _ in listed), owner, index)
+
+
+def joined(first: FrameRows, second: FrameRows) -> FrameRows:
+    """Returns the rows of both, one after the other."""
+    return FrameRows(
+        first.videos + second.videos,
+        np.concatenate([first.owner, second.owner + np.int32(len(first.videos))]),
+        np.concatenate([first.index, second.index]),
+    )
+
+
+def video_stem(path: str) -> str:
+    """Returns the name under which a whole video's metadata is filed, without ending."""
+    return path.rpartition(".")[0]
+
+
+def frame_stem(video: RowVideo, index: int) -> str:
+    """Returns the name under which one frame's files are, without ending (lightly-worker C.2)."""
+    return frame_name(video.path, index, video.n_frames, "png").removesuffix(".png")
+
+
+def rows_by_name(rows: FrameRows, names: Iterable[str]) -> dict[str, list[int]]:
+    """Returns the rows that each of `names` belongs to; names of other frames are left out.
+
+    Costs as much as there are names, not as there are rows: most frames may have no file.
+
+    Args:
+        rows: All rows.
+        names: Frame names without ending, as files are called.
+    """
+    plain: dict[tuple[str, str, int], list[tuple[RowVideo, NDArray[np.int64]]]] = {}
+    found: dict[str, list[int]] = {}
+    wanted = set(names)
+    for video, positions in rows.of_video():
+        stem, _, extension = video.path.rpartition(".")
+        if frame_stem(video, 0) == f"{stem}-{'0'.zfill(len(str(video.n_frames)))}-{extension}":
+            key = (stem, extension, len(str(video.n_frames)))
+            plain.setdefault(key, []).append((video, positions))
+            continue
+        # A path that no store takes as it is: names are compared whole.
+        for row in positions:
+            name = frame_stem(video, int(rows.index[row]))
+            if name in wanted:
+                found.setdefault(name, []).append(int(row))
+    for name in wanted:
+        parts = _FRAME.fullmatch(name)
+        if parts is None:
+            continue
+        for _, positions in plain.get((parts[1], parts[3], len(parts[2])), ()):
+            place = int(np.searchsorted(rows.index[positions], int(parts[2])))
+            if place < len(positions) and rows.index[positions[place]] == int(parts[2]):
+                found.setdefault(name, []).append(int(positions[place]))
+    return found

@@ -1,0 +1,63 @@
+"""Keeps the log of a run beside its manifest.
+
+Collects what the package logs while a run is on; how it is shown meanwhile is the caller's
+business.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.errors import DatasourceError
+from lightly_pipeline.layout import run_path
+
+_PACKAGE = "lightly_pipeline"
+_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+class RunLog:
+    """The log of one run; written when the run ends, well or not."""
+
+    def __init__(self, store: Datasource, run_id: str) -> None:
+        self._store, self._run_id = store, run_id
+        self._handler = _LineHandler()
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Collects what the package logs in the context; an error in it is logged and stored."""
+        logger = logging.getLogger(_PACKAGE)
+        level = logger.level
+        logger.addHandler(self._handler)
+        logger.setLevel(logging.INFO)
+        try:
+            yield
+        except BaseException as error:
+            logger.error("%s: %s", type(error).__name__, error)
+            self._write_after(error)
+            raise
+        finally:
+            logger.removeHandler(self._handler)
+            logger.setLevel(level)
+
+    def write(self) -> None:
+        """Stores what was collected as the run's log.txt."""
+        content = ("\n".join(self._handler.lines) + "\n").encode(errors="backslashreplace")
+        self._store.write(run_path(self._run_id, "log.txt"), content)
+
+    def _write_after(self, error: BaseException) -> None:
+        try:
+            self.write()
+        except DatasourceError as second:
+            # The failure being logged matters more than the log that could not be kept.
+            error.add_note(f"the run's log could not be stored: {second}")
+
+
+class _LineHandler(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter(_FORMAT))
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))

@@ -1,0 +1,235 @@
+"""What a run writes down about itself: its selection, its manifest, its reports.
+
+Dataclasses, their JSON and their places under `.lightly/runs/<run id>/`. Decisions are made
+elsewhere; the manifest is written by whoever has seen every image stored.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.errors import ObjectNotFoundError
+from lightly_pipeline.layout import FRAMES_FOLDER, run_path
+from lightly_pipeline.runs.chosen import ChosenSet, SourceVideo, StoredFrame
+from lightly_pipeline.runs.datapool import PoolClaim
+
+RECORD_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenFrame:
+    """One frame of the selection.
+
+    Attributes:
+        rank: Position in the order of picks, from 0.
+        video: Path of the video relative to the INPUT root.
+        frame_index: Position among the video's decoded frames, from 0.
+        distance: Euclidean distance to the nearest frame chosen before; None for the first.
+        decided_by: The strategy that decided the pick, such as "DIVERSITY of EMBEDDINGS".
+    """
+
+    rank: int
+    video: str
+    frame_index: int
+    distance: float | None
+    decided_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VideoVersion:
+    """The version of a video that a selection was made from."""
+
+    size_bytes: int
+    etag: str
+    fingerprint: str
+    n_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRecord:
+    """Everything an upload needs to know: which frames, from which versions, as which images.
+
+    Attributes:
+        run_id: Id of the run.
+        dataset: Name of the dataset.
+        created: UTC time of the selection, ISO 8601.
+        config: The effective configuration blocks.
+        embedding_id: Id of the tables that were compared.
+        catalog_hash: Of the listing that was selected from.
+        image_format: Extension of the images.
+        resize: None, shorter edge, or (height, width).
+        frames: The chosen frames in the order of picks.
+        videos: Versions of the videos the chosen frames come from.
+        n_input_videos: Videos in the catalogue.
+        n_input_frames: Frames that took part.
+        summary: What the selection achieved.
+        corrupt_videos: Reason by video path.
+        corrupt_samples: Reason by frame.
+        failed_videos: Reason by path of videos that were left out.
+        sequence_length: Frames per chosen sequence, which follow each other in `frames`.
+        datapool: What the run enters into the datapool; None when it does not.
+    """
+
+    run_id: str
+    dataset: str
+    created: str
+    config: dict[str, Any]
+    embedding_id: str
+    catalog_hash: str
+    image_format: str
+    resize: int | tuple[int, int] | None
+    frames: tuple[ChosenFrame, ...]
+    videos: dict[str, VideoVersion]
+    n_input_videos: int
+    n_input_frames: int
+    summary: dict[str, Any] = field(default_factory=dict)
+    corrupt_videos: dict[str, str] = field(default_factory=dict)
+    corrupt_samples: dict[str, str] = field(default_factory=dict)
+    failed_videos: dict[str, str] = field(default_factory=dict)
+    sequence_length: int = 1
+    datapool: PoolClaim | None = None
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether the run used the datapool and leaves it as it was."""
+        return bool(self.config["worker_config"]["use_datapool"]) and self.datapool is None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedImage:
+    """One image in the LIGHTLY datasource and the frame it shows."""
+
+    rank: int
+    image: str
+    video: str
+    frame_index: int
+    pts: int | None
+    time_s: float | None
+    width: int
+    height: int
+    size_bytes: int
+    sha256: str
+
+
+def write_selection(store: Datasource, record: SelectionRecord) -> None:
+    """Stores a selection for the upload that follows, here or on another machine."""
+    _write(store, run_path(record.run_id, "selection.json"), asdict(record))
+
+
+def read_selection(store: Datasource, run_id: str) -> SelectionRecord:
+    """Returns the stored selection of a run.
+
+    Raises:
+        ObjectNotFoundError: The run has no selection.
+    """
+    path = run_path(run_id, "selection.json")
+    try:
+        document = json.loads(store.read(path))
+    except ObjectNotFoundError:
+        raise ObjectNotFoundError(
+            f"run {run_id} has no selection at {store.location(path)}: select frames first"
+        ) from None
+    document.pop("version")
+    resize = document["resize"]
+    document["resize"] = tuple(resize) if isinstance(resize, list) else resize
+    document["frames"] = tuple(ChosenFrame(**frame) for frame in document["frames"])
+    document["videos"] = {path: VideoVersion(**v) for path, v in document["videos"].items()}
+    if document["datapool"] is not None:
+        document["datapool"] = PoolClaim.from_dict(document["datapool"])
+    return SelectionRecord(**document)
+
+
+def write_manifest(
+    store: Datasource, record: SelectionRecord, images: Sequence[UploadedImage]
+) -> str:
+    """Declares the run complete: every image it names is stored.
+
+    Returns:
+        The manifest's path.
+    """
+    path = run_path(record.run_id, "manifest.json")
+    document = asdict(record)
+    frames = {frame.rank: frame for frame in record.frames}
+    del document["frames"]
+    # Which videos were seen is the datapool's to know: it can be as long as the catalogue.
+    document["datapool"] = record.datapool.number if record.datapool else None
+    document["n_selected"] = len(images)
+    document["images"] = [
+        {
+            **asdict(image),
+            "distance": frames[image.rank].distance,
+            "decided_by": frames[image.rank].decided_by,
+        }
+        for image in images
+    ]
+    _write(store, path, document)
+    return path
+
+
+def write_corruptness_report(
+    store: Datasource,
+    run_id: str,
+    corrupt_samples: Mapping[str, str],
+    corrupt_videos: Mapping[str, str],
+) -> None:
+    """Stores the report in the original's form (lightly-worker C.5)."""
+    document = {"corrupt_samples": dict(corrupt_samples), "corrupt_videos": dict(corrupt_videos)}
+    path = run_path(run_id, "corruptness_check_information.json")
+    store.write(path, json.dumps(document, indent=2).encode())
+
+
+def chosen_set(record: SelectionRecord, images: Sequence[UploadedImage]) -> ChosenSet:
+    """Returns what a run chose and has stored, for tags and the datapool."""
+    return ChosenSet(
+        run_id=record.run_id,
+        embedding_id=record.embedding_id,
+        sequence_length=record.sequence_length,
+        videos={
+            path: SourceVideo(version.size_bytes, version.etag, version.n_frames)
+            for path, version in record.videos.items()
+        },
+        frames=tuple(
+            StoredFrame(image.video, image.frame_index, image.image, image.rank) for image in images
+        ),
+    )
+
+
+def write_sequence_information(
+    store: Datasource, record: SelectionRecord, images: Sequence[UploadedImage]
+) -> None:
+    """Stores which frames belong together, in the original's form (lightly-worker C.6)."""
+    by_rank = {image.rank: image for image in images}
+    documents = []
+    for start in range(0, len(record.frames), record.sequence_length):
+        ranks = range(start, start + record.sequence_length)
+        members = [by_rank[rank] for rank in ranks if rank in by_rank]
+        documents.append(
+            {
+                "video_name": record.frames[start].video,
+                "frame_names": [image.image.removeprefix(FRAMES_FOLDER) for image in members],
+                "frame_timestamps_pts": [image.pts for image in members],
+                "frame_timestamps_sec": [image.time_s for image in members],
+                "frame_indices": [image.frame_index for image in members],
+            }
+        )
+    path = run_path(record.run_id, "sequence_information.json")
+    store.write(path, json.dumps(documents, indent=1).encode())
+
+
+def write_duplicate_filenames(store: Datasource, run_id: str, names: Sequence[str]) -> None:
+    """Stores the names of the frames that were left out as exact copies, one a line."""
+    content = "".join(f"{name}\n" for name in names)
+    path = run_path(run_id, "duplicate_filenames.txt")
+    store.write(path, content.encode(errors="surrogateescape"))
+
+
+def write_input_problems(store: Datasource, run_id: str, problems: Mapping[str, str]) -> None:
+    """Stores the reason by location of every input file that was left out."""
+    path = run_path(run_id, "input_problems.json")
+    store.write(path, json.dumps(dict(problems), indent=1).encode())
+
+
+def _write(store: Datasource, path: str, document: dict[str, Any]) -> None:
+    store.write(path, json.dumps({"version": RECORD_VERSION, **document}, indent=1).encode())

@@ -1,0 +1,130 @@
+"""One claimed run from its claim to its end: beats, states, the reason when it fails.
+
+The same for every executor (worker, Dagster, the calling script); what is executed in between is
+`pipeline`'s.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from lightly_pipeline import pipeline
+from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.scheduling.deployment import Deployment
+from lightly_pipeline.scheduling.errors import ClaimLostError
+from lightly_pipeline.scheduling.models import RunState
+from lightly_pipeline.scheduling.queue import BEAT_S, RunQueue, ScheduledRun
+
+_logger = logging.getLogger(__name__)
+_STEPS = {
+    "list": (RunState.LOADING_DATASET, "listing videos"),
+    "decode": (RunState.EMBEDDING, "decoding and embedding"),
+    "load": (RunState.SAMPLING, "loading embeddings"),
+    "typicality": (RunState.SAMPLING, "computing typicality"),
+    "select": (RunState.SAMPLING, "selecting frames"),
+    "upload": (RunState.UPLOADING_DATASET, "writing images"),
+}
+_MAX_MESSAGE = 4000
+
+
+class RunReporter:
+    """Tells a run's user how far it is.
+
+    Args:
+        queue: Where the run is.
+        run: The run, claimed.
+    """
+
+    def __init__(self, queue: RunQueue, run: ScheduledRun) -> None:
+        self._queue, self._run = queue, run
+        self._state, self._message = run.run_state, run.message
+        self._lost: ClaimLostError | None = None
+        self._lock = threading.Lock()
+
+    def progress(self, step: str, done: int, total: int | None, unit: str) -> None:
+        """Takes the pipeline's progress, from any thread.
+
+        Raises:
+            ClaimLostError: Another executor has the run by now.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if step not in _STEPS:
+            return
+        state, doing = _STEPS[step]
+        with self._lock:
+            self._message = f"{doing}: {done}{f' of about {total}' if total else ''} {unit}"
+            if state is not self._state:
+                self._state = state
+                self._queue.enter(self._run, state, doing)
+
+    def beat_until(self, stop: threading.Event) -> None:
+        """Says now and then that the executor lives, until it is told to stop."""
+        while not stop.wait(BEAT_S):
+            try:
+                self._queue.beat(self._run, self._message)
+            except ClaimLostError as error:
+                self._lost = error
+                return
+            except LightlyPipelineError as error:
+                _logger.warning("run %s: %s", self._run.id, error)
+
+
+@contextmanager
+def executing(
+    queue: RunQueue, run: ScheduledRun, *, when_interrupted: Literal["release", "abort"]
+) -> Iterator[RunReporter]:
+    """Reports a claimed run while the context lasts, and then how it ended.
+
+    Args:
+        queue: Where the run is.
+        run: The run, claimed by who calls.
+        when_interrupted: Whether a run that is interrupted (not failed) is given back for another
+            executor, or ends as ABORTED.
+    """
+    reporter, stop = RunReporter(queue, run), threading.Event()
+    beating = threading.Thread(target=reporter.beat_until, args=(stop,), daemon=True)
+    beating.start()
+    try:
+        yield reporter
+    except ClaimLostError:
+        raise
+    except Exception as error:
+        queue.finish(run, RunState.FAILED, _reason(error))
+        raise
+    except BaseException:
+        if when_interrupted == "release":
+            queue.release(run, f"{run.executor} was stopped; waiting to be taken by another one")
+        else:
+            queue.finish(run, RunState.ABORTED, f"canceled in {run.executor}")
+        raise
+    else:
+        queue.finish(run, RunState.COMPLETED, "completed")
+    finally:
+        stop.set()
+        beating.join()
+
+
+def execute(deployment: Deployment, run: ScheduledRun) -> pipeline.RunResult:
+    """Executes a claimed run in this process, without Dagster.
+
+    Raises:
+        LightlyPipelineError: Why it failed; the run's user was told.
+    """
+    with executing(deployment.queue, run, when_interrupted="release") as reporter:
+        return pipeline.run(
+            deployment.dataset(run.dataset_id),
+            **run.blocks,
+            run_id=run.id,
+            others=deployment.complete_datasets(),
+            progress=reporter.progress,
+        )
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if not isinstance(error, LightlyPipelineError):
+        text = f"{type(error).__name__}: {text}"
+    return text[:_MAX_MESSAGE]

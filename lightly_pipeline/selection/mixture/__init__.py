@@ -1,0 +1,1 @@
+"""Several strategies at once: one greedy objective, evaluated as lazily as it allows."""

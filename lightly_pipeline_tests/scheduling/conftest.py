@@ -1,0 +1,5 @@
+"""A deployment of its own for every test."""
+
+from lightly_pipeline_tests.support.clients import client, home, videos
+
+__all__ = ["client", "home", "videos"]

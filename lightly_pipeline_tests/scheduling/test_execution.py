@@ -1,0 +1,85 @@
+"""How a claimed run ends, as its user sees it."""
+
+from pathlib import Path
+
+import pytest
+
+from lightly_pipeline.errors import DatasourceError
+from lightly_pipeline.scheduling.database import Database
+from lightly_pipeline.scheduling.errors import ClaimLostError
+from lightly_pipeline.scheduling.execution import executing
+from lightly_pipeline.scheduling.models import ComputeWorkerRunInfo, Priority, RunState
+from lightly_pipeline.scheduling.queue import RunQueue, ScheduledRun
+
+
+@pytest.fixture
+def queue(home: Path) -> RunQueue:
+    return RunQueue(Database(home))
+
+
+@pytest.fixture
+def run(queue: RunQueue) -> ScheduledRun:
+    queue.add("d", {}, priority=Priority.MID, runs_on=(), message="waiting")
+    claimed = queue.claim_next((), "one")
+    assert claimed is not None
+    return claimed
+
+
+def info(queue: RunQueue, run: ScheduledRun) -> ComputeWorkerRunInfo:
+    found = queue.find(run.id)
+    assert found is not None
+    return found.info(found.beat_ms)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (DatasourceError("cannot list s3://bucket/"), "cannot list s3://bucket/"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_an_error_ends_the_run_with_its_reason(
+    queue: RunQueue, run: ScheduledRun, error: Exception, message: str
+) -> None:
+    with (
+        pytest.raises(type(error)),
+        executing(queue, run, when_interrupted="release"),
+    ):
+        raise error
+    assert info(queue, run) == ComputeWorkerRunInfo(RunState.FAILED, message)
+
+
+def test_an_interruption_gives_the_run_back_or_ends_it(queue: RunQueue, run: ScheduledRun) -> None:
+    with pytest.raises(KeyboardInterrupt), executing(queue, run, when_interrupted="release"):
+        raise KeyboardInterrupt
+    assert info(queue, run).state is RunState.OPEN
+    again = queue.claim_next((), "Dagster run 1")
+    assert again is not None
+    with pytest.raises(KeyboardInterrupt), executing(queue, again, when_interrupted="abort"):
+        raise KeyboardInterrupt
+    assert info(queue, run) == ComputeWorkerRunInfo(RunState.ABORTED, "canceled in Dagster run 1")
+
+
+def test_who_lost_its_run_stops_and_leaves_it_alone(
+    queue: RunQueue, run: ScheduledRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work() -> None:
+        with executing(queue, run, when_interrupted="release") as reporter:
+            reporter.progress("list", 1, None, "videos")
+            monkeypatch.setattr("lightly_pipeline.scheduling.queue.EXPIRY_MS", -1000)
+            assert queue.claim_next((), "two") is not None
+            reporter.progress("decode", 1, None, "frames")
+
+    with pytest.raises(ClaimLostError, match="taken from one"):
+        work()
+    monkeypatch.undo()
+    assert info(queue, run) == ComputeWorkerRunInfo(RunState.STARTED, "taken by two")
+
+
+def test_a_step_that_the_original_does_not_know_changes_no_state(
+    queue: RunQueue, run: ScheduledRun
+) -> None:
+    with executing(queue, run, when_interrupted="release") as reporter:
+        reporter.progress("something new", 1, 2, "things")
+        assert info(queue, run).state is RunState.STARTED
+    assert info(queue, run).state is RunState.COMPLETED
