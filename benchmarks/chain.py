@@ -128,8 +128,13 @@ def _measure_video(video: Path) -> dict[str, float]:
 
 def _measure_chain(video: Path, mode: str) -> dict[str, float]:
     """Runs the chain on a folder that holds the video alone, with the default configuration."""
-    from lightly_pipeline import Dataset, LocalDatasource, pipeline
+    from lightly_pipeline import Dataset, LocalDatasource
     from lightly_pipeline.embedding.encoders import StatisticsEncoder
+    from lightly_pipeline.steps.listing import list_catalog
+    from lightly_pipeline.steps.processing import process_videos
+    from lightly_pipeline.steps.selecting import select_frames
+    from lightly_pipeline.steps.setup import Run, resolve_config
+    from lightly_pipeline.steps.uploading import upload_frames
 
     encoder_s = [0.0]
     encode = StatisticsEncoder.encode
@@ -148,16 +153,16 @@ def _measure_chain(video: Path, mode: str) -> dict[str, float]:
         source.mkdir()
         (source / video.name).symlink_to(video.resolve())
         dataset = Dataset("bench", input=LocalDatasource(source), lightly=LocalDatasource(target))
-        config = pipeline.resolve_config(dataset)
+        run = Run(dataset, resolve_config(dataset), "bench")
         started = _cpu_s()
-        catalog = pipeline.list_catalog(dataset)
-        processed = pipeline.process_videos(dataset, config, catalog)
+        catalog = list_catalog(run)
+        processed = process_videos(run, catalog)
         embedded = _cpu_s()
         if mode == "embed":
             return {"cpu": embedded - started, "frames": processed.outcomes[0].n_frames}
-        pipeline.select_frames(dataset, config, processed, run_id="bench")
+        select_frames(run, processed)
         selected = _cpu_s()
-        pipeline.upload_frames(dataset, "bench", config=config)
+        upload_frames(run)
         ended = _cpu_s()
     return {
         "cpu": ended - started,

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.selection_data import embeddings_file, load
-from lightly_pipeline import Dataset, LocalDatasource, pipeline
+from lightly_pipeline import Dataset, LocalDatasource
 from lightly_pipeline.config import ApproximateDiversityConfig
 from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.layout import table_folder
@@ -33,6 +33,9 @@ from lightly_pipeline.selection.kcenter.approximate import pick_approximately
 from lightly_pipeline.selection.kcenter.greedy import farthest_first
 from lightly_pipeline.selection.vectors.grid import prepare_embeddings
 from lightly_pipeline.selection.vectors.matrix import empty_matrix
+from lightly_pipeline.steps.processing import ProcessResult
+from lightly_pipeline.steps.selecting import select_frames
+from lightly_pipeline.steps.setup import Run, resolve_config, table_id
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
@@ -170,8 +173,8 @@ def _select_from_tables(n_rows: int, *, half: bool) -> None:
             lightly=LocalDatasource(Path(folder, "out")),
         )
         memory = {"selection_memory": "half" if half else "full"}
-        config = pipeline.resolve_config(dataset, pipeline_config=memory)
-        processed = _tables(dataset, pipeline.table_id(config), rows)
+        config = resolve_config(dataset, pipeline_config=memory)
+        processed = _tables(dataset, table_id(config), rows)
         started, started_cpu = time.monotonic(), time.process_time()
         steps: list[str] = []
         before, held = _held_mb(), [0.0]
@@ -182,9 +185,7 @@ def _select_from_tables(n_rows: int, *, half: bool) -> None:
                 steps.append(step)
                 print(f"  {step}: {done:,} of {total:,} {unit}", flush=True)
 
-        record = pipeline.select_frames(
-            dataset, config, processed, run_id="scale", progress=progress
-        )
+        record = select_frames(Run(dataset, config, "scale", progress=progress), processed)
         print(
             f"{len(record.frames)} of {record.n_input_frames:,} frames: "
             f"{time.process_time() - started_cpu:.1f} CPU s, {time.monotonic() - started:.1f} s, "
@@ -192,9 +193,7 @@ def _select_from_tables(n_rows: int, *, half: bool) -> None:
         )
 
 
-def _tables(
-    dataset: Dataset, embedding_id: str, rows: NDArray[np.float32]
-) -> pipeline.ProcessResult:
+def _tables(dataset: Dataset, embedding_id: str, rows: NDArray[np.float32]) -> ProcessResult:
     """Writes the tables of videos without images and returns them as processed."""
     videos, outcomes = [], []
     for number, start in enumerate(range(0, len(rows), _FRAMES_PER_VIDEO)):
@@ -214,7 +213,7 @@ def _tables(
                 frames.append(FrameRow(i, i, i / 30, i == 0, False, 1920, 1080, i, None, quality))
         videos.append(StoredObject(path, 1, "1"))
         outcomes.append(VideoOutcome(path, "1", len(part), len(part), _DIM))
-    return pipeline.ProcessResult(Catalog(tuple(videos)), tuple(outcomes), 0)
+    return ProcessResult(Catalog(tuple(videos)), tuple(outcomes), 0)
 
 
 def _held_mb() -> float:

@@ -9,10 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightly_pipeline.datasets import Dataset, DatasetType
+    from lightly_pipeline.config import DatasetType
+    from lightly_pipeline.datasets import Dataset
     from lightly_pipeline.datasources import LocalDatasource, S3Datasource
     from lightly_pipeline.defs.build import build_definitions
-    from lightly_pipeline.pipeline import RunResult, run
+    from lightly_pipeline.pipeline import run
+    from lightly_pipeline.runs.result import RunResult
 
 __version__ = "0.1.0"
 
@@ -28,9 +30,9 @@ __all__ = [
 
 _HOMES = {
     "Dataset": "lightly_pipeline.datasets",
-    "DatasetType": "lightly_pipeline.datasets",
+    "DatasetType": "lightly_pipeline.config",
     "LocalDatasource": "lightly_pipeline.datasources",
-    "RunResult": "lightly_pipeline.pipeline",
+    "RunResult": "lightly_pipeline.runs.result",
     "S3Datasource": "lightly_pipeline.datasources",
     "build_definitions": "lightly_pipeline.defs.build",
     "run": "lightly_pipeline.pipeline",

@@ -19,7 +19,7 @@ from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineEr
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasets import Dataset
-    from lightly_pipeline.pipeline import RunResult
+    from lightly_pipeline.runs.result import RunResult
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 _PLAIN_INTERVAL_S = 10.0

@@ -22,7 +22,9 @@ from lightly_pipeline.errors import (
     LightlyPipelineError,
 )
 from lightly_pipeline.layout import table_folder
+from lightly_pipeline.steps.setup import resolve_config, table_id
 from lightly_pipeline.tables import source as table_source
+from lightly_pipeline.tables.handle import video_table
 from lightly_pipeline.video import DecodeLimits
 from lightly_pipeline_tests.support.stores import refuse_table
 from lightly_pipeline_tests.support.videos import RECIPES, Recipe, make_video
@@ -277,15 +279,10 @@ def test_a_decoder_that_dies_or_never_ends_costs_one_video(
 
 def leave_marker(tmp_path: Path, video: str) -> None:
     """Leaves what an attempt leaves that dies in the middle."""
-    from lightly_pipeline.pipeline import resolve_config, table_id
-    from lightly_pipeline.tables.fingerprint import video_fingerprint
-    from lightly_pipeline.tables.outcome import begin_attempt
-
     data = dataset(tmp_path)
-    tables = table_id(resolve_config(data))
     listed = data.input.stat(video)
     assert listed is not None
-    begin_attempt(data.lightly, table_folder(tables, video), video_fingerprint(listed, tables))
+    video_table(data.lightly, table_id(resolve_config(data)), listed).begin_attempt()
 
 
 def test_after_a_kill_complete_tables_are_not_made_again(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightly_pipeline.api.client import ApiWorkflowClient
-    from lightly_pipeline.datasets import DatasetType
+    from lightly_pipeline.config import DatasetType
     from lightly_pipeline.errors import InvalidConfigurationError
     from lightly_pipeline.scheduling.errors import (
         ApiException,
@@ -40,7 +40,7 @@ _HOMES = {
     "ApiWorkflowClient": "api.client",
     "ArtifactNotExist": "scheduling.errors",
     "ComputeWorkerRunInfo": "scheduling.models",
-    "DatasetType": "datasets",
+    "DatasetType": "config",
     "DatasourcePurpose": "scheduling.models",
     "InvalidConfigurationError": "errors",
     "MethodNotSupportedError": "scheduling.errors",

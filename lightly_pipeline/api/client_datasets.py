@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lightly_pipeline.api.client_base import ClientBase
-from lightly_pipeline.datasets import DatasetType
+from lightly_pipeline.config import DatasetType
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.scheduling.errors import ApiException
 from lightly_pipeline.scheduling.models import DatasetData

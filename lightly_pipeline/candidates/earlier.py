@@ -15,10 +15,8 @@ from lightly_pipeline.candidates.rows import FrameRows, RowVideo
 from lightly_pipeline.candidates.sequences import Groups, groups_of
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.layout import table_folder
 from lightly_pipeline.runs.chosen import ChosenSet, StoredFrame, read_embeddings
-from lightly_pipeline.tables.embeddings import read_rows
-from lightly_pipeline.tables.fingerprint import video_fingerprint
+from lightly_pipeline.tables.handle import VideoTable, video_table
 
 _SHOWN = 5
 
@@ -30,14 +28,14 @@ class EmbeddedVideo:
     Attributes:
         video: As it was listed.
         n_frames: Of the whole video.
-        folder: Of its table.
+        table: Its table.
         dim: Length of an embedding.
         indices: Shape (R,), int64, ascending: the frames that its table has rows of.
     """
 
     video: StoredObject
     n_frames: int
-    folder: str
+    table: VideoTable
     dim: int
     indices: NDArray[np.int64]
 
@@ -46,6 +44,11 @@ class EmbeddedVideo:
         row = int(np.searchsorted(self.indices, frame_index))
         is_there = row < len(self.indices) and self.indices[row] == frame_index
         return row if is_there else None
+
+    def embeddings_of(self, frame_indices: Sequence[int]) -> NDArray[np.float32]:
+        """Returns the embeddings of frames that the table has, shape (len(frame_indices), dim)."""
+        rows = np.searchsorted(self.indices, frame_indices)
+        return self.table.embeddings_at(rows, n_rows=len(self.indices), dim=self.dim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +201,10 @@ class _Finder:
         key = (frame.video, version.etag)
         if key not in self._videos:
             listed = StoredObject(frame.video, version.size_bytes, version.etag)
+            table = video_table(self._store, self._embedding_id, listed)
             self._videos[key] = len(self._row_videos)
             self._row_videos.append(
-                RowVideo(
-                    frame.video,
-                    version.n_frames,
-                    table_folder(self._embedding_id, frame.video),
-                    video_fingerprint(listed, self._embedding_id),
-                )
+                RowVideo(frame.video, version.n_frames, table, may_be_gone=True)
             )
         return self._videos[key]
 
@@ -224,10 +223,5 @@ class _Finder:
         for path, places_of_video in wanted.items():
             video = self._current[path]
             indices = [frames[p].frame_index for p in places_of_video]
-            vectors[places_of_video] = read_rows(
-                self._store,
-                video.folder,
-                (len(video.indices), video.dim),
-                np.searchsorted(video.indices, indices),
-            )
+            vectors[places_of_video] = video.embeddings_of(indices)
         return vectors

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.layout import frame_name
+from lightly_pipeline.tables.handle import VideoTable
 
 _FRAME = re.compile(r"(.*)-([0-9]+)-([^-/.]*)", re.DOTALL)
 
@@ -23,14 +24,15 @@ class RowVideo:
     Attributes:
         path: Relative to the INPUT root.
         n_frames: Decoded frames.
-        folder: Of its table in the LIGHTLY datasource.
-        fingerprint: That the table must have to be of this version; None when it is known to be.
+        table: Its table.
+        may_be_gone: Whether the table may be of another version by now: the video's frames were
+            chosen by an earlier run.
     """
 
     path: str
     n_frames: int
-    folder: str
-    fingerprint: str | None = None
+    table: VideoTable
+    may_be_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def video_stem(path: str) -> str:
 
 
 def frame_stem(video: RowVideo, index: int) -> str:
-    """Returns the name under which one frame's files are, without ending (lightly-worker C.2)."""
+    """Returns the name under which one frame's files are, without ending."""
     return frame_name(video.path, index, video.n_frames, "png").removesuffix(".png")
 
 

@@ -3,6 +3,8 @@
 Models, merging and reading of files; what an option does is the business of who executes it.
 """
 
+from lightly_pipeline.config.dataset import DatasetDeclaration, DatasetType, Place
+from lightly_pipeline.config.files import read_yaml
 from lightly_pipeline.config.lightly import LightlyConfig
 from lightly_pipeline.config.pipeline import ApproximateDiversityConfig, PipelineConfig
 from lightly_pipeline.config.run import DEFAULT_SELECTION, RunBlocks, RunConfig, load_config_file
@@ -17,8 +19,11 @@ from lightly_pipeline.config.worker import WorkerConfig
 __all__ = [
     "DEFAULT_SELECTION",
     "ApproximateDiversityConfig",
+    "DatasetDeclaration",
+    "DatasetType",
     "LightlyConfig",
     "PipelineConfig",
+    "Place",
     "RunBlocks",
     "RunConfig",
     "SelectionConfig",
@@ -27,4 +32,5 @@ __all__ = [
     "StrategyEntry",
     "WorkerConfig",
     "load_config_file",
+    "read_yaml",
 ]

@@ -1,6 +1,6 @@
 """The configuration of one run: three blocks in Lightly's shape, and one of our own.
 
-Merging, the warnings and refusals that follow from it, and reading YAML. What the fields are is
+Merging, and the warnings and refusals that follow from it. What the fields are is
 in the modules of the blocks.
 """
 
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lightly_pipeline.config.base import snake_keys
+from lightly_pipeline.config.files import read_yaml
 from lightly_pipeline.config.lightly import LightlyConfig
 from lightly_pipeline.config.pipeline import PipelineConfig
 from lightly_pipeline.config.selection import SelectionConfig
@@ -32,7 +31,6 @@ DEFAULT_SELECTION: dict[str, Any] = {
     "strategies": [{"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}],
 }
 _AMOUNTS = ("n_samples", "proportion_samples")
-_MAX_FILE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,51 +164,18 @@ def load_config_file(path: str | Path) -> dict[str, Any]:
     Raises:
         InvalidConfigurationError: Names the file, and the line where there is one.
     """
-    file = Path(path)
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise InvalidConfigurationError(f"{file}: cannot be read: {error.strerror}") from None
-    if len(content) > _MAX_FILE_BYTES:
-        raise InvalidConfigurationError(f"{file}: larger than {_MAX_FILE_BYTES} bytes")
-    try:
-        document = yaml.load(content, _UniqueKeyLoader)  # noqa: S506  a SafeLoader
-    except yaml.YAMLError as error:
-        raise InvalidConfigurationError(f"{file}: not valid YAML: {_where(error)}") from None
+    document = read_yaml(path)
     if document is None:
         return {}
     if not isinstance(document, Mapping):
-        raise InvalidConfigurationError(f"{file}: expected {', '.join(BLOCKS)}")
+        raise InvalidConfigurationError(f"{path}: expected {', '.join(BLOCKS)}")
     blocks: dict[str, Any] = snake_keys(document)
     unknown = [name for name in blocks if name not in BLOCKS]
     if unknown:
         raise InvalidConfigurationError(
-            f"{file}: unknown block {unknown[0]!r}; known are {', '.join(BLOCKS)}"
+            f"{path}: unknown block {unknown[0]!r}; known are {', '.join(BLOCKS)}"
         )
     return blocks
-
-
-def _where(error: yaml.YAMLError) -> str:
-    """Returns the problem and its line, without the text around it, which may hold a secret."""
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "cannot be read"
-    return f"{problem} (line {mark.line + 1})" if mark is not None else str(problem)
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would keep the last silently."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 def _plain(block: Any, name: str) -> dict[str, Any]:

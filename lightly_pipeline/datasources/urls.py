@@ -1,29 +1,39 @@
-"""A datasource from what a person types."""
+"""A datasource from what a person writes: the one place where a store is chosen by its URL."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lightly_pipeline.datasources.local import LocalDatasource
 from lightly_pipeline.datasources.protocol import Datasource
 from lightly_pipeline.errors import InvalidConfigurationError
 
 
-def datasource_from_url(url: str, base: Path | None = None) -> Datasource:
+def datasource_from_url(
+    url: str, base: Path | None = None, options: Mapping[str, Any] | None = None
+) -> Datasource:
     """Returns the datasource that a path names.
 
     Args:
-        url: A folder, or `s3://bucket/prefix/` (credentials and endpoint from the environment).
+        url: A folder, or `s3://bucket/prefix/`.
         base: Folder that relative paths start from; the working folder by default.
+        options: Of `S3Datasource`; what is not given comes from the environment.
 
     Raises:
-        InvalidConfigurationError: It is neither.
+        InvalidConfigurationError: It is neither, or options are given for a folder.
     """
     scheme, separator, _ = url.partition("://")
-    if not separator:
-        return LocalDatasource((base or Path()) / Path(url).expanduser())
-    if scheme == "s3":
+    if separator and scheme == "s3":
         from lightly_pipeline.datasources.s3 import S3Datasource
 
-        return S3Datasource(url)
-    raise InvalidConfigurationError(
-        f"{url!r}: {scheme}:// is not supported; give a folder or s3://bucket/prefix/"
-    )
+        return S3Datasource(url, **(options or {}))
+    if separator:
+        raise InvalidConfigurationError(
+            f"{url!r}: {scheme}:// is not supported; give a folder or s3://bucket/prefix/"
+        )
+    if options:
+        raise InvalidConfigurationError(
+            f"{url!r} is a folder, and {', '.join(sorted(options))} are options of s3://: give "
+            "s3://bucket/prefix/, or the folder alone"
+        )
+    return LocalDatasource((base or Path()) / Path(url).expanduser())

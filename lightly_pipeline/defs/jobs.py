@@ -1,22 +1,12 @@
 """Jobs: everything in one launch, and the parts."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
-from lightly_pipeline import pipeline
-from lightly_pipeline.config import DEFAULT_SELECTION, RunConfig
-from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.defs.assets import (
-    DatasetAssets,
-    failing,
-    log_progress,
-    outcome_event,
-    register,
-    resolve,
-    run_id_of,
-)
+from lightly_pipeline.config import DEFAULT_SELECTION
+from lightly_pipeline.defs.assets import DatasetAssets
+from lightly_pipeline.defs.events import outcome_events, register
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
     PipelineLaunch,
@@ -24,7 +14,9 @@ from lightly_pipeline.defs.launch import (
     WorkerLaunch,
 )
 from lightly_pipeline.defs.metadata import run_metadata, selection_metadata
-from lightly_pipeline.progress import Progress
+from lightly_pipeline.defs.step import failing, launched_run
+from lightly_pipeline.pipeline import RunSteps
+from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import read_catalog
 
 PRESET: dict[str, Any] = {
@@ -78,17 +70,16 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
         selection_config: SelectionLaunch,  # type: ignore[valid-type]
         pipeline_config: PipelineLaunch,  # type: ignore[valid-type]
     ) -> None:
-        config = resolve(dataset, worker_config, lightly_config, selection_config, pipeline_config)
-        failing(
-            lambda: run_and_report(
-                context,
-                dataset,
-                config,
-                run_id=run_id_of(context),
-                others=owner.others,
-                progress=log_progress(context),
-            )
+        run = launched_run(
+            context,
+            dataset,
+            worker_config,
+            lightly_config,
+            selection_config,
+            pipeline_config,
+            others=owner.others,
         )
+        failing(lambda: run_and_report(context, run))
 
     @dg.job(
         name=f"{dataset.name}_run_job",
@@ -102,42 +93,31 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
     return run_job
 
 
-def run_and_report(
-    context: Any,
-    dataset: Dataset,
-    config: RunConfig,
-    *,
-    run_id: str,
-    others: Sequence[Dataset],
-    progress: Progress,
-) -> None:
+def run_and_report(context: Any, run: Run) -> None:
     """Does everything, and reports every asset of the dataset and every video.
 
     Args:
         context: Of the step that does it.
-        dataset: The dataset.
-        config: The effective configuration.
-        run_id: Id under which the run keeps its files.
-        others: Datasets whose tags may be queries.
-        progress: Told how far every step is.
+        run: The run.
 
     Raises:
         LightlyPipelineError: As the pipeline does.
     """
 
     def report(asset: str, metadata: dict[str, Any]) -> None:
-        key = dg.AssetKey([dataset.name, asset])
+        key = dg.AssetKey([run.dataset.name, asset])
         context.log_event(dg.AssetMaterialization(key, metadata=metadata))
 
+    dataset = run.dataset
     before = read_catalog(dataset.lightly)
-    steps = pipeline.RunSteps(dataset, config, run_id=run_id, others=others, progress=progress)
+    steps = RunSteps(run)
     catalog = steps.catalog()
     n_changed = register(context, dataset, before, catalog)
     report("video_catalog", {"videos": len(catalog.videos), "new_or_changed": n_changed})
     processed = steps.process(catalog)
-    for outcome in processed.outcomes:
-        for part in ("video_frames", "frame_embeddings"):
-            context.log_event(outcome_event(dg.AssetKey([dataset.name, part]), outcome))
+    tables = [dg.AssetKey([dataset.name, n]) for n in ("video_frames", "frame_embeddings")]
+    for event in outcome_events(tables, processed.outcomes):
+        context.log_event(event)
     result = steps.finish(processed)
     report("selected_frames", {"chosen": result.n_selected, **selection_metadata(result.summary)})
     report("uploaded_frames", run_metadata(dataset, result))

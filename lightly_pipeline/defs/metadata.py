@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.pipeline import RunResult
+from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.tables.outcome import VideoOutcome
 
 _COLUMNS, _THUMBNAIL, _MAX_THUMBNAILS = 8, (112, 84), 48

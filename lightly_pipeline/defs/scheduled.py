@@ -12,15 +12,15 @@ from typing import Any
 
 import dagster as dg
 
-from lightly_pipeline import pipeline
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.defs.assets import failing, log_progress
 from lightly_pipeline.defs.jobs import run_and_report
+from lightly_pipeline.defs.step import failing, log_progress
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.execution import executing
 from lightly_pipeline.scheduling.models import RunState
 from lightly_pipeline.scheduling.names import labels_of
 from lightly_pipeline.scheduling.queue import Claim, ScheduledRun
+from lightly_pipeline.steps.setup import Run, resolve_config
 
 LABELS_VARIABLE = "LIGHTLY_PIPELINE_LABELS"
 RUN_TAG = "lightly_pipeline/scheduled_run"
@@ -130,17 +130,11 @@ def _process(context: dg.OpExecutionContext, launch: ScheduledLaunch) -> None:
                 reporter.progress(step, done, total, unit)
                 log(step, done, total, unit)
 
-            config = pipeline.resolve_config(
+            config = resolve_config(
                 dataset, launch.worker_config, launch.lightly_config, launch.selection_config
             )
-            run_and_report(
-                context,
-                dataset,
-                config,
-                run_id=run.id,
-                others=deployment.complete_datasets(),
-                progress=progress,
-            )
+            others = deployment.complete_datasets()
+            run_and_report(context, Run(dataset, config, run.id, others, progress))
 
     failing(everything)
 

@@ -32,8 +32,8 @@ from lightly_pipeline.runs.records import (
     UploadedImage,
     VideoVersion,
 )
-from lightly_pipeline.tables.frames import read_rows
-from lightly_pipeline.tables.outcome import VideoOutcome, read_outcome
+from lightly_pipeline.tables.handle import VideoTable
+from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.tables.source import fetch_frames
 from lightly_pipeline.video import FrameRow
 
@@ -134,7 +134,9 @@ class _VideoExport:
     ) -> None:
         self._source, self._store, self._record, self._video = source, store, record, video
         self._version: VideoVersion = record.videos[video]
-        self._folder = table_folder(record.embedding_id, video)
+        self._table = VideoTable(
+            store, table_folder(record.embedding_id, video), self._version.fingerprint
+        )
         self._options = f"{record.image_format} resize={record.resize}"
         self._encoders = encoders
         self._pending = threading.BoundedSemaphore(n_pending + 1)
@@ -144,7 +146,7 @@ class _VideoExport:
         self.traffic = Traffic()
 
     def run(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
-        known = _read_known(self._store, self._folder, self._version.fingerprint)
+        known = _read_known(self._table)
         images = []
         missing = []
         for frame in frames:
@@ -156,9 +158,7 @@ class _VideoExport:
         self._counter.add(len(images))
         if missing:
             images += self._make(missing)
-            _write_known(
-                self._store, self._folder, self._version.fingerprint, known, images, self._options
-            )
+            _write_known(self._table, known, images, self._options)
         return images
 
     def _image_path(self, frame: ChosenFrame) -> str:
@@ -185,7 +185,7 @@ class _VideoExport:
     def _make(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
         self.decoded = True
         outcome = self._outcome()
-        rows = {row.index: row for row in read_rows(self._store, self._folder)}
+        rows = {row.index: row for row in self._table.rows()}
         wanted = {frame.frame_index: frame for frame in frames}
         pending: list[Future[UploadedImage]] = []
         fetched = fetch_frames(
@@ -213,7 +213,7 @@ class _VideoExport:
         self.traffic = traffic
 
     def _outcome(self) -> VideoOutcome:
-        outcome = read_outcome(self._store, self._folder, self._version.fingerprint)
+        outcome = self._table.outcome()
         if outcome is None:
             raise ObjectNotFoundError(
                 f"{self._video}: the frame table that run {self._record.run_id} selected from was "
@@ -263,24 +263,22 @@ def _refuse_collisions(store: Datasource, record: SelectionRecord) -> None:
             )
 
 
-def _read_known(store: Datasource, folder: str, fingerprint: str) -> dict[str, dict[str, object]]:
+def _read_known(table: VideoTable) -> dict[str, dict[str, object]]:
     try:
-        document = json.loads(store.read(f"{folder}/{IMAGES_FILE}"))
+        document = json.loads(table.store.read(f"{table.folder}/{IMAGES_FILE}"))
     except ObjectNotFoundError:
         return {}
     images: dict[str, dict[str, object]] = document["images"]
-    return images if document["fingerprint"] == fingerprint else {}
+    return images if document["fingerprint"] == table.fingerprint else {}
 
 
 def _write_known(
-    store: Datasource,
-    folder: str,
-    fingerprint: str,
+    table: VideoTable,
     known: dict[str, dict[str, object]],
     images: Sequence[UploadedImage],
     options: str,
 ) -> None:
     """Remembers images; a lost update only costs decoding them again."""
     merged = {**known, **{f"{image.image} {options}": asdict(image) for image in images}}
-    document = {"fingerprint": fingerprint, "images": merged}
-    store.write(f"{folder}/{IMAGES_FILE}", json.dumps(document).encode())
+    document = {"fingerprint": table.fingerprint, "images": merged}
+    table.store.write(f"{table.folder}/{IMAGES_FILE}", json.dumps(document).encode())

@@ -119,7 +119,7 @@ def read_inputs(
             wrong, or a query cannot be compared.
     """
     inputs = SelectionInputs()
-    inputs.metadata.update(_read_columns(plan, store, rows))
+    inputs.metadata.update(_read_columns(plan, rows))
     inputs.metadata.update(read_metadata(store, plan.keys, rows))
     for task in plan.tasks.values():
         wanted = [score for name, score in plan.scores if name == task.name]
@@ -221,12 +221,10 @@ def _owner(dataset: Dataset, dataset_id: str | None, others: Sequence[Dataset]) 
     )
 
 
-def _read_columns(
-    plan: InputPlan, store: Datasource, rows: FrameRows
-) -> dict[str, NDArray[np.float64]]:
+def _read_columns(plan: InputPlan, rows: FrameRows) -> dict[str, NDArray[np.float64]]:
     if not plan.columns:
         return {}
-    values, known = read_column_values(store, rows, sorted(set(plan.columns.values())))
+    values, known = read_column_values(rows, sorted(set(plan.columns.values())))
     result = {}
     for key, column in plan.columns.items():
         numbers = values[column].astype(np.float64)

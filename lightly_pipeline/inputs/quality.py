@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 from pydantic.alias_generators import to_snake
 
 from lightly_pipeline.candidates.rows import FrameRows
-from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.inputs.files import in_threads
-from lightly_pipeline.tables.frames import COLUMNS, read_columns
-from lightly_pipeline.tables.outcome import read_outcome
+from lightly_pipeline.tables.frames import COLUMNS
 
 KEY_PREFIX = "lightly."
-# The original's names (lightly-worker B.2).
+# The original's names.
 _NAMES = (
     "uniformRowRatio",
     "luminance",
@@ -53,12 +51,11 @@ def column_of(key: str) -> str:
 
 
 def read_column_values(
-    store: Datasource, rows: FrameRows, columns: list[str]
+    rows: FrameRows, columns: list[str]
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
     """Reads columns of the frame tables.
 
     Args:
-        store: The LIGHTLY datasource.
         rows: The frames.
         columns: Of the frame table.
 
@@ -72,9 +69,9 @@ def read_column_values(
 
     def read(number: int) -> dict[str, NDArray[Any]] | None:
         video, _ = tables[number]
-        if video.fingerprint and not read_outcome(store, video.folder, video.fingerprint):
+        if video.may_be_gone and video.table.outcome() is None:
             return None
-        return read_columns(store, video.folder, [*columns, "index"])
+        return video.table.columns([*columns, "index"])
 
     for number, table in in_threads(read, tables):
         if table is None:

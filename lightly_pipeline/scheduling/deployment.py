@@ -6,13 +6,14 @@ Turns what clients wrote down into `Dataset`s of the pipeline, with credentials 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightly_pipeline.datasets import Dataset, DatasetType
-from lightly_pipeline.datasources import LocalDatasource, S3Datasource
+from lightly_pipeline.config import DatasetType
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources import datasource_from_url
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.scheduling.credentials import load_credentials
 from lightly_pipeline.scheduling.database import Database, default_home
 from lightly_pipeline.scheduling.datasets import Datasets
-from lightly_pipeline.scheduling.models import DatasourceData, DatasourcePurpose
+from lightly_pipeline.scheduling.models import DatasourcePurpose
 from lightly_pipeline.scheduling.names import identifier_of
 from lightly_pipeline.scheduling.queue import RunQueue
 
@@ -78,18 +79,5 @@ class Deployment:
             InvalidConfigurationError: The datasource is missing or wrong.
         """
         data = self.datasets.datasource(dataset_id, purpose)
-        return _datasource(data, load_credentials(self.home, data.id))
-
-
-def _datasource(data: DatasourceData, secrets: dict[str, str]) -> "Datasource":
-    if data.type == "LOCAL":
-        return LocalDatasource(data.full_path)
-    return S3Datasource(
-        data.full_path,
-        region=data.options.get("region"),
-        endpoint_url=data.options.get("endpoint_url"),
-        role_arn=data.options.get("role_arn"),
-        external_id=secrets.get("external_id"),
-        access_key_id=secrets.get("access_key_id"),
-        secret_access_key=secrets.get("secret_access_key"),
-    )
+        secrets = load_credentials(self.home, data.id)
+        return datasource_from_url(data.full_path, options={**data.options, **secrets})

@@ -12,6 +12,7 @@ from typing import Literal
 
 from lightly_pipeline import pipeline
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.models import RunState
@@ -107,7 +108,7 @@ def executing(
         beating.join()
 
 
-def execute(deployment: Deployment, run: ScheduledRun) -> pipeline.RunResult:
+def execute(deployment: Deployment, run: ScheduledRun) -> RunResult:
     """Executes a claimed run in this process, without Dagster.
 
     Raises:

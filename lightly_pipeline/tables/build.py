@@ -15,18 +15,10 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject, traffic_of
 from lightly_pipeline.errors import CorruptVideoError, DatasourceError
-from lightly_pipeline.layout import table_folder
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
-from lightly_pipeline.tables.fingerprint import video_fingerprint
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
-from lightly_pipeline.tables.outcome import (
-    VideoOutcome,
-    begin_attempt,
-    end_attempt,
-    read_failure,
-    read_outcome,
-    write_outcome,
-)
+from lightly_pipeline.tables.handle import VideoTable, video_table
+from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.tables.source import opened
 from lightly_pipeline.video import ALL_FRAMES, DecodedFrame, FrameSampling
 from lightly_pipeline.video.types import UntaggedMatrix
@@ -59,15 +51,17 @@ class TableBuilder:
     untagged_matrix: UntaggedMatrix
     sampling: FrameSampling = ALL_FRAMES
 
+    def table(self, video: StoredObject) -> VideoTable:
+        """Returns where the table of this version of the video is, or will be."""
+        return video_table(self.store, self.embedding_id, video)
+
     def existing(self, video: StoredObject) -> VideoOutcome | None:
         """Returns the outcome of this version of the video, if it was processed before."""
-        folder = table_folder(self.embedding_id, video.path)
-        return read_outcome(self.store, folder, video_fingerprint(video, self.embedding_id))
+        return self.table(video).outcome()
 
     def failure(self, video: StoredObject) -> str | None:
         """Returns why the last attempt at this version of the video failed, if it did."""
-        folder = table_folder(self.embedding_id, video.path)
-        return read_failure(self.store, folder, video_fingerprint(video, self.embedding_id))
+        return self.table(video).failure()
 
     def build(self, video: StoredObject, on_frames: Callable[[int], None]) -> VideoOutcome:
         """Decodes and embeds a video, and stores its table and outcome.
@@ -82,33 +76,24 @@ class TableBuilder:
         Raises:
             DatasourceError: A store failed, or the video was replaced since it was listed.
         """
-        folder = table_folder(self.embedding_id, video.path)
-        fingerprint = video_fingerprint(video, self.embedding_id)
-        isolated = begin_attempt(self.store, folder, fingerprint)
+        table = self.table(video)
+        isolated = table.begin_attempt()
         if isolated:
             _logger.warning(
                 "%s: an earlier attempt ended without an outcome; decoding in a child process",
                 video.path,
             )
         started = time.monotonic()
-        blank = VideoOutcome(video=video.path, fingerprint=fingerprint, isolated=isolated)
+        blank = VideoOutcome(video=video.path, fingerprint=table.fingerprint, isolated=isolated)
         try:
-            outcome = self._read(video, folder, blank, on_frames)
+            outcome = self._read(video, table.folder, blank, on_frames)
         except BaseException as error:
-            self._end_attempt(folder, fingerprint, error)
+            _end_attempt(table, error)
             raise
         outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
-        write_outcome(self.store, folder, outcome)
+        table.complete(outcome)
         _log(outcome)
         return outcome
-
-    def _end_attempt(self, folder: str, fingerprint: str, error: BaseException) -> None:
-        failure = str(error) if isinstance(error, DatasourceError | OSError) else None
-        try:
-            end_attempt(self.store, folder, fingerprint, failure=failure)
-        except (DatasourceError, OSError) as second:
-            # The failure at hand matters more than its marker.
-            error.add_note(f"the end of the attempt could not be stored: {second}")
 
     def _read(
         self,
@@ -157,6 +142,15 @@ class TableBuilder:
             info=info.as_dict(),
             report=report.as_dict(),
         )
+
+
+def _end_attempt(table: VideoTable, error: BaseException) -> None:
+    failure = str(error) if isinstance(error, DatasourceError | OSError) else None
+    try:
+        table.end_attempt(failure)
+    except (DatasourceError, OSError) as second:
+        # The failure at hand matters more than its marker.
+        error.add_note(f"the end of the attempt could not be stored: {second}")
 
 
 def _batches(

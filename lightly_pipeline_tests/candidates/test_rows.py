@@ -25,13 +25,21 @@ from lightly_pipeline.candidates.sequences import (
     pooled_means,
     pooled_sums,
 )
+from lightly_pipeline.datasources import LocalDatasource, StoredObject
 from lightly_pipeline.layout import frame_name
+from lightly_pipeline.tables.handle import video_table
 
 paths = st.builds(
     lambda stem, extension: f"{stem}.{extension}",
     st.text(st.sampled_from("ab-01./ %é\n"), min_size=1, max_size=8),
     st.sampled_from(["mp4", "MOV", "hevc"]),
 )
+
+
+def row_video(path: str, n_frames: int) -> RowVideo:
+    """A video whose table is not looked at."""
+    store = LocalDatasource("/nowhere")
+    return RowVideo(path, n_frames, video_table(store, "e", StoredObject(path, 1, "1")))
 
 
 def all_frames(videos: Iterable[RowVideo]) -> FrameRows:
@@ -46,7 +54,7 @@ def all_frames(videos: Iterable[RowVideo]) -> FrameRows:
 def test_a_frames_file_is_found_by_the_name_of_its_image(
     videos: Sequence[tuple[str, int]], foreign: list[str], data: st.DataObject
 ) -> None:
-    rows = all_frames(RowVideo(path, n_frames, "") for path, n_frames in videos)
+    rows = all_frames(row_video(path, n_frames) for path, n_frames in videos)
     every: dict[str, list[int]] = {}
     for row in range(len(rows)):
         video = rows.videos[rows.owner[row]]
@@ -59,14 +67,14 @@ def test_a_frames_file_is_found_by_the_name_of_its_image(
 
 
 def test_rows_of_a_part_and_of_two_versions_keep_their_names() -> None:
-    rows = all_frames([RowVideo("a.mp4", 12, "")]).take(np.array([3, 11]))
-    both = joined(rows, all_frames([RowVideo("a.mp4", 5, "")]))
+    rows = all_frames([row_video("a.mp4", 12)]).take(np.array([3, 11]))
+    both = joined(rows, all_frames([row_video("a.mp4", 5)]))
     assert len(both) == 7
     assert rows_by_name(both, ["a-03-mp4", "a-04-mp4", "a-3-mp4"]) == {
         "a-03-mp4": [0],
         "a-3-mp4": [5],
     }
-    assert frame_stem(RowVideo("x/a.b.mp4", 200, ""), 12) == "x/a.b-012-mp4"
+    assert frame_stem(row_video("x/a.b.mp4", 200), 12) == "x/a.b-012-mp4"
     assert both.describe(1) == "a.mp4 frame 11"
 
 
@@ -78,7 +86,7 @@ def test_rows_of_a_part_and_of_two_versions_keep_their_names() -> None:
 def test_blocks_do_not_overlap_cross_videos_or_hold_excluded_rows(
     counts: list[int], length: int, excluded: set[int]
 ) -> None:
-    rows = all_frames(RowVideo(f"{i}.mp4", n, "") for i, n in enumerate(counts))
+    rows = all_frames(row_video(f"{i}.mp4", n) for i, n in enumerate(counts))
     barred = np.array(sorted(row for row in excluded if row < len(rows)), dtype=np.int64)
     groups = blocks(rows, length, barred)
     members = groups.rows.reshape(-1, length)

@@ -1,0 +1,83 @@
+"""How a dataset is declared in a file: where its videos are, where results go, its defaults.
+
+The fields of one declaration. What becomes of them is in `lightly_pipeline.datasets`.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from lightly_pipeline.config.base import StrictModel
+
+_NO_SECRETS = (
+    "it does not belong into a file: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the "
+    "environment, or name a profile or role_arn"
+)
+
+
+class DatasetType(StrEnum):
+    """What the INPUT datasource holds, in Lightly's words."""
+
+    VIDEOS = "Videos"
+    IMAGES = "Images"
+    CROPS = "Crops"
+
+
+class Place(StrictModel):
+    """A folder or an S3 prefix; as text, or as `resource_path` with options."""
+
+    KEY_ADVICE: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("access_key_id", "secret_access_key", "session_token"), _NO_SECRETS
+    )
+
+    resource_path: str = Field(description="A folder, or s3://bucket/prefix/.")
+    region: str | None = Field(None, description="AWS region.")
+    endpoint_url: str | None = Field(None, description="Of a store that is not AWS.")
+    profile: str | None = Field(None, description="Profile in the AWS configuration files.")
+    role_arn: str | None = Field(None, description="Role to assume.")
+    external_id: str | None = Field(None, description="External id of the role.", repr=False)
+    addressing_style: Literal["auto", "path", "virtual"] | None = Field(
+        None, description="How the bucket is put into requests."
+    )
+    verify: str | None = Field(None, description="Bundle of certificate authorities.")
+    kms_key_id: str | None = Field(None, description="KMS key for written objects.")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What is given besides the path."""
+        return self.model_dump(exclude={"resource_path"}, exclude_none=True)
+
+
+def _place(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"resource_path": value}
+    if isinstance(value, Mapping | Place):
+        return value
+    raise ValueError("expected a folder, s3://bucket/prefix/, or resource_path with options")
+
+
+def _dataset_type(value: Any) -> Any:
+    for kind in DatasetType:
+        if str(value).lower() == kind.value.lower():
+            return kind
+    raise ValueError("is not known; use VIDEOS")
+
+
+class DatasetDeclaration(StrictModel):
+    """One dataset in a file; the same fields as `Dataset` has."""
+
+    input: Annotated[Place, BeforeValidator(_place)] = Field(description="Where the videos are.")
+    lightly: Annotated[Place, BeforeValidator(_place)] = Field(
+        description="Where images, tables and manifests go."
+    )
+    dataset_type: Annotated[DatasetType, BeforeValidator(_dataset_type)] = Field(
+        DatasetType.VIDEOS, description="What INPUT holds."
+    )
+    worker_config: dict[str, Any] | None = Field(None, description="Default block.")
+    lightly_config: dict[str, Any] | None = Field(None, description="Default block.")
+    selection_config: dict[str, Any] | None = Field(None, description="Default block.")
+    pipeline_config: dict[str, Any] | None = Field(None, description="Default block.")
+    automation: bool = Field(False, description="Process new videos without being asked.")
+    dataset_id: str = Field("", description="Id by which SIMILARITY names the dataset.")

@@ -1,0 +1,97 @@
+"""The assets `video_frames` and `frame_embeddings`: tables of videos, both from one decode."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import dagster as dg
+
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.defs.automation import video_condition
+from lightly_pipeline.defs.events import outcome_events
+from lightly_pipeline.defs.launch import (
+    LightlyLaunch,
+    PipelineLaunch,
+    SelectionLaunch,
+    WorkerLaunch,
+)
+from lightly_pipeline.defs.step import RETRIES, failing, launched_run
+from lightly_pipeline.layout import video_path
+from lightly_pipeline.steps.listing import stored_catalog
+from lightly_pipeline.steps.processing import process_videos
+from lightly_pipeline.tables.catalog import Catalog
+from lightly_pipeline.tables.outcome import VideoOutcome
+
+VIDEOS_PER_RUN = int(os.environ.get("LIGHTLY_PIPELINE_VIDEOS_PER_RUN", "50"))
+"""Videos that one run of a backfill takes: enough to make starting it worth while."""
+
+
+def frames_and_embeddings(
+    dataset: Dataset, others: Sequence[Dataset], partitions: dg.DynamicPartitionsDefinition
+) -> dg.AssetsDefinition:
+    """Returns the assets `video_frames` and `frame_embeddings`, which come from one decode."""
+    keys = {
+        name: dg.AssetKey([dataset.name, name]) for name in ("video_frames", "frame_embeddings")
+    }
+    videos = dg.AssetKey([dataset.name, "videos"])
+
+    def spec(name: str, deps: list[dg.AssetKey], description: str) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            keys[name],
+            deps=deps,
+            description=description,
+            group_name=dataset.name,
+            automation_condition=video_condition(),
+        )
+
+    @dg.multi_asset(
+        name=f"{dataset.name}_frames_and_embeddings",
+        specs=[
+            spec("video_frames", [videos], "One table per video: a row for every decoded frame."),
+            spec("frame_embeddings", [videos], "One vector per frame, from the same decoding."),
+        ],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.multi_run(VIDEOS_PER_RUN),
+        can_subset=True,
+        retry_policy=RETRIES,
+    )
+    def processing(
+        context: dg.AssetExecutionContext,
+        worker_config: WorkerLaunch,  # type: ignore[valid-type]
+        lightly_config: LightlyLaunch,  # type: ignore[valid-type]
+        selection_config: SelectionLaunch,  # type: ignore[valid-type]
+        pipeline_config: PipelineLaunch,  # type: ignore[valid-type]
+    ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        run = launched_run(
+            context,
+            dataset,
+            worker_config,
+            lightly_config,
+            selection_config,
+            pipeline_config,
+            others=others,
+        )
+        # A mistake in what strategies read shows before hours of decoding, not after.
+        failing(lambda: run.plan)
+        chunk = _chunk(context, dataset)
+        outcomes: list[VideoOutcome] = []
+        try:
+            process_videos(run, chunk, on_outcome=outcomes.append)
+            for key in sorted(context.selected_asset_keys):
+                yield dg.MaterializeResult(asset_key=key)
+        finally:
+            # The later event counts: it carries the version and the numbers of its own video.
+            for event in outcome_events(context.selected_asset_keys, outcomes):
+                context.log_event(event)
+
+    return processing
+
+
+def _chunk(context: dg.AssetExecutionContext, dataset: Dataset) -> Catalog:
+    """Returns the videos of this run's partitions in the version that was last listed."""
+    catalog = failing(lambda: stored_catalog(dataset))
+    listed = {video.path: video for video in catalog.videos}
+    wanted = [video_path(key) for key in context.partition_keys]
+    gone = [path for path in wanted if path not in listed]
+    if gone:
+        context.log.warning(f"{len(gone)} videos are not in the catalogue any more: {gone[:5]}")
+    return Catalog(tuple(listed[path] for path in wanted if path in listed))

@@ -1,0 +1,73 @@
+"""What is around every step that Dagster executes: its run, failures, progress.
+
+Turns a launch into the `Run` that the pipeline's steps take, and what they raise into what Dagster
+shows and retries. What is reported of a step's work is in `events.py`.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.defs.launch import block_of
+from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
+from lightly_pipeline.progress import Progress
+from lightly_pipeline.steps.setup import Run, resolve_config
+
+RETRIES = dg.RetryPolicy(
+    max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+"""How often, and how long apart, a step is tried again after a fault of a store."""
+
+_PROGRESS_S = 10.0
+_Answer = TypeVar("_Answer")
+
+
+def launched_run(
+    context: Any, dataset: Dataset, *launch: Any, others: Sequence[Dataset] = ()
+) -> Run:
+    """Returns the run that a launch asks for; all its blocks are validated together, first.
+
+    Args:
+        context: Of the step.
+        dataset: The dataset.
+        launch: What was written at launch: worker, lightly, selection and pipeline config.
+        others: Datasets whose tags may be queries.
+
+    Raises:
+        Failure: Names what is wrong; never retried.
+    """
+    blocks = [block_of(resource) for resource in launch]
+    config = failing(lambda: resolve_config(dataset, *blocks))
+    return Run(dataset, config, run_id_of(context), others, log_progress(context))
+
+
+def run_id_of(context: Any) -> str:
+    """Returns the id under which a run keeps its files: that of the first attempt."""
+    run: dg.DagsterRun = context.run
+    return run.root_run_id or run.run_id
+
+
+def failing(call: Callable[[], _Answer]) -> _Answer:
+    """Calls, and turns what no retry can mend into a failure with our message."""
+    try:
+        return call()
+    except DatasourceError:
+        raise
+    except LightlyPipelineError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def log_progress(context: Any) -> Progress:
+    """Returns a progress callback that logs a line every ten seconds."""
+    last = [time.monotonic()]
+
+    def report(step: str, done: int, total: int | None, unit: str) -> None:
+        now = time.monotonic()
+        if now - last[0] >= _PROGRESS_S:
+            last[0] = now
+            context.log.info(f"{step}: {done}{f' of about {total}' if total else ''} {unit}")
+
+    return report

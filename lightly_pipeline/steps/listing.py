@@ -1,0 +1,60 @@
+"""First step: what a run needs is there, and which videos the INPUT datasource holds."""
+
+import logging
+
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources import list_videos, verify_access
+from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.tables.catalog import Catalog, read_catalog, write_catalog
+
+_logger = logging.getLogger(__name__)
+
+
+def check_first(run: Run) -> None:
+    """Tries what a run needs before any work: permissions, and what its strategies read.
+
+    Raises:
+        DatasourceError: A permission is missing, unless `bypass_verify` is set.
+        LightlyPipelineError: Something that a strategy reads is missing or wrong.
+    """
+    if not run.config.worker.datasource.bypass_verify:
+        verify_access(run.dataset.input, writable=False)
+        verify_access(run.dataset.lightly, writable=True)
+    _ = run.plan
+
+
+def list_catalog(run: Run) -> Catalog:
+    """Lists the videos of the INPUT datasource and remembers them.
+
+    Raises:
+        LightlyPipelineError: There is no video.
+    """
+    dataset, videos = run.dataset, []
+    for video in list_videos(dataset.input):
+        videos.append(video)
+        run.progress("list", len(videos), None, "videos")
+    if not videos:
+        raise LightlyPipelineError(
+            f"no videos in {dataset.input.describe()}: files ending in .mp4, .m4v, .hevc, .mpg, "
+            ".mpeg, .avi, .mov or .webm are looked for, in all subfolders"
+        )
+    catalog = Catalog(tuple(videos))
+    write_catalog(dataset.lightly, catalog)
+    _logger.info("%d videos in %s", len(videos), dataset.input.describe())
+    return catalog
+
+
+def stored_catalog(dataset: Dataset) -> Catalog:
+    """Returns the catalogue of the last listing.
+
+    Raises:
+        LightlyPipelineError: Nothing was listed yet.
+    """
+    catalog = read_catalog(dataset.lightly)
+    if catalog is None:
+        raise LightlyPipelineError(
+            f"dataset {dataset.name} has no catalogue yet: list its videos first "
+            "(materialize video_catalog)"
+        )
+    return catalog

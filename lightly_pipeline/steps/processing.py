@@ -1,0 +1,264 @@
+"""Second step: tables for the videos that have none yet, one decode each.
+
+Which videos are left to do, several at once, what a store's refusal of one means for the others,
+and how far it all is. How one table is made is in `tables.build`.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources import StoredObject, Traffic, still_answers
+from lightly_pipeline.errors import (
+    DatasourceError,
+    LightlyPipelineError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+)
+from lightly_pipeline.progress import Progress
+from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.tables.catalog import Catalog
+from lightly_pipeline.tables.outcome import VideoOutcome
+
+_logger = logging.getLogger(__name__)
+# A video that is replaced over and over while it is read is given up on after so many versions.
+_MAX_VERSIONS = 3
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessResult:
+    """What became of the videos of a catalogue.
+
+    Attributes:
+        catalog: Those with an outcome, in the version that it is of.
+        outcomes: Theirs, in the same order.
+        n_decoded_videos: How many were made just now.
+        failed: Reason by path of those without one.
+        traffic: What reading the videos has cost just now.
+    """
+
+    catalog: Catalog
+    outcomes: tuple[VideoOutcome, ...]
+    n_decoded_videos: int
+    failed: dict[str, str] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
+
+
+def process_videos(
+    run: Run, catalog: Catalog, *, on_outcome: Callable[[VideoOutcome], None] = lambda _: None
+) -> ProcessResult:
+    """Makes the tables that are missing: several videos at once, one thread each.
+
+    A thread per video scales like a process per video, costs nothing and keeps damaged videos
+    decoding the same way every time, which several threads in one decoder do not.
+
+    Args:
+        run: The run; its progress hears of decoded frames, with an estimate of their total.
+        catalog: The videos to process; all of a dataset's, or a chunk of them.
+        on_outcome: Called with each outcome as soon as it is stored, from any thread.
+
+    Raises:
+        DatasourceError: A store failed. Unless it stopped answering at all, the other videos were
+            finished first; with `allow_incomplete` that is no error.
+    """
+    outcomes: dict[str, VideoOutcome] = {}
+    todo = []
+    for video in catalog.videos:
+        outcome = run.tables.existing(video)
+        if outcome is None:
+            todo.append(video)
+        else:
+            outcomes[video.path] = outcome
+            on_outcome(outcome)
+    _logger.info("%d videos to decode, %d known", len(todo), len(outcomes))
+    meter = _FrameMeter(run.progress, sum(video.size_bytes for video in todo))
+    failures = _Failures(run.dataset)
+
+    def work(video: StoredObject) -> tuple[StoredObject, VideoOutcome] | None:
+        with failures.noting(video):
+            made = _build_current(run, video, meter.add_frames)
+            meter.finish(video.size_bytes)
+            if made is not None:
+                on_outcome(made[1])
+            return made
+        return None
+
+    # The longest first, so that the last threads to finish do so together.
+    order = sorted(todo, key=lambda video: (-video.size_bytes, video.path))
+    versions = {video.path: video for video in catalog.videos}
+    with _light_threads(bool(order)):
+        results = list(_map(work, order, run.n_threads))
+    failures.check(may_go_on=run.config.pipeline.allow_incomplete)
+    for video, made in zip(order, results, strict=True):
+        if made is None:
+            del versions[video.path]
+            continue
+        versions[video.path], outcomes[video.path] = made
+    meter.close()
+    current = Catalog(tuple(versions.values()))
+    return ProcessResult(
+        current,
+        tuple(outcomes[video.path] for video in current.videos),
+        len(todo) - len(failures.reasons),
+        failures.reasons,
+        Traffic.sum(Traffic(made[1].requests, made[1].bytes_read) for made in results if made),
+    )
+
+
+class _Failures:
+    """Videos that a store would not give or take: they stop the others only if it is down."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._down: Exception | None = None
+        self.reasons: dict[str, str] = {}
+
+    @contextmanager
+    def noting(self, video: StoredObject) -> Iterator[None]:
+        """Notes a failure in the context; raises it if nothing can be had from the stores."""
+        if self._down is not None:
+            raise self._down
+        try:
+            yield
+        except (DatasourceError, OSError) as error:
+            if not self._stores_answer():
+                self._down = error
+                raise
+            _logger.warning("%s: %s", video.path, error)
+            self.reasons[video.path] = str(error)
+
+    def check(self, *, may_go_on: bool) -> None:
+        """Raises if there were failures that nobody allowed to leave out."""
+        if not self.reasons or may_go_on:
+            return
+        shown = [f"{path}: {reason}" for path, reason in sorted(self.reasons.items())]
+        raise DatasourceError(
+            f"could not process {len(shown)} of the videos, all others are done: "
+            + "; ".join(shown[:5])
+            + ("; ..." if len(shown) > 5 else "")
+            + ". Run again to try them once more, or set pipeline_config.allow_incomplete to "
+            "select without them"
+        )
+
+    def _stores_answer(self) -> bool:
+        source, store = self._dataset.input, self._dataset.lightly
+        return still_answers(source, writable=False) and still_answers(store, writable=True)
+
+
+def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
+    """Returns the stored outcomes of a catalogue, for a selection made apart from the decoding.
+
+    A video whose last attempt failed is left out, so that one hopeless video blocks nothing.
+
+    Raises:
+        LightlyPipelineError: Videos were never attempted, unless `allow_incomplete` is set.
+    """
+    found = [(video, run.tables.existing(video)) for video in catalog.videos]
+    failed = {video.path: run.tables.failure(video) for video, outcome in found if outcome is None}
+    waiting = [path for path, failure in failed.items() if failure is None]
+    if waiting and not run.config.pipeline.allow_incomplete:
+        shown = ", ".join(waiting[:5]) + (", ..." if len(waiting) > 5 else "")
+        raise LightlyPipelineError(
+            f"{len(waiting)} of {len(found)} videos have no embeddings yet ({shown}): materialize "
+            "video_frames and frame_embeddings for them first, or set "
+            "pipeline_config.allow_incomplete to select without them"
+        )
+    if failed:
+        _logger.warning("selecting without %d videos that have no embeddings", len(failed))
+    done = [(video, outcome) for video, outcome in found if outcome is not None]
+    return ProcessResult(
+        Catalog(tuple(video for video, _ in done)),
+        tuple(outcome for _, outcome in done),
+        0,
+        {path: failure or "not processed yet" for path, failure in failed.items()},
+    )
+
+
+def _build_current(
+    run: Run, video: StoredObject, on_frames: Callable[[int], None]
+) -> tuple[StoredObject, VideoOutcome] | None:
+    """Builds the table of a video, or of the version that replaced it; None if it was removed."""
+    for _ in range(_MAX_VERSIONS):
+        try:
+            return video, run.tables.build(video, on_frames)
+        except (ObjectChangedError, ObjectNotFoundError):
+            current = run.dataset.input.stat(video.path)
+            if current is None:
+                _logger.warning("%s: removed since it was listed; skipped", video.path)
+                return None
+            _logger.warning("%s: replaced since it was listed; reading it again", video.path)
+            video = current
+    return video, run.tables.build(video, on_frames)
+
+
+def _map(
+    function: Callable[[_Item], _Result], items: Sequence[_Item], n_workers: int
+) -> Iterator[_Result]:
+    """Yields `function` of every item, in order; on an error, what runs is finished first."""
+    with ThreadPoolExecutor(n_workers) as pool:
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        failed = [f for f in futures if f.done() and not f.cancelled() and f.exception()]
+        for future in failed:
+            future.result()
+        yield from (future.result() for future in futures)
+
+
+@contextmanager
+def _light_threads(needed: bool) -> Iterator[None]:
+    """Keeps torch single-threaded while there is something to encode, else does not load it."""
+    if not needed:
+        yield
+        return
+    from lightly_pipeline.embedding.encoders import one_torch_thread
+
+    with one_torch_thread():
+        yield
+
+
+class _FrameMeter:
+    """Counts decoded frames over all threads and estimates how many there will be."""
+
+    def __init__(self, progress: Progress, total_bytes: int) -> None:
+        self._progress = progress
+        self._total_bytes = total_bytes
+        self._frames = 0
+        self._done_bytes = 0
+        self._frames_of_done = 0
+        self._lock = threading.Lock()
+
+    def add_frames(self, n: int) -> None:
+        with self._lock:
+            self._frames += n
+            self._report()
+
+    def finish(self, size_bytes: int) -> None:
+        """Notes that a video of `size_bytes` is done."""
+        with self._lock:
+            self._done_bytes += size_bytes
+            self._frames_of_done = self._frames
+            self._report()
+
+    def close(self) -> None:
+        """Tells the final count."""
+        with self._lock:
+            self._progress("decode", self._frames, self._frames, "frames")
+
+    def _report(self) -> None:
+        self._progress("decode", self._frames, self._estimate(), "frames")
+
+    def _estimate(self) -> int | None:
+        if not self._done_bytes:
+            return None
+        estimate = self._frames_of_done * self._total_bytes // self._done_bytes
+        return max(estimate, self._frames)

@@ -1,0 +1,153 @@
+"""What is written down of a choice: its record, its claim on the datapool, its embeddings.
+
+Builds values; `choosing.py` stores them.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightly_pipeline.candidates.earlier import EmbeddedVideo
+from lightly_pipeline.candidates.loading import Pool
+from lightly_pipeline.candidates.rows import FrameRows
+from lightly_pipeline.inputs.files import in_threads
+from lightly_pipeline.inputs.values import SelectionInputs
+from lightly_pipeline.layout import frame_name
+from lightly_pipeline.runs.datapool import Datapool, PoolClaim
+from lightly_pipeline.runs.records import ChosenFrame, SelectionRecord, VideoVersion
+from lightly_pipeline.selection import SelectionResult
+from lightly_pipeline.steps.processing import ProcessResult
+from lightly_pipeline.steps.setup import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The rows that were chosen, in the order of picks.
+
+    Attributes:
+        rows: Shape (k,), int64.
+        distances: Shape (k,): of each pick to what was chosen before.
+        result: Figures of the selection.
+        duplicates: Counts of copies among the candidates.
+        removed: Rows that were left out as copies.
+    """
+
+    rows: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    result: SelectionResult
+    duplicates: dict[str, int]
+    removed: NDArray[np.int64]
+
+
+def selection_record(
+    run: Run,
+    processed: ProcessResult,
+    pool: Pool,
+    inputs: SelectionInputs,
+    choice: Choice,
+    claim: PoolClaim | None,
+) -> SelectionRecord:
+    """Returns the record of a choice: everything that an upload needs to know."""
+    length = run.config.worker.selected_sequence_length
+    frames = tuple(
+        ChosenFrame(
+            rank=rank,
+            video=pool.rows.videos[pool.rows.owner[row]].path,
+            frame_index=int(pool.rows.index[row]),
+            distance=float(distance) if np.isfinite(distance) else None,
+            decided_by=choice.result.decided_by[rank // length],
+        )
+        for rank, (row, distance) in enumerate(zip(choice.rows, choice.distances, strict=True))
+    )
+    chosen = {frame.video for frame in frames}
+    return SelectionRecord(
+        run_id=run.run_id,
+        dataset=run.dataset.name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        config=run.config.as_dict(),
+        embedding_id=run.table_id,
+        catalog_hash=processed.catalog.hash,
+        image_format=run.config.worker.output_image_format,
+        resize=run.config.worker.resize,
+        frames=frames,
+        videos={
+            video.path: VideoVersion(video.size_bytes, video.etag, o.fingerprint, o.n_frames)
+            for video, o in zip(processed.catalog.videos, processed.outcomes, strict=True)
+            if video.path in chosen
+        },
+        n_input_videos=len(processed.catalog.videos) + len(processed.failed),
+        n_input_frames=pool.n_candidate_rows,
+        summary=_summary(run, choice, inputs, pool),
+        corrupt_videos={o.video: str(o.corrupt_reason) for o in processed.outcomes if o.is_corrupt},
+        corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
+        failed_videos=processed.failed,
+        sequence_length=length,
+        datapool=claim,
+    )
+
+
+def _summary(run: Run, choice: Choice, inputs: SelectionInputs, pool: Pool) -> dict[str, Any]:
+    """Returns what the selection achieved; chosen and preselected frames are counted as frames."""
+    summary = {
+        **choice.result.as_dict(),
+        "n_selected": len(choice.rows),
+        "n_preselected": len(pool.earlier.rows),
+        "duplicates": choice.duplicates,
+    }
+    if run.config.worker.selected_sequence_length > 1:
+        summary["n_sequences"] = len(choice.result.indices)
+    if inputs.n_without_prediction:
+        summary["frames_without_prediction"] = inputs.n_without_prediction
+        summary["skipped_prediction_files"] = len(inputs.skipped)
+    return summary
+
+
+def pool_claim(
+    run: Run, datapool: Datapool | None, candidates: Sequence[EmbeddedVideo]
+) -> PoolClaim | None:
+    """Returns what the run enters into the datapool; None when it leaves it as it is."""
+    if datapool is None or not run.config.worker.datasource.enable_datapool_update:
+        return None
+    return PoolClaim(
+        datapool.number + 1,
+        datapool.adopted,
+        {
+            one.video.path: (one.video.size_bytes, one.video.etag)
+            for one in candidates
+            if not datapool.is_processed(one.video)
+        },
+    )
+
+
+def chosen_embeddings(
+    record: SelectionRecord, current: Mapping[str, EmbeddedVideo]
+) -> NDArray[np.float32]:
+    """Returns the chosen frames' embeddings, shape (k, dim), in the order of picks.
+
+    They come from the tables: those that the selection works on are rounded.
+    """
+    places: dict[str, list[int]] = defaultdict(list)
+    for frame in record.frames:
+        places[frame.video].append(frame.rank)
+    vectors = np.empty((len(record.frames), next(iter(current.values())).dim), dtype=np.float32)
+
+    def read(path: str) -> NDArray[np.float32]:
+        return current[path].embeddings_of([record.frames[r].frame_index for r in places[path]])
+
+    for path, rows in in_threads(read, list(places)):
+        vectors[places[path]] = rows
+    return vectors
+
+
+def image_names(rows: FrameRows, wanted: NDArray[np.int64], image_format: str) -> list[str]:
+    """Returns the names that the images of some rows would have."""
+    videos = [rows.videos[owner] for owner in rows.owner[wanted]]
+    return [
+        frame_name(video.path, int(index), video.n_frames, image_format)
+        for video, index in zip(videos, rows.index[wanted], strict=True)
+    ]
