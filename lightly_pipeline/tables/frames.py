@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
         pa.field("time_s", pa.float64()),
         pa.field("keyframe", pa.bool_(), nullable=False),
         pa.field("corrupt", pa.bool_(), nullable=False),
+        pa.field("damaged", pa.bool_(), nullable=False),
         pa.field("width", pa.int32(), nullable=False),
         pa.field("height", pa.int32(), nullable=False),
         pa.field("checksum", pa.uint64(), nullable=False),

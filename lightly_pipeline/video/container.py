@@ -6,7 +6,7 @@ Gives the container and the stream to read; decoding is in `decode.py`.
 import os
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,6 +55,7 @@ class OpenedStream:
         meter: What reading it costs.
         messages: What FFmpeg said on opening, and how often.
         is_cut: Whether the file is shorter than its header says.
+        incomplete: Stream and dts of packets, read on opening, with parts missing.
     """
 
     container: Any
@@ -63,6 +64,7 @@ class OpenedStream:
     meter: Meter
     messages: Mapping[str, int]
     is_cut: bool
+    incomplete: Collection[tuple[int, int]] = ()
 
 
 @contextmanager
@@ -84,7 +86,7 @@ def open_stream(
         reader = MeteredReader(file, limits)
         is_cut = _is_cut_riff(file, reader.size_bytes)
         messages: Counter[str] = Counter()
-        with MessageCapture(messages), reader.meter:
+        with MessageCapture(messages) as said, reader.meter:
             is_unindexed = not seeks and _is_fragmented(file)
             container = _open(reader, limits, {"fflags": "+ignidx"} if is_unindexed else {})
         try:
@@ -98,7 +100,9 @@ def open_stream(
                 # Only the first fragment's is known by then.
                 info = replace(info, duration_s=None)
             reader.meter.expect(info.duration_s)
-            yield OpenedStream(container, stream, info, reader.meter, messages, is_cut)
+            yield OpenedStream(
+                container, stream, info, reader.meter, messages, is_cut, said.incomplete
+            )
         finally:
             # An unclosed container leaks 2 MB until the garbage collector finds it.
             with MessageCapture():

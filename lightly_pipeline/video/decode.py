@@ -5,13 +5,16 @@ Knows packets and frames; opening is in `container.py`, what becomes of a frame 
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import av
+from av.codec.context import Flags
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.colour import describe_colour, settle_tags
 from lightly_pipeline.video.container import OpenedStream
+from lightly_pipeline.video.damage import DamageLog, is_about_pictures
 from lightly_pipeline.video.gaps import StepLog
 from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.orientation import UPRIGHT, orientation_of
@@ -30,12 +33,20 @@ _KEPT = 20
 _TRUNCATED = ("partial file", "File ended prematurely")
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Rides with a packet through the decoder; PyAV tells such objects by identity."""
+
+    number: int
+
+
 class Pass:
     """A sequential pass; afterwards it can say what it met.
 
     Attributes:
         n_frames: Frames given so far.
         orientation: How the last frame has to be turned.
+        is_damaged: Whether the last frame shows or refers to concealed parts.
     """
 
     def __init__(
@@ -45,14 +56,18 @@ class Pass:
         untagged_matrix: UntaggedMatrix,
     ) -> None:
         self._container, self._stream = opened.container, opened.stream
+        # Frames then bring along what their packet is given.
+        self._stream.codec_context.flags |= Flags.copy_opaque
         self._meter = opened.meter
         self._limits = limits
         self._untagged: UntaggedMatrix = untagged_matrix
         self._messages = Counter(opened.messages)
-        self._is_cut = opened.is_cut
+        self._is_cut, self._incomplete = opened.is_cut, opened.incomplete
         self._steps = StepLog()
+        self._damage = DamageLog()
         self._errors: list[PacketError] = []
         self._n_errors = self._errors_in_a_row = self._n_packets = self._n_flagged = 0
+        self._number = 0
         self._key_packets: list[KeyPacket] = []
         self._positions: dict[int, int] = {}
         self._orientations: set[str] = set()
@@ -60,6 +75,7 @@ class Pass:
         self._n_interlaced = 0
         self.n_frames = 0
         self.orientation = UPRIGHT
+        self.is_damaged = False
 
     def frames(self, plan: DecodePlan | None = None) -> Iterator[Any]:
         """Yields every `av.VideoFrame` that decodes, in presentation order.
@@ -73,13 +89,13 @@ class Pass:
         for ordinal, packet in enumerate(self._packets()):
             if plan is not None and ordinal not in plan.packets:
                 continue
-            yield from self._accepted(self._decode(packet))
+            yield from self._accepted(self._decode(packet), plan)
             if plan is not None and plan.alone:
                 # A decoder holds a picture back until it has seen the next ones.
-                yield from self._accepted(self._decode(None))
+                yield from self._accepted(self._decode(None), plan)
                 self._stream.codec_context.flush_buffers()
         # What is still inside the decoder when reading broke off; nothing after a regular end.
-        yield from self._accepted(self._decode(None))
+        yield from self._accepted(self._decode(None), plan)
         if not self.n_frames and (plan is None or plan.packets):
             raise CorruptVideoError(self._no_frames_reason())
 
@@ -107,6 +123,8 @@ class Pass:
             errors=tuple(self._errors),
             messages=dict(sorted(self._messages.items())),
             n_flagged=self._n_flagged,
+            n_damaged=self._damage.n_damaged,
+            damage=self._damage.runs()[:_KEPT],
             truncated=cut,
             gaps=gaps[:_KEPT],
             n_interlaced=self._n_interlaced,
@@ -123,7 +141,7 @@ class Pass:
         while self._errors_in_a_row < self._limits.max_errors_in_a_row:
             self._meter.check()
             try:
-                with self._meter, MessageCapture(self._messages):
+                with self._meter, MessageCapture(self._messages) as said:
                     packet = next(packets)
             except (StopIteration, EOFError, IndexError):
                 # PyAV 18 ends with an IndexError where streams appeared after opening.
@@ -132,6 +150,7 @@ class Pass:
                 self._note_error(error)
                 return
             self._note_packet(packet)
+            self._note_reading(packet, said)
             yield packet
         self._note(f"given up after {self._errors_in_a_row} undecodable packets in a row")
 
@@ -142,19 +161,37 @@ class Pass:
             self._positions[packet.pts] = packet.pos
         self._n_packets += packet.size > 0
 
+    def _note_reading(self, packet: Any, said: MessageCapture) -> None:
+        """Marks the packet with its number, and takes note of what is missing in or before it."""
+        number = self._number = self._n_packets - 1
+        if packet.size:
+            packet.opaque = _Place(number)
+        if number == 0 and not packet.is_keyframe:
+            self._damage.note(0, "the video begins between two key frames")
+        is_first_incomplete = not number and (packet.stream_index, packet.dts) in self._incomplete
+        if packet.is_corrupt or is_first_incomplete:
+            # Parsers give out a picture with the flag of the packet that follows it.
+            self._damage.note(number, "parts of its packet are missing", after=1)
+        if said.texts:
+            self._damage.note(number, said.texts[0])
+
     def _decode(self, packet: Any) -> list[Any]:
         try:
-            with self._meter, MessageCapture(self._messages):
+            with self._meter, MessageCapture(self._messages) as said:
                 frames = self._stream.codec_context.decode(packet)
         except EOFError:
             return []
         except (av.FFmpegError, MemoryError) as error:
-            self._note_error(error)
+            self._damage.note(self._number, self._note_error(error), before=1)
             return []
+        for text in said.texts:
+            if is_about_pictures(text):
+                # It may be about the first of two fields, which came before.
+                self._damage.note(self._number, text, before=1)
         self._errors_in_a_row = 0
         return list(frames)
 
-    def _accepted(self, frames: list[Any]) -> Iterator[Any]:
+    def _accepted(self, frames: list[Any], plan: DecodePlan | None) -> Iterator[Any]:
         for frame in frames:
             if self.n_frames >= self._limits.max_frames:
                 raise CorruptVideoError(f"more than {self._limits.max_frames} frames")
@@ -164,12 +201,21 @@ class Pass:
             self._note_orientation(frame)
             if self.orientation != UPRIGHT:
                 self._orientations.add(str(self.orientation))
-            self._n_flagged += frame.is_corrupt
+            self._note_damage(frame, plan)
             self._n_interlaced += frame.interlaced_frame
             self._steps.add(self.n_frames, frame.pts)
             self.n_frames += 1
             self._meter.note_progress()
             yield frame
+
+    def _note_damage(self, frame: Any, plan: DecodePlan | None) -> None:
+        place = frame.opaque
+        number = self._number if place is None else place.number
+        if frame.is_corrupt:
+            self._n_flagged += 1
+            self._damage.note(number, "the decoder flags it")
+        index = self.n_frames if plan is None else plan.index_by_pts.get(frame.pts)
+        self.is_damaged = self._damage.is_damaged(index, number, is_start=bool(frame.key_frame))
 
     def _note_orientation(self, frame: Any) -> None:
         # Reading the matrix costs 1 ms, the angle nothing; only a flip upside down has angle 0.
@@ -177,11 +223,13 @@ class Pass:
         if not upright_so_far or frame.rotation:
             self.orientation = orientation_of(frame)
 
-    def _note_error(self, error: Exception) -> None:
+    def _note_error(self, error: Exception) -> str:
         self._n_errors += 1
         self._errors_in_a_row += 1
+        reason = getattr(error, "strerror", None) or type(error).__name__
         if len(self._errors) < _KEPT:
-            self._note(getattr(error, "strerror", None) or type(error).__name__)
+            self._note(reason)
+        return reason
 
     def _note(self, reason: str) -> None:
         self._errors.append(PacketError(max(self._n_packets - 1, 0), reason))

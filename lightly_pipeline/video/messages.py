@@ -5,16 +5,20 @@ Captured per thread while FFmpeg works, made comparable and counted; never print
 
 import re
 from collections import Counter
+from typing import Self
 
 import av
 import av.logging
 
-av.logging.set_level(av.logging.ERROR)
+# Concealment and lost packets are told at lower levels; the rest of these is left out below.
+av.logging.set_level(av.logging.INFO)
 # Else a message that the video before ended with is missing here, or comes with its count.
 av.logging.set_skip_repeated(False)
 
 _MAX_TEXTS = 50
 _OTHERS = "other messages"
+_CONCEALED = "concealing"
+_INCOMPLETE = re.compile(r"Packet corrupt \(stream = (\d+), dts = (-?\d+)\)")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 _NUMBER = re.compile(r"-?\b\d+(\.\d+)?")
 
@@ -25,24 +29,36 @@ class MessageCapture:
     Only FFmpeg calls of this thread with one decoder thread are covered, which is all there are. A
     hostile file can say ever new things: beyond fifty texts only their number is kept. What comes
     before an exception is dropped: the exception says it.
+
+    Attributes:
+        texts: What was said, afterwards: errors, and that a picture was concealed.
+        incomplete: Stream and dts of packets of which a demuxer said that parts are missing.
     """
 
-    __slots__ = ("_capture", "_entries", "_into")
+    __slots__ = ("_capture", "_entries", "_into", "incomplete", "texts")
 
     def __init__(self, into: "Counter[str] | None" = None) -> None:
         self._into = into
         self._capture = av.logging.Capture()
+        self.texts: list[str] = []
+        self.incomplete: set[tuple[int, int]] = set()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._entries = self._capture.__enter__()
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
         self._capture.__exit__(None, None, None)
         into = self._into
         if into is None or kind is not None:
             return
-        for _, name, text in self._entries:
+        for level, name, text in self._entries:
+            if level > av.logging.ERROR and not text.startswith(_CONCEALED):
+                if found := _INCOMPLETE.match(text):
+                    self.incomplete.add((int(found[1]), int(found[2])))
+                continue
             message = normalised(name, text)
+            self.texts.append(message)
             known = message in into or len(into) < _MAX_TEXTS
             into[message if known else _OTHERS] += 1
 

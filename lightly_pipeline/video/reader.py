@@ -175,7 +175,13 @@ class Video:
             proof = checksum(frame)
             image = small.of(frame, orientation) if small else None
             yield _SeenFrame(
-                index, time_s, position, proof, image, meter.glance(frame, orientation)
+                index,
+                time_s,
+                decoding.is_damaged,
+                position,
+                proof,
+                image,
+                meter.glance(frame, orientation),
             )
 
     def _plan(self, sampling: FrameSampling) -> DecodePlan | None:
@@ -256,6 +262,7 @@ class _SeenFrame(NamedTuple):
 
     number: int
     time_s: float | None
+    is_damaged: bool
     position: int | None
     proof: int
     small: NDArray[np.uint8] | None
@@ -291,6 +298,7 @@ def _row(seen: _SeenFrame, quality: Quality) -> FrameRow:
         seen.time_s,
         bool(frame.key_frame),
         bool(frame.is_corrupt),
+        seen.is_damaged,
         width,
         height,
         seen.proof,

@@ -81,6 +81,7 @@ class FrameRow:
         time_s: `pts` in seconds; None where the file has none.
         keyframe: The decoder's flag.
         corrupt: The decoder's flag of a picture with parts missing.
+        damaged: Whether it shows concealed parts, or refers to a picture that does.
         width: Of the upright frame, pixels.
         height: Of the upright frame, pixels.
         checksum: xxh3_64 of the visible bytes of all planes, with size and format mixed in.
@@ -93,6 +94,7 @@ class FrameRow:
     time_s: float | None
     keyframe: bool
     corrupt: bool
+    damaged: bool
     width: int
     height: int
     checksum: int
@@ -218,6 +220,23 @@ class FrameGap:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedFrames:
+    """Damaged frames that follow each other.
+
+    Attributes:
+        first: Index of the first.
+        last: Index of the last.
+        n_frames: How many of those between were looked at.
+        reason: The most frequent reasons.
+    """
+
+    first: int
+    last: int
+    n_frames: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeReport:
     """What a whole pass over a video met.
 
@@ -228,6 +247,8 @@ class DecodeReport:
         errors: The first of them.
         messages: FFmpeg's own complaints, without addresses and numbers, and their counts.
         n_flagged: Frames that the decoder itself flags as corrupt (`FrameRow.corrupt`).
+        n_damaged: Frames that show or refer to concealed parts (`FrameRow.damaged`).
+        damage: Which; the first of them.
         truncated: Whether the file ends before its content does.
         gaps: Where frames are missing in a damaged video; the first of them.
         n_interlaced: Frames of two interlaced fields, which are kept as they are woven.
@@ -246,6 +267,8 @@ class DecodeReport:
     errors: tuple[PacketError, ...] = ()
     messages: dict[str, int] = field(default_factory=dict)
     n_flagged: int = 0
+    n_damaged: int = 0
+    damage: tuple[DamagedFrames, ...] = ()
     truncated: bool = False
     gaps: tuple[FrameGap, ...] = ()
     n_interlaced: int = 0
@@ -259,7 +282,9 @@ class DecodeReport:
     @property
     def damaged(self) -> bool:
         """Whether anything was wrong with the stream."""
-        return bool(self.n_errors or self.n_flagged or self.messages or self.truncated)
+        return bool(
+            self.n_errors or self.n_flagged or self.n_damaged or self.messages or self.truncated
+        )
 
     def corrupt_samples(self, video: str) -> dict[str, str]:
         """Returns the reason by place of everything that could not be decoded."""
@@ -267,6 +292,13 @@ class DecodeReport:
         if self.n_errors > len(self.errors):
             more = self.n_errors - len(self.errors)
             samples[f"{video} (other packets)"] = f"{more} more packets could not be decoded"
+        for run in self.damage:
+            single = run.first == run.last
+            frames = f"frame {run.first}" if single else f"frames {run.first} to {run.last}"
+            samples[f"{video} ({frames})"] = f"damaged: {run.reason}"
+        more = self.n_damaged - sum(run.n_frames for run in self.damage)
+        if more:
+            samples[f"{video} (other frames)"] = f"{more} more frames are damaged"
         for gap in self.gaps:
             reason = f"about {gap.n_missing} frames missing ({gap.duration_s:.3f} s)"
             samples[f"{video} (after frame {gap.after})"] = reason
@@ -285,6 +317,7 @@ class DecodeReport:
             **{
                 **values,
                 "errors": tuple(PacketError(**error) for error in values["errors"]),
+                "damage": tuple(DamagedFrames(**run) for run in values["damage"]),
                 "gaps": tuple(FrameGap(**gap) for gap in values["gaps"]),
                 "key_packets": tuple(KeyPacket(*packet) for packet in values["key_packets"]),
             }
