@@ -1,14 +1,14 @@
 """Decodes chosen frames again: exactly those, each proven by its checksum.
 
-A ladder of three rungs that differ only in cost (video.md 3.3): seek to the key frame before;
-read from the start but decode only from the key packet before; decode everything. A frame that no
-rung reproduces is an error, never another picture.
+A ladder of three rungs, the cheapest first: seek to the key frame before; read from the start but
+decode only from the key packet before; repeat the pass that made the index. A frame that no rung
+reproduces is an error, never another picture.
 """
 
 import os
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -19,12 +19,17 @@ from numpy.typing import NDArray
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video.colour import settle_tags
 from lightly_pipeline.video.container import OpenedStream, open_stream
-from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.orientation import orientation_of
 from lightly_pipeline.video.pixels import FullImages, checksum
 from lightly_pipeline.video.plan import KeyGroup, key_groups
-from lightly_pipeline.video.types import DecodeLimits, FrameIndex, FrameRow, UntaggedMatrix
+from lightly_pipeline.video.types import (
+    DecodedFrame,
+    DecodeLimits,
+    FrameIndex,
+    FrameRow,
+    UntaggedMatrix,
+)
 
 # Frames that a decoder may hold back for reordering, with room to spare.
 _REORDER_ROOM = 80
@@ -56,7 +61,15 @@ class FetchedFrame:
 
 
 class Fetcher:
-    """Fetches frames of one video."""
+    """Fetches frames of one video.
+
+    Args:
+        source: The video.
+        index: Its index.
+        limits: Bounds on what the file may cost.
+        untagged_matrix: How pictures without colour tags are understood.
+        again: Repeats the pass that made the index.
+    """
 
     def __init__(
         self,
@@ -64,8 +77,10 @@ class Fetcher:
         index: FrameIndex,
         limits: DecodeLimits,
         untagged_matrix: UntaggedMatrix,
+        again: Callable[[], Iterator[DecodedFrame]],
     ) -> None:
         self._source, self._index, self._limits = source, index, limits
+        self._again = again
         self._untagged: UntaggedMatrix = untagged_matrix
         self._images = FullImages(untagged_matrix)
         self._left: dict[int, FrameRow] = {}
@@ -81,12 +96,14 @@ class Fetcher:
         self._left = {i: self._index.row(i) for i in sorted(set(indices))}
         if not self._left:
             return
-        for rung in (self._by_seeking, self._by_skipping, self._sequentially):
-            seeks = rung == self._by_seeking
+        for rung, seeks in ((self._by_seeking, True), (self._by_skipping, False)):
             with open_stream(self._source, self._limits, seeks=seeks) as opened:
                 yield from rung(opened)
             if not self._left:
                 return
+        yield from self._sequentially()
+        if not self._left:
+            return
         raise FrameChangedError(sorted(self._left))
 
     def _by_seeking(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
@@ -153,15 +170,16 @@ class Fetcher:
             starts[start] = max(starts.get(start, 0), index + _REORDER_ROOM)
         return starts
 
-    def _sequentially(self, opened: OpenedStream) -> Iterator[FetchedFrame]:
-        everything = Pass(opened, self._limits, self._untagged)
+    def _sequentially(self) -> Iterator[FetchedFrame]:
+        """Repeats the pass that made the index: the only way to what FFmpeg has concealed."""
         last = max(self._left)
         try:
-            for index, frame in enumerate(everything.frames()):
-                row = self._left.get(index)
-                if row is not None:
-                    yield from self._accept(frame, [row], "sequential")
-                if index >= last:
+            for frame in self._again():
+                row = self._left.get(frame.index)
+                if row is not None and frame.row.checksum == row.checksum:
+                    del self._left[row.index]
+                    yield FetchedFrame(row.index, row.pts, row.time_s, "sequential", frame.to_rgb())
+                if frame.index >= last:
                     return
         except CorruptVideoError:
             return

@@ -256,9 +256,14 @@ def _serve() -> None:
 def _bound(memory_bytes: int, cpu_s: int) -> None:
     import resource
 
-    for kind, value in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, cpu_s)):
+    # At the soft limit of CPU time comes SIGXCPU, which says what it is; at the hard one SIGKILL.
+    bounds = (
+        (resource.RLIMIT_AS, (memory_bytes, memory_bytes)),
+        (resource.RLIMIT_CPU, (cpu_s, cpu_s + 5)),
+    )
+    for kind, bound in bounds:
         try:
-            resource.setrlimit(kind, (value, value))
+            resource.setrlimit(kind, bound)
         except (ValueError, OSError):
             # Not every system enforces every limit; the deadline remains.
             continue

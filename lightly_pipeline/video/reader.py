@@ -4,7 +4,7 @@ Puts the modules beside it together; each of them does one part.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
@@ -38,6 +38,8 @@ from lightly_pipeline.video.types import (
     VideoInfo,
 )
 
+Takes = Callable[[int, float | None, bool], bool]
+"""Says of a frame by its index, time and key flag whether it takes part."""
 _MEASURED_TOGETHER, _MAX_HELD_PIXELS = 8, 4 * 3840 * 2160
 
 
@@ -138,25 +140,44 @@ class Video:
         plan = self._plan(sampling) if sampling.spares_decoding else None
         opened = self._fresh()
         decoding = Pass(opened, self._limits, self._untagged)
+        takes = FrameChooser(sampling, opened.info.fps).takes
+        yield from self._decoded(opened, decoding, plan, takes, frame_input)
+        self._report = decoding.report(plan)
+
+    def _decoded(
+        self,
+        opened: OpenedStream,
+        decoding: Pass,
+        plan: DecodePlan | None,
+        takes: Takes,
+        frame_input: FrameInput | None,
+    ) -> Iterator[DecodedFrame]:
+        """Yields the frames of one pass; how many are held on the way follows from them alone."""
         picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
         small = SmallImages(frame_input, self._untagged) if frame_input is not None else None
-        seen = self._seen(
-            opened, decoding, plan, FrameChooser(sampling, opened.info.fps), small, meter
-        )
-        for group in _in_groups(seen):
+        for group in _in_groups(self._seen(opened, decoding, plan, takes, small, meter)):
             for each, quality in zip(group, meter.of([s.glance for s in group]), strict=True):
                 row = _row(each, quality)
                 picture.show(row.index, each.glance.frame, each.glance.orientation)
                 yield DecodedFrame(row, each.small, partial(picture.rgb, row.index))
         picture.clear()
-        self._report = decoding.report(plan)
+
+    def _again(self, index: FrameIndex) -> Iterator[DecodedFrame]:
+        """Repeats the pass that made an index, with as many frames held at every moment.
+
+        What FFmpeg puts where data is missing depends on that.
+        """
+        indices = {row.index for row in index.rows}
+        with open_stream(self._source, self._limits) as opened:
+            decoding = Pass(opened, self._limits, self._untagged)
+            yield from self._decoded(opened, decoding, None, lambda i, *_: i in indices, None)
 
     @staticmethod
     def _seen(
         opened: OpenedStream,
         decoding: Pass,
         plan: DecodePlan | None,
-        chooser: FrameChooser,
+        takes: Takes,
         small: SmallImages | None,
         meter: QualityMeter,
     ) -> Iterator["_SeenFrame"]:
@@ -169,7 +190,7 @@ class Video:
             position = decoding.position_of(frame)
             index = decoding.n_frames - 1 if plan is None else plan.index_by_pts.get(pts)
             time_s = pts * ticks / per_s if pts is not None and time_base else None
-            if index is None or not chooser.takes(index, time_s, bool(frame.key_frame)):
+            if index is None or not takes(index, time_s, bool(frame.key_frame)):
                 continue
             # First, for it reads from end to end; the others, that do not, find the planes cached.
             proof = checksum(frame)
@@ -222,7 +243,8 @@ class Video:
         wanted = [int(index) for index in indices]
         index = self.index()
         self.close()
-        frames = Fetcher(self._source, index, self._limits, self._untagged).fetch(wanted)
+        again = partial(self._again, index)
+        frames = Fetcher(self._source, index, self._limits, self._untagged, again).fetch(wanted)
         return in_order(wanted, frames) if ordered else frames
 
     def _fresh(self) -> OpenedStream:
@@ -274,7 +296,9 @@ def measured_together(width: int, height: int) -> int:
 
     Fewer of large pictures, for all of them are in memory.
     """
-    return max(1, min(_MEASURED_TOGETHER, _MAX_HELD_PIXELS // (width * height)))
+    return max(1, min(Takes = Callable[[int, float | None, bool], bool]
+"""Says of a frame by its index, time and key flag whether it takes part."""
+_MEASURED_TOGETHER, _MAX_HELD_PIXELS // (width * height)))
 
 
 def _in_groups(frames: Iterable[_SeenFrame]) -> Iterator[list[_SeenFrame]]:
