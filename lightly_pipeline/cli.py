@@ -174,7 +174,7 @@ def _launch(dataset: "Dataset", options: argparse.Namespace, display: "_Progress
     result = run(dataset, **blocks, progress=display.update)
     display.close()
     _print(json.dumps(result.as_dict(), indent=1) if options.json else _describe(result))
-    return EXIT_DONE
+    return EXIT_FAILED if result.missing_frames else EXIT_DONE
 
 
 def _without_amount(selection: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +199,10 @@ def _describe(result: "RunResult") -> str:
         megabytes = result.bytes_read / 1e6
         lines += [f"  downloaded      {megabytes:.1f} MB in {result.requests} requests"]
     lines += _problems("broken videos", result.corrupt_videos)
-    lines += _problems("broken frames", result.corrupt_samples)
+    n_broken = max(result.n_damaged_frames, len(result.corrupt_samples))
+    lines += _problems("broken frames", result.corrupt_samples, n_broken)
+    if result.missing_frames:
+        lines += _problems("NOT STORED", result.missing_frames)
     if result.failed_videos:
         lines += _problems("left out", result.failed_videos)
     lines += ["  time"]
@@ -217,8 +220,8 @@ def _n_read(result: "RunResult") -> int:
     return result.n_input_videos - len(result.corrupt_videos) - len(result.failed_videos)
 
 
-def _problems(title: str, reasons: Mapping[str, str]) -> list[str]:
-    lines = [f"  {title:<15} {len(reasons)}"]
+def _problems(title: str, reasons: Mapping[str, str], count: int | None = None) -> list[str]:
+    lines = [f"  {title:<15} {len(reasons) if count is None else count}"]
     lines += [f"    {name}: {reason}" for name, reason in list(reasons.items())[:_SHOWN_PROBLEMS]]
     if len(reasons) > _SHOWN_PROBLEMS:
         lines.append(f"    ... and {len(reasons) - _SHOWN_PROBLEMS} more, in the report")

@@ -30,7 +30,9 @@ class EmbeddedVideo:
         n_frames: Of the whole video.
         table: Its table.
         dim: Length of an embedding.
-        indices: Shape (R,), int64, ascending: the frames that its table has rows of.
+        indices: Shape (R,), int64, ascending: the frames that may be candidates.
+        rows: Shape (R,), int64: where they are in the table.
+        n_rows: Of the table, which has others, too, where frames are left out.
     """
 
     video: StoredObject
@@ -38,17 +40,28 @@ class EmbeddedVideo:
     table: VideoTable
     dim: int
     indices: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    n_rows: int
 
     def row_of(self, frame_index: int) -> int | None:
-        """Returns the table's row of a frame; None where the frame sampling leaves it out."""
+        """Returns the place of a frame in `indices`; None for one that is left out."""
         row = int(np.searchsorted(self.indices, frame_index))
         is_there = row < len(self.indices) and self.indices[row] == frame_index
         return row if is_there else None
 
     def embeddings_of(self, frame_indices: Sequence[int]) -> NDArray[np.float32]:
-        """Returns the embeddings of frames that the table has, shape (len(frame_indices), dim)."""
-        rows = np.searchsorted(self.indices, frame_indices)
-        return self.table.embeddings_at(rows, n_rows=len(self.indices), dim=self.dim)
+        """Returns the embeddings of frames of `indices`, shape (len(frame_indices), dim)."""
+        rows = self.rows[np.searchsorted(self.indices, frame_indices)]
+        return self.table.embeddings_at(rows, n_rows=self.n_rows, dim=self.dim)
+
+    def read_embeddings_into(self, target: NDArray[np.float32]) -> None:
+        """Fills `target`, shape (R, dim) and C-contiguous, with the embeddings of `indices`."""
+        if len(self.rows) == self.n_rows:
+            self.table.read_embeddings_into(target)
+            return
+        whole = np.empty((self.n_rows, self.dim), dtype=np.float32)
+        self.table.read_embeddings_into(whole)
+        np.take(whole, self.rows, axis=0, out=target)
 
 
 @dataclass(frozen=True, slots=True)

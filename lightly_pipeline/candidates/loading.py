@@ -4,7 +4,7 @@ Reads tables into one matrix. What else rows are compared by is in `inputs`; wha
 when nothing is left, `steps.choosing` says.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,12 +29,14 @@ class Pool:
         rows: Candidates first, then frames chosen before that are no candidates' rows.
         embeddings: Shape (len(rows), dim).
         n_candidate_rows: How many of them belong to candidates.
+        places: Shape (n_candidate_rows,): the place of each candidate's frame in its table.
         earlier: The frames chosen before.
     """
 
     rows: FrameRows
     embeddings: NDArray[np.float32]
     n_candidate_rows: int
+    places: NDArray[np.int64]
     earlier: EarlierFrames
 
 
@@ -42,6 +44,9 @@ def embedded_videos(
     store: Datasource,
     embedding_id: str,
     processed: Iterable[tuple[StoredObject, VideoOutcome]],
+    *,
+    with_damaged: bool,
+    left_out: Mapping[str, Collection[int]] | None = None,
 ) -> dict[str, EmbeddedVideo]:
     """Returns the videos that gave frames, by path.
 
@@ -49,14 +54,23 @@ def embedded_videos(
         store: The LIGHTLY datasource.
         embedding_id: Of the tables that are compared.
         processed: Videos with their outcomes.
+        with_damaged: Whether damaged frames may be candidates.
+        left_out: Frames by path of video that are no candidates for another reason.
     """
     found = {}
     for video, outcome in processed:
-        if outcome.is_corrupt:
+        if outcome.unusable_reason(with_damaged=with_damaged) is not None:
             continue
         table = video_table(store, embedding_id, video)
+        indices = _frame_indices(table, outcome)
+        may_be_chosen = np.ones(len(indices), dtype=bool)
+        if not with_damaged:
+            may_be_chosen &= _undamaged(table, outcome)
+        if left_out and video.path in left_out:
+            may_be_chosen &= ~np.isin(indices, list(left_out[video.path]))
+        rows = np.flatnonzero(may_be_chosen)
         found[video.path] = EmbeddedVideo(
-            video, outcome.n_frames, table, outcome.dim, _frame_indices(table, outcome)
+            video, outcome.n_frames, table, outcome.dim, indices[rows], rows, len(indices)
         )
     return found
 
@@ -67,6 +81,14 @@ def _frame_indices(table: VideoTable, outcome: VideoOutcome) -> NDArray[np.int64
         return np.arange(outcome.n_frames, dtype=np.int64)
     indices: NDArray[np.int64] = table.columns(["index"])["index"]
     return indices
+
+
+def _undamaged(table: VideoTable, outcome: VideoOutcome) -> NDArray[np.bool_]:
+    """Returns which rows of a table show what they should, shape (n_rows,)."""
+    if not outcome.n_damaged:
+        return np.ones(outcome.n_rows, dtype=bool)
+    damaged: NDArray[np.bool_] = table.columns(["damaged"])["damaged"]
+    return ~damaged
 
 
 def fresh_videos(videos: Iterable[EmbeddedVideo], datapool: Datapool | None) -> list[EmbeddedVideo]:
@@ -108,7 +130,8 @@ def load_pool(
     earlier = find_earlier(store, chosen_before, embedding_id, current, starts, len(rows))
     matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim, on_disk=on_disk)
     for video, end in zip(candidates, ends, strict=True):
-        video.table.read_embeddings_into(matrix[end - len(video.indices) : end])
+        video.read_embeddings_into(matrix[end - len(video.indices) : end])
         progress("load", int(end), len(rows), "frames")
     matrix[len(rows) :] = earlier.embeddings
-    return Pool(joined(rows, earlier.extra), matrix, len(rows), earlier)
+    places = np.concatenate([video.rows for video in candidates])
+    return Pool(joined(rows, earlier.extra), matrix, len(rows), places, earlier)

@@ -56,21 +56,27 @@ def joined_groups(first: Groups, second: Groups) -> Groups:
     )
 
 
-def blocks(rows: FrameRows, length: int, excluded: NDArray[np.int64]) -> Groups:
-    """Returns the blocks of each video, from its first frame on; an incomplete tail is dropped.
+def blocks(
+    rows: FrameRows, places: NDArray[np.int64], length: int, excluded: NDArray[np.int64]
+) -> Groups:
+    """Returns the blocks of each video, from its first frame on; an incomplete one is left out.
 
     Args:
-        rows: Every frame of its videos, in order.
+        rows: Frames of videos, in order.
+        places: Shape (N,): the place of each row's frame among the frames of its video, those
+            included that are no rows.
         length: Frames per block.
         excluded: Rows that may not be chosen: blocks with one of them are left out.
     """
     barred = np.zeros(len(rows), dtype=bool)
     barred[excluded] = True
-    starts = [
-        positions[: len(positions) // length * length : length] for _, positions in rows.of_video()
-    ]
-    first = np.concatenate([*starts, np.empty(0, np.int64)]).astype(np.int64)
-    members = first[:, None] + np.arange(length)
+    starts = [np.empty(0, np.int64)]
+    for _, positions in rows.of_video():
+        block = places[positions] // length
+        first = np.flatnonzero(np.diff(block, prepend=-1))
+        is_whole = np.diff(first, append=len(block)) == length
+        starts.append(positions[first[is_whole]])
+    members = np.concatenate(starts)[:, None] + np.arange(length)
     members = members[~barred[members].any(axis=1)]
     return Groups(members.reshape(-1), np.arange(len(members) + 1, dtype=np.int64) * length)
 

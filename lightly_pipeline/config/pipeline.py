@@ -113,6 +113,11 @@ class PipelineConfig(StrictModel):
     remove_exact_duplicates: bool = Field(
         False, description="Leave frames out that are exact copies of earlier ones."
     )
+    damaged_frames: Literal["exclude", "include"] = Field(
+        "exclude",
+        description="Whether frames may be chosen that show concealed parts, or refer to frames "
+        "that do. They are counted and reported either way.",
+    )
     frame_sampling: FrameSamplingConfig = Field(
         default_factory=FrameSamplingConfig,
         description="Which frames of a video are considered. Part of the embeddings' identity.",
@@ -136,3 +141,8 @@ class PipelineConfig(StrictModel):
         description="How pictures without colour tags are understood: as BT.601, as FFmpeg and the "
         "original do, or by_height as BT.709 from 720 lines on. Part of the embeddings' identity.",
     )
+
+    @property
+    def takes_damaged(self) -> bool:
+        """Whether damaged frames may be chosen."""
+        return self.damaged_frames == "include"

@@ -44,6 +44,7 @@ _SUPPORTED = (
     "selection_config.strategies.strategy",
     "pipeline_config.allow_incomplete",
     "pipeline_config.approximate_diversity",
+    "pipeline_config.damaged_frames",
     "pipeline_config.frame_sampling",
     "pipeline_config.remove_exact_duplicates",
     "pipeline_config.selection_memory",

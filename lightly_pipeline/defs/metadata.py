@@ -21,6 +21,7 @@ def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
         "frames": outcome.n_frames,
         "frames_per_s": round(outcome.n_frames / outcome.seconds, 1) if outcome.seconds else 0.0,
         "corrupt_frames": len(outcome.corrupt_samples),
+        "damaged_frames": outcome.n_damaged,
         "seconds": outcome.seconds,
         "requests": outcome.requests,
         "bytes_read": outcome.bytes_read,
@@ -44,6 +45,8 @@ def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
         "manifest": dg.MetadataValue.path(result.manifest),
         "folder": dg.MetadataValue.path(result.images),
         "corrupt_videos": len(result.corrupt_videos),
+        "damaged_frames": result.n_damaged_frames,
+        "missing_frames": len(result.missing_frames),
         "failed_videos": len(result.failed_videos),
         "tag": result.tag or "",
     }

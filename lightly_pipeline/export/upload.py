@@ -47,13 +47,13 @@ class UploadResult:
 
     Attributes:
         images: Stored images in the order of picks.
-        failed: Reason by image path, for frames that could not be decoded again.
+        failed: Reason by rank, for frames that could not be decoded again.
         n_decoded_videos: Videos that had to be opened for it.
         traffic: What reading them has cost.
     """
 
     images: tuple[UploadedImage, ...]
-    failed: dict[str, str]
+    failed: dict[int, str]
     n_decoded_videos: int
     traffic: Traffic
 
@@ -87,7 +87,7 @@ def upload_images(
             for export, frames in zip(exports, chosen.values(), strict=True)
         ]
         images = [image for future in done for image in future.result()]
-    failed = {path: reason for export in exports for path, reason in export.failed.items()}
+    failed = {rank: reason for export in exports for rank, reason in export.failed.items()}
     return UploadResult(
         tuple(sorted(images, key=lambda i: i.rank)),
         failed,
@@ -141,7 +141,7 @@ class _VideoExport:
         self._encoders = encoders
         self._pending = threading.BoundedSemaphore(n_pending + 1)
         self._counter = counter
-        self.failed: dict[str, str] = {}
+        self.failed: dict[int, str] = {}
         self.decoded = False
         self.traffic = Traffic()
 
@@ -206,7 +206,7 @@ class _VideoExport:
         except (FrameChangedError, CorruptVideoError) as error:
             problem = error
         for frame in wanted.values():
-            self.failed[self._image_path(frame)] = str(problem)
+            self.failed[frame.rank] = str(problem)
         return [job.result() for job in pending]
 
     def _note_traffic(self, traffic: Traffic) -> None:

@@ -5,13 +5,13 @@ elsewhere; the manifest is written by whoever has seen every image stored.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import FRAMES_FOLDER, run_path
+from lightly_pipeline.layout import FRAMES_FOLDER, frame_path, run_path
 from lightly_pipeline.runs.chosen import ChosenSet, SourceVideo, StoredFrame
 from lightly_pipeline.runs.datapool import PoolClaim
 
@@ -35,6 +35,32 @@ class ChosenFrame:
     frame_index: int
     distance: float | None
     decided_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedFrame:
+    """A frame that was chosen and could not be had again.
+
+    Attributes:
+        video: Path of its video.
+        frame_index: Its position there.
+        reason: Why it could not be had; that of its sequence's, where a whole sequence went.
+        by_video: Path of the video that the next choice is of; None when there was none.
+        by_frame_index: Its position there.
+    """
+
+    video: str
+    frame_index: int
+    reason: str
+    by_video: str | None
+    by_frame_index: int | None
+
+    def describe(self) -> tuple[str, str]:
+        """Returns the frame and what became of it, for a person."""
+        by = "nothing was left to replace it"
+        if self.by_video is not None:
+            by = f"replaced by {self.by_video} (frame {self.by_frame_index})"
+        return f"{self.video} (frame {self.frame_index})", f"{self.reason}; {by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +94,8 @@ class SelectionRecord:
         corrupt_videos: Reason by video path.
         corrupt_samples: Reason by frame.
         failed_videos: Reason by path of videos that were left out.
+        n_damaged_frames: Frames of all videos that show or refer to concealed parts.
+        replaced: Frames that were chosen at first and could not be decoded again.
         sequence_length: Frames per chosen sequence, which follow each other in `frames`.
         datapool: What the run enters into the datapool; None when it does not.
     """
@@ -88,6 +116,8 @@ class SelectionRecord:
     corrupt_videos: dict[str, str] = field(default_factory=dict)
     corrupt_samples: dict[str, str] = field(default_factory=dict)
     failed_videos: dict[str, str] = field(default_factory=dict)
+    n_damaged_frames: int = 0
+    replaced: tuple[ReplacedFrame, ...] = ()
     sequence_length: int = 1
     datapool: PoolClaim | None = None
 
@@ -136,6 +166,8 @@ def read_selection(store: Datasource, run_id: str) -> SelectionRecord:
     document["resize"] = tuple(resize) if isinstance(resize, list) else resize
     document["frames"] = tuple(ChosenFrame(**frame) for frame in document["frames"])
     document["videos"] = {path: VideoVersion(**v) for path, v in document["videos"].items()}
+    replaced = document.get("replaced", ())
+    document["replaced"] = tuple(ReplacedFrame(**frame) for frame in replaced)
     if document["datapool"] is not None:
         document["datapool"] = PoolClaim.from_dict(document["datapool"])
     return SelectionRecord(**document)
@@ -182,6 +214,26 @@ def write_corruptness_report(
 
 def chosen_set(record: SelectionRecord, images: Sequence[UploadedImage]) -> ChosenSet:
     """Returns what a run chose and has stored, for tags and the datapool."""
+    return _chosen_set(
+        record,
+        (StoredFrame(image.video, image.frame_index, image.image, image.rank) for image in images),
+    )
+
+
+def chosen_set_of(record: SelectionRecord, frames: Iterable[ChosenFrame]) -> ChosenSet:
+    """Returns some of the frames that a run chose, whether their images are stored or not."""
+    return _chosen_set(
+        record, (StoredFrame(f.video, f.frame_index, image_path(record, f), f.rank) for f in frames)
+    )
+
+
+def image_path(record: SelectionRecord, frame: ChosenFrame) -> str:
+    """Returns where the image of a chosen frame belongs."""
+    n_frames = record.videos[frame.video].n_frames
+    return frame_path(frame.video, frame.frame_index, n_frames, record.image_format)
+
+
+def _chosen_set(record: SelectionRecord, frames: Iterable[StoredFrame]) -> ChosenSet:
     return ChosenSet(
         run_id=record.run_id,
         embedding_id=record.embedding_id,
@@ -190,9 +242,7 @@ def chosen_set(record: SelectionRecord, images: Sequence[UploadedImage]) -> Chos
             path: SourceVideo(version.size_bytes, version.etag, version.n_frames)
             for path, version in record.videos.items()
         },
-        frames=tuple(
-            StoredFrame(image.video, image.frame_index, image.image, image.rank) for image in images
-        ),
+        frames=tuple(frames),
     )
 
 

@@ -28,7 +28,10 @@ class RunResult:
         n_selected: Images stored.
         selected: The chosen frames in the order of picks.
         corrupt_videos: Reason by path of every video that gave no frame.
-        corrupt_samples: Reason by name of every frame that could not be decoded.
+        corrupt_samples: Reason by place of what is damaged or could not be decoded.
+        n_damaged_frames: Frames of all videos that show or refer to concealed parts.
+        missing_frames: Reason by frame of what was chosen and is not stored: it could not be
+            decoded again, and there was no other to take its place. The run fell short.
         failed_videos: Reason by path of every video that a store would not give or take, left out.
         n_decoded_videos: Videos that had to be decoded for their tables; 0 when all were there.
         requests: Asked of the INPUT store to read videos, repeated ones included.
@@ -52,6 +55,8 @@ class RunResult:
     manifest: str
     images: str
     failed_videos: dict[str, str] = field(default_factory=dict)
+    n_damaged_frames: int = 0
+    missing_frames: dict[str, str] = field(default_factory=dict)
     requests: int = 0
     bytes_read: int = 0
     summary: dict[str, Any] = field(default_factory=dict)

@@ -6,7 +6,7 @@ selects, and stores what came out. How frames are chosen is in `selection`, what
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs.gather import read_inputs
 from lightly_pipeline.inputs.quality import CHECKSUM, read_column_values
 from lightly_pipeline.inputs.values import SelectionInputs
-from lightly_pipeline.runs.chosen import write_embeddings
+from lightly_pipeline.runs.chosen import ChosenSet, write_embeddings
 from lightly_pipeline.runs.datapool import Datapool, read_datapool
 from lightly_pipeline.runs.records import (
     SelectionRecord,
@@ -42,6 +42,7 @@ from lightly_pipeline.steps.recording import (
     image_names,
     pool_claim,
     selection_record,
+    unusable_videos,
 )
 from lightly_pipeline.steps.setup import Run
 
@@ -57,33 +58,54 @@ def choose_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
         LightlyPipelineError: There is nothing to select from, or an input is wrong.
     """
     store = run.dataset.lightly
-    current = _embedded(run, processed)
+    current = usable_videos(run, processed)
     datapool = read_datapool(store) if run.config.worker.use_datapool else None
-    candidates = _candidates(run, current, datapool)
+    candidates = candidate_videos(run, current, datapool)
+    earlier = datapool.chosen if datapool else ()
+    pool, inputs, choice = choose(run, current, candidates, earlier)
+    record = selection_record(
+        run, processed, pool, inputs, choice, pool_claim(run, datapool, candidates)
+    )
+    _keep(run, record, pool, inputs, choice, current)
+    return record
+
+
+def choose(
+    run: Run,
+    current: Mapping[str, EmbeddedVideo],
+    candidates: Sequence[EmbeddedVideo],
+    chosen_before: Sequence[ChosenSet],
+) -> tuple[Pool, SelectionInputs, Choice]:
+    """Chooses among the frames of some videos, and returns what it chose from as well.
+
+    Args:
+        run: The run.
+        current: The usable videos by path.
+        candidates: Those of them whose frames may be chosen.
+        chosen_before: What the choice keeps away from.
+
+    Raises:
+        LightlyPipelineError: There is nothing to choose, or an input is wrong.
+    """
     pool = load_pool(
-        store,
+        run.dataset.lightly,
         run.table_id,
         current,
         candidates,
-        datapool.chosen if datapool else (),
+        chosen_before,
         on_disk=run.config.pipeline.selection_memory == "half",
         progress=run.progress,
     )
     inputs = read_inputs(
         run.plan,
-        store,
+        run.dataset.lightly,
         pool.rows,
         embedding_id=run.table_id,
         current=current,
         load_encoder=run.tables.load_encoder,
     )
     single = run.config.worker.selected_sequence_length == 1
-    choice = (_choose_single if single else _choose_blocks)(run, pool, inputs)
-    record = selection_record(
-        run, processed, pool, inputs, choice, pool_claim(run, datapool, candidates)
-    )
-    _keep(run, record, pool, inputs, choice, current)
-    return record
+    return pool, inputs, (_choose_single if single else _choose_blocks)(run, pool, inputs)
 
 
 def _keep(
@@ -111,17 +133,30 @@ def _keep(
         )
 
 
-def _embedded(run: Run, processed: ProcessResult) -> dict[str, EmbeddedVideo]:
-    """Returns the videos that gave frames.
+def usable_videos(
+    run: Run, processed: ProcessResult, left_out: Mapping[str, Collection[int]] | None = None
+) -> dict[str, EmbeddedVideo]:
+    """Returns the videos that gave frames to choose from, by path.
+
+    Args:
+        run: The run.
+        processed: The videos with their outcomes.
+        left_out: Frames by path of video that may not be chosen.
 
     Raises:
         LightlyPipelineError: None did.
     """
     pairs = zip(processed.catalog.videos, processed.outcomes, strict=True)
-    found = embedded_videos(run.dataset.lightly, run.table_id, pairs)
+    found = embedded_videos(
+        run.dataset.lightly,
+        run.table_id,
+        pairs,
+        with_damaged=run.config.pipeline.takes_damaged,
+        left_out=left_out,
+    )
     where = run.dataset.input.describe()
     if not found:
-        reasons = {o.video: o.corrupt_reason for o in processed.outcomes} | processed.failed
+        reasons = unusable_videos(run, processed) | processed.failed
         shown = [f"{video}: {reason}" for video, reason in list(reasons.items())[:_SHOWN]]
         raise LightlyPipelineError(
             f"none of the {len(reasons)} videos in {where} gave a frame; "
@@ -135,7 +170,7 @@ def _embedded(run: Run, processed: ProcessResult) -> dict[str, EmbeddedVideo]:
     return found
 
 
-def _candidates(
+def candidate_videos(
     run: Run, current: Mapping[str, EmbeddedVideo], datapool: Datapool | None
 ) -> list[EmbeddedVideo]:
     """Returns the videos whose frames may be chosen.
@@ -194,7 +229,7 @@ def _choose_blocks(run: Run, pool: Pool, inputs: SelectionInputs) -> Choice:
     length = run.config.worker.selected_sequence_length
     is_own = pool.earlier.rows < pool.n_candidate_rows
     candidates = pool.rows.take(np.arange(pool.n_candidate_rows))
-    blocks = sequences.blocks(candidates, length, pool.earlier.rows[is_own])
+    blocks = sequences.blocks(candidates, pool.places, length, pool.earlier.rows[is_own])
     if not len(blocks):
         raise LightlyPipelineError(
             f"no video has {length} consecutive frames that can be chosen "

@@ -4,7 +4,7 @@ Builds values; `choosing.py` stores them.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -53,18 +53,7 @@ def selection_record(
     claim: PoolClaim | None,
 ) -> SelectionRecord:
     """Returns the record of a choice: everything that an upload needs to know."""
-    length = run.config.worker.selected_sequence_length
-    frames = tuple(
-        ChosenFrame(
-            rank=rank,
-            video=pool.rows.videos[pool.rows.owner[row]].path,
-            frame_index=int(pool.rows.index[row]),
-            distance=float(distance) if np.isfinite(distance) else None,
-            decided_by=choice.result.decided_by[rank // length],
-        )
-        for rank, (row, distance) in enumerate(zip(choice.rows, choice.distances, strict=True))
-    )
-    chosen = {frame.video for frame in frames}
+    frames = chosen_frames(pool, choice, run.config.worker.selected_sequence_length)
     return SelectionRecord(
         run_id=run.run_id,
         dataset=run.dataset.name,
@@ -75,20 +64,48 @@ def selection_record(
         image_format=run.config.worker.output_image_format,
         resize=run.config.worker.resize,
         frames=frames,
-        videos={
-            video.path: VideoVersion(video.size_bytes, video.etag, o.fingerprint, o.n_frames)
-            for video, o in zip(processed.catalog.videos, processed.outcomes, strict=True)
-            if video.path in chosen
-        },
+        videos=versions_of(frames, processed),
         n_input_videos=len(processed.catalog.videos) + len(processed.failed),
         n_input_frames=pool.n_candidate_rows,
         summary=_summary(run, choice, inputs, pool),
-        corrupt_videos={o.video: str(o.corrupt_reason) for o in processed.outcomes if o.is_corrupt},
+        corrupt_videos=unusable_videos(run, processed),
         corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
         failed_videos=processed.failed,
-        sequence_length=length,
+        n_damaged_frames=sum(outcome.n_damaged for outcome in processed.outcomes),
+        sequence_length=run.config.worker.selected_sequence_length,
         datapool=claim,
     )
+
+
+def chosen_frames(pool: Pool, choice: Choice, sequence_length: int) -> tuple[ChosenFrame, ...]:
+    """Returns the frames of a choice in the order of picks."""
+    return tuple(
+        ChosenFrame(
+            rank=rank,
+            video=pool.rows.videos[pool.rows.owner[row]].path,
+            frame_index=int(pool.rows.index[row]),
+            distance=float(distance) if np.isfinite(distance) else None,
+            decided_by=choice.result.decided_by[rank // sequence_length],
+        )
+        for rank, (row, distance) in enumerate(zip(choice.rows, choice.distances, strict=True))
+    )
+
+
+def versions_of(frames: Iterable[ChosenFrame], processed: ProcessResult) -> dict[str, VideoVersion]:
+    """Returns the versions of the videos that frames are of, by path."""
+    chosen = {frame.video for frame in frames}
+    return {
+        video.path: VideoVersion(video.size_bytes, video.etag, o.fingerprint, o.n_frames)
+        for video, o in zip(processed.catalog.videos, processed.outcomes, strict=True)
+        if video.path in chosen
+    }
+
+
+def unusable_videos(run: Run, processed: ProcessResult) -> dict[str, str]:
+    """Returns the reason by path of every video that the run gets no frame of."""
+    with_damaged = run.config.pipeline.takes_damaged
+    reasons = {o.video: o.unusable_reason(with_damaged=with_damaged) for o in processed.outcomes}
+    return {video: reason for video, reason in reasons.items() if reason is not None}
 
 
 def _summary(run: Run, choice: Choice, inputs: SelectionInputs, pool: Pool) -> dict[str, Any]:

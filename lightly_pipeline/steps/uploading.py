@@ -6,12 +6,16 @@ The order of what is written is decided here; how frames become images is in `ex
 import hashlib
 import json
 import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources import Traffic
 from lightly_pipeline.errors import ObjectNotFoundError
 from lightly_pipeline.layout import run_path
 from lightly_pipeline.runs.datapool import add_entry
 from lightly_pipeline.runs.records import (
+    SelectionRecord,
     chosen_set,
     read_selection,
     write_corruptness_report,
@@ -22,7 +26,12 @@ from lightly_pipeline.runs.result import RunResult, SelectedFrame
 from lightly_pipeline.runs.tags import add_tag
 from lightly_pipeline.steps.setup import Run
 
+if TYPE_CHECKING:
+    from lightly_pipeline.export.upload import UploadResult
+
 _logger = logging.getLogger(__name__)
+# So often other frames are chosen in the place of those that cannot be decoded again.
+_MAX_ROUNDS = 5
 
 
 def upload_frames(run: Run) -> RunResult:
@@ -32,14 +41,14 @@ def upload_frames(run: Run) -> RunResult:
         DatapoolChangedError: Another run entered the datapool since this one's selection; nothing
             but images, which all runs share, is kept.
     """
-    from lightly_pipeline.export.upload import upload_images
-
     dataset, run_id = run.dataset, run.run_id
-    record = read_selection(dataset.lightly, run_id)
-    uploaded = upload_images(
-        dataset.input, dataset.lightly, record, n_threads=run.n_threads, progress=run.progress
-    )
-    corrupt_samples = {**record.corrupt_samples, **uploaded.failed}
+    record, uploaded = _with_replacements(run, read_selection(dataset.lightly, run_id))
+    missing = _missing(record, uploaded)
+    corrupt_samples = {
+        **record.corrupt_samples,
+        **dict(frame.describe() for frame in record.replaced),
+        **missing,
+    }
     chosen = chosen_set(record, uploaded.images)
     if record.datapool is not None:
         add_entry(dataset.lightly, record.datapool, record.created, chosen)
@@ -63,6 +72,8 @@ def upload_frames(run: Run) -> RunResult:
         corrupt_videos=record.corrupt_videos,
         corrupt_samples=corrupt_samples,
         failed_videos=record.failed_videos,
+        n_damaged_frames=record.n_damaged_frames,
+        missing_frames=missing,
         n_decoded_videos=0,
         requests=uploaded.traffic.n_requests,
         bytes_read=uploaded.traffic.n_bytes,
@@ -72,6 +83,37 @@ def upload_frames(run: Run) -> RunResult:
         summary=record.summary,
         tag=tag.name if tag else None,
     )
+
+
+def _with_replacements(run: Run, record: SelectionRecord) -> tuple[SelectionRecord, "UploadResult"]:
+    """Stores the images; what cannot be decoded again is replaced by the next choice, and that."""
+    from lightly_pipeline.export.upload import upload_images
+
+    source, store = run.dataset.input, run.dataset.lightly
+    traffic = Traffic()
+    for round_number in range(1 + _MAX_ROUNDS):
+        uploaded = upload_images(
+            source, store, record, n_threads=run.n_threads, progress=run.progress
+        )
+        traffic = Traffic.sum((traffic, uploaded.traffic))
+        if not uploaded.failed or round_number == _MAX_ROUNDS:
+            break
+        from lightly_pipeline.steps.replacing import replace_frames
+
+        _logger.warning("%d chosen frames cannot be decoded again", len(uploaded.failed))
+        record = replace_frames(run, record, uploaded.failed)
+    return record, replace(uploaded, traffic=traffic)
+
+
+def _missing(record: SelectionRecord, uploaded: "UploadResult") -> dict[str, str]:
+    """Returns the reason by frame of what was chosen, is not stored and was not replaced."""
+    nothing_left = dict(f.describe() for f in record.replaced if f.by_video is None)
+    given_up = {
+        f"{f.video} (frame {f.frame_index})": uploaded.failed[f.rank]
+        for f in record.frames
+        if f.rank in uploaded.failed
+    }
+    return nothing_left | given_up
 
 
 def missing_images(dataset: Dataset, run_id: str) -> list[str]:

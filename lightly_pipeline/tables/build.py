@@ -130,12 +130,13 @@ class TableBuilder:
             frames = opened_video.frames(encoder.spec.frame_input, self.sampling)
             for batch in _batches(frames, encoder, table, on_frames):
                 embeddings.append(encoder.encode(batch))
-            n_rows = embeddings.n_rows
+            n_rows, n_damaged = embeddings.n_rows, table.n_damaged
             info, report = opened_video.info, opened_video.report
         return replace(
             blank,
             n_frames=report.n_frames,
             n_rows=n_rows,
+            n_damaged=n_damaged,
             dim=encoder.spec.dim,
             corrupt_samples=report.corrupt_samples(blank.video),
             warnings=info.warnings,

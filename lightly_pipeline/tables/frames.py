@@ -42,11 +42,16 @@ COLUMNS: dict[str, Any] = {field.name: field.type.to_pandas_dtype() for field in
 
 
 class FrameTableWriter:
-    """Appends frame rows to an open file, a row group at a time."""
+    """Appends frame rows to an open file, a row group at a time.
+
+    Attributes:
+        n_damaged: Damaged frames so far.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._writer = pq.ParquetWriter(file, SCHEMA, compression="zstd")
         self._rows: list[FrameRow] = []
+        self.n_damaged = 0
 
     def __enter__(self) -> Self:
         return self
@@ -64,6 +69,7 @@ class FrameTableWriter:
     def append(self, row: FrameRow) -> None:
         """Adds one row; rows come in ascending index order."""
         self._rows.append(row)
+        self.n_damaged += row.damaged
         if len(self._rows) >= ROWS_PER_GROUP:
             self._flush()
 

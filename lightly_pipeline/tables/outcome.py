@@ -25,6 +25,7 @@ class VideoOutcome:
         fingerprint: Of the video's version, the encoder and the decoder.
         n_frames: Frames of the video; 0 for a corrupt video.
         n_rows: Frames of it in the table: all, or those of the frame sampling.
+        n_damaged: How many of these show or refer to concealed parts.
         dim: Length of one embedding.
         corrupt_reason: Why nothing could be decoded; None for a video with frames.
         corrupt_samples: Reason by place, for frames that could not be decoded.
@@ -41,6 +42,7 @@ class VideoOutcome:
     fingerprint: str
     n_frames: int = 0
     n_rows: int = 0
+    n_damaged: int = 0
     dim: int = 0
     corrupt_reason: str | None = None
     corrupt_samples: dict[str, str] = field(default_factory=dict)
@@ -56,6 +58,18 @@ class VideoOutcome:
     def is_corrupt(self) -> bool:
         """Whether the video gave no frame."""
         return self.corrupt_reason is not None
+
+    def unusable_reason(self, *, with_damaged: bool) -> str | None:
+        """Returns why a selection gets nothing of the video; None when it gets something.
+
+        Args:
+            with_damaged: Whether damaged frames may be chosen.
+        """
+        if self.is_corrupt or with_damaged or not self.n_rows or self.n_damaged < self.n_rows:
+            return self.corrupt_reason
+        first = next(iter(self.report["damage"]), None)
+        why = f" ({first['reason']})" if first else ""
+        return f"all {self.n_rows} frames are damaged{why}"
 
 
 def read_outcome(store: Datasource, folder: str, fingerprint: str) -> VideoOutcome | None:

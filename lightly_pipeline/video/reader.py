@@ -296,9 +296,7 @@ def measured_together(width: int, height: int) -> int:
 
     Fewer of large pictures, for all of them are in memory.
     """
-    return max(1, min(Takes = Callable[[int, float | None, bool], bool]
-"""Says of a frame by its index, time and key flag whether it takes part."""
-_MEASURED_TOGETHER, _MAX_HELD_PIXELS // (width * height)))
+    return max(1, min(_MEASURED_TOGETHER, _MAX_HELD_PIXELS // (width * height)))
 
 
 def _in_groups(frames: Iterable[_SeenFrame]) -> Iterator[list[_SeenFrame]]:

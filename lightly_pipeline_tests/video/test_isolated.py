@@ -1,6 +1,7 @@
 """A child process decodes the same, and its death is an outcome."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -94,6 +95,17 @@ def test_a_decoder_that_hangs_without_working_is_stopped(long_video: Path) -> No
     for child in children():
         os.kill(child, signal.SIGSTOP)
     with pytest.raises(CorruptVideoError, match="decoding exceeded 3 s"):
+        list(frames)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in /proc")
+def test_a_decoder_over_its_processor_time_is_said_to_take_too_long(long_video: Path) -> None:
+    frames = isolated(long_video, deadline_s=40).frames(FrameInput(640, 640, "bicubic"))
+    next(frames)
+    for child in children():
+        _, hard = resource.prlimit(child, resource.RLIMIT_CPU)
+        resource.prlimit(child, resource.RLIMIT_CPU, (1, hard))
+    with pytest.raises(CorruptVideoError, match="decoding exceeded 40 s"):
         list(frames)
 
 

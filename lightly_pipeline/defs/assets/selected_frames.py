@@ -107,7 +107,7 @@ def _selected(key: dg.AssetKey, record: SelectionRecord) -> dg.MaterializeResult
 
 
 def _uploaded(key: dg.AssetKey, dataset: Dataset, result: RunResult) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    missing = missing_images(dataset, result.run_id)
+    missing = [*missing_images(dataset, result.run_id), *result.missing_frames]
     return dg.MaterializeResult(
         asset_key=key,
         metadata=run_metadata(dataset, result),
