@@ -50,28 +50,30 @@ class DamageLog:
             packet: Ordinal in the order of decoding.
             reason: For the owner of the video.
             before: So many packets before may be meant, too.
-            after: So many packets after may be meant, too.
+            after: So many packets after may be meant, too; -1 when the packet itself shows what it
+                should if it is a start.
         """
         found = _Evidence(packet - before, packet + after, reason)
         self._begin = min(found.first, self._begin) if self._open else found.first
         self._open.append(found)
 
-    def is_damaged(self, index: int | None, packet: int, *, is_start: bool) -> bool:
+    def is_damaged(self, index: int | None, packet: int, start: int | None) -> bool:
         """Returns whether a frame is damaged; frames come in presentation order.
 
         Args:
             index: Of the frame; None for one that nobody asked for.
             packet: That it was decoded from.
-            is_start: Whether decoding can start from it.
+            start: The packet that decoding can start from to get it right: its own, or the one
+                at which a refresh began that it completes; None for all others.
         """
         if not self._open:
             return False
-        if is_start:
-            self._open = [found for found in self._open if found.last >= packet]
+        if start is not None:
+            self._open = [found for found in self._open if found.last >= start]
             self._begin = min((found.first for found in self._open), default=0)
         if not self._open or self._begin > packet:
             return False
-        own = [found.reason for found in self._open if found.first <= packet <= found.last]
+        own = [f.reason for f in self._open if f.first <= packet <= max(f.first, f.last)]
         if index is not None:
             self._add(index, own or [REFERS])
         return True

@@ -16,6 +16,7 @@ from lightly_pipeline.video.colour import describe_colour, settle_tags
 from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.damage import DamageLog, is_about_pictures
 from lightly_pipeline.video.gaps import StepLog
+from lightly_pipeline.video.h264 import PictureNumbers, PictureOrder
 from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.orientation import UPRIGHT, orientation_of
 from lightly_pipeline.video.sampling import DecodePlan, PacketTime
@@ -38,6 +39,7 @@ class _Place:
     """Rides with a packet through the decoder; PyAV tells such objects by identity."""
 
     number: int
+    refreshed_since: int | None
 
 
 class Pass:
@@ -65,6 +67,9 @@ class Pass:
         self._is_cut, self._incomplete = opened.is_cut, opened.incomplete
         self._steps = StepLog()
         self._damage = DamageLog()
+        context = self._stream.codec_context
+        is_h264 = context.codec.name == "h264"
+        self._numbers = PictureNumbers(context.extradata) if is_h264 else None
         self._errors: list[PacketError] = []
         self._n_errors = self._errors_in_a_row = self._n_packets = self._n_flagged = 0
         self._number = 0
@@ -165,7 +170,11 @@ class Pass:
         """Marks the packet with its number, and takes note of what is missing in or before it."""
         number = self._number = self._n_packets - 1
         if packet.size:
-            packet.opaque = _Place(number)
+            order = self._numbers.look(packet, number) if self._numbers else PictureOrder()
+            packet.opaque = _Place(number, order.refreshed_since)
+            if order.is_gap:
+                # A picture that is a start by itself needs nothing from before.
+                self._damage.note(number, "pictures before it are missing", after=-1)
         if number == 0 and not packet.is_keyframe:
             self._damage.note(0, "the video begins between two key frames")
         is_first_incomplete = not number and (packet.stream_index, packet.dts) in self._incomplete
@@ -215,7 +224,8 @@ class Pass:
             self._n_flagged += 1
             self._damage.note(number, "the decoder flags it")
         index = self.n_frames if plan is None else plan.index_by_pts.get(frame.pts)
-        self.is_damaged = self._damage.is_damaged(index, number, is_start=bool(frame.key_frame))
+        start = number if frame.key_frame else place and place.refreshed_since
+        self.is_damaged = self._damage.is_damaged(index, number, start)
 
     def _note_orientation(self, frame: Any) -> None:
         # Reading the matrix costs 1 ms, the angle nothing; only a flip upside down has angle 0.
