@@ -88,7 +88,7 @@ def test_blocks_do_not_overlap_cross_videos_or_hold_excluded_rows(
 ) -> None:
     rows = all_frames(row_video(f"{i}.mp4", n) for i, n in enumerate(counts))
     barred = np.array(sorted(row for row in excluded if row < len(rows)), dtype=np.int64)
-    groups = blocks(rows, length, barred)
+    groups = blocks(rows, rows.index, length, barred)
     members = groups.rows.reshape(-1, length)
     assert len(np.unique(groups.rows)) == len(groups.rows)
     assert not np.isin(groups.rows, barred).any()
@@ -97,6 +97,19 @@ def test_blocks_do_not_overlap_cross_videos_or_hold_excluded_rows(
     assert all(len(set(rows.owner[block])) == 1 for block in members)
     if not len(barred):
         assert len(groups) == sum(n // length for n in counts)
+
+
+def test_blocks_with_a_frame_that_is_no_row_are_left_out() -> None:
+    whole = all_frames([row_video("a.mp4", 8), row_video("b.mp4", 5)])
+    rows = whole.take(np.array([0, 1, 3, 4, 5, 6, 7, 9, 10, 11, 12]))
+    groups = blocks(rows, rows.index, 2, np.array([], dtype=np.int64))
+    found = [[rows.describe(int(row)) for row in groups.members(i)] for i in range(len(groups))]
+    assert found == [
+        ["a.mp4 frame 0", "a.mp4 frame 1"],
+        ["a.mp4 frame 4", "a.mp4 frame 5"],
+        ["a.mp4 frame 6", "a.mp4 frame 7"],
+        ["b.mp4 frame 2", "b.mp4 frame 3"],
+    ]
 
 
 def test_values_of_groups_are_means_sums_and_the_commonest() -> None:

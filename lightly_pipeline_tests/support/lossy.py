@@ -20,7 +20,7 @@ from lightly_pipeline_tests.support.videos import Recipe, make_video
 
 TS_PACKET, PS_PACK, _BLOCK = 188, 2048, 512
 _HEADER_BYTES = 2048
-_SIZE, _N_FRAMES = (320, 240), 100
+N_FRAMES, _SIZE = 75, (320, 240)
 # Program tables and the first picture arrive, else there is no video.
 _KEPT_PACKETS = 40
 
@@ -28,7 +28,7 @@ _KEPT_PACKETS = 40
 def _camera(name: str, codec: str, lose: str, **options: str) -> "Camera":
     params = f"{codec.removeprefix('lib')}-params"
     given = {params: options.pop("params")} if "params" in options else {}
-    recipe = Recipe(name, codec, _N_FRAMES, size=_SIZE, options={**given, **options})
+    recipe = Recipe(name, codec, N_FRAMES, size=_SIZE, options={**given, **options})
     return Camera(name, recipe, lose)
 
 

@@ -82,7 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=200, help="in all, shared by the rates")
     parser.add_argument("cameras", nargs="*", default=list(CAMERAS))
     options = parser.parse_args(arguments)
-    print("| stream | lost | rate | frames | damaged | unseen | fetched | wrong | damaged: fetched | wrong |")
+    print(
+        "| stream | lost | rate | frames | damaged | unseen | fetched | wrong "
+        "| damaged: fetched | wrong |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     n_wrong = 0
     for name in options.cameras:

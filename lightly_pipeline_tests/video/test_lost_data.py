@@ -1,0 +1,103 @@
+"""Lost data: what it damages is known, all else is whole and can be had again, bit for bit."""
+
+from io import BytesIO
+
+import pytest
+
+from lightly_pipeline.video import DecodeReport, FrameRow, open_video
+from lightly_pipeline_tests.support.lossy import CAMERAS, N_FRAMES, indexed, pictures_sent
+from lightly_pipeline_tests.video.loss import look
+
+# A flipped byte of these changes pictures, and nothing in the stream can tell.
+SILENT = ("vp9.webm", "vp9-bytes.webm", "h264-bytes.mp4")
+RATE = 0.02
+
+
+def decoded(content: bytes) -> tuple[list[FrameRow], DecodeReport]:
+    with open_video(BytesIO(content)) as video:
+        return [frame.row for frame in video.frames()], video.report
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_nothing_of_a_whole_stream_is_called_damaged(name: str) -> None:
+    rows, report = decoded(CAMERAS[name].sent())
+    assert not any(row.damaged for row in rows)
+    assert not report.damaged
+    assert report.corrupt_samples(name) == {}
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_what_is_not_called_damaged_is_as_it_was_sent_and_is_fetched_again(name: str) -> None:
+    line = look(CAMERAS[name], RATE, range(2))
+    assert line.fetched
+    assert line.wrong == 0
+    assert line.wrong_with_damaged == 0
+    # What AV1's decoder cannot decode whole it leaves out, up to the next key frame.
+    assert line.damaged or line.frames < 2 * N_FRAMES or name in SILENT
+    assert not line.unseen or name in SILENT
+
+
+@pytest.mark.parametrize("name", ["h264.ts", "h264-open.ts", "h265-open.ts", "mpeg2.ts"])
+def test_damage_ends_with_the_next_picture_that_needs_no_other(name: str) -> None:
+    """One packet of one picture is lost: whole pictures come before and after."""
+    content = CAMERAS[name].sent()
+    middle = len(content) // 188 // 2 * 188
+    rows, _ = decoded(content[:middle] + content[middle + 188 :])
+    damaged = [row.index for row in rows if row.damaged]
+    assert damaged == list(range(damaged[0], damaged[-1] + 1))
+    assert rows[damaged[-1] + 1].keyframe
+    assert 0 < len(damaged) < 30
+
+
+def test_a_refresh_without_key_frames_ends_damage_as_well() -> None:
+    content = CAMERAS["h264-refresh.ts"].sent()
+    middle = len(content) // 188 // 3 * 188
+    rows, _ = decoded(content[:middle] + content[middle + 188 :])
+    sent = pictures_sent("h264-refresh.ts")
+    assert [row.keyframe for row in rows].count(True) == 1
+    assert any(row.damaged for row in rows)
+    assert not rows[-1].damaged
+    assert all(row.damaged or row.checksum in sent for row in rows)
+
+
+def test_pictures_that_are_missing_without_a_word_are_told_by_the_streams_own_numbers() -> None:
+    """FFmpeg puts a copy of the picture before in their place, and says nothing."""
+    content = CAMERAS["h264-baseline.mp4"].received(0.03, 1)
+    rows, report = decoded(content)
+    sent = pictures_sent("h264-baseline.mp4")
+    assert not report.messages
+    assert not any(row.corrupt for row in rows)
+    wrong = {row.index for row in rows if row.checksum not in sent}
+    assert wrong == {row.index for row in rows if row.damaged} != set()
+    assert "pictures before it are missing" in report.damage[0].reason
+
+
+@pytest.mark.parametrize("name", ["h264-bytes.mp4", "h265.ts", "mpeg4.ts", "mpeg2.mpg"])
+def test_a_stream_of_which_every_packet_is_damaged_has_damaged_frames_only(name: str) -> None:
+    content = bytearray(CAMERAS[name].sent())
+    # Dense enough to hit every picture, and the headers of none.
+    for place in range(3000, len(content) - 3000, 97):
+        content[place] ^= 0x55
+    rows, report = decoded(bytes(content))
+    after_start = [row for row in rows if row.index > 2]
+    assert sum(row.damaged for row in after_start) >= 0.9 * len(after_start)
+    assert report.n_damaged == sum(row.damaged for row in rows)
+
+
+def test_damaged_frames_have_lines_in_the_corruptness_report() -> None:
+    rows, report = decoded(CAMERAS["h264.ts"].received(0.02, 4))
+    samples = report.corrupt_samples("a/b.ts")
+    assert report.n_damaged == sum(row.damaged for row in rows)
+    told = sum(run.n_frames for run in report.damage)
+    assert told == report.n_damaged
+    first = report.damage[0]
+    line = next(text for place, text in samples.items() if f"frames {first.first} to" in place)
+    assert line.startswith("damaged: ")
+
+
+def test_the_same_frames_are_damaged_every_time_and_however_many_a_caller_holds() -> None:
+    content = CAMERAS["mpeg2-fields.ts"].received(0.02, 1)
+    with open_video(BytesIO(content)) as video:
+        held = [(frame.to_rgb(), frame.row) for frame in video.frames()]
+    again = indexed(content)
+    assert [(r.damaged, r.checksum) for r in again] == [(r.damaged, r.checksum) for _, r in held]
