@@ -16,7 +16,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-stores bench-typicality bench-video clean help
+.PHONY: install demo demo-s3 dev test lint format lock fuzz loss bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-stores bench-typicality bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,6 +67,9 @@ test: $(STAMP)
 
 fuzz: $(STAMP)
 	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.video.fuzz
+
+loss: $(STAMP)
+	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.video.loss 2>/dev/null
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,8 +14,6 @@ from lightly_pipeline_tests.support.lossy import CAMERAS, indexed
 from lightly_pipeline_tests.support.selections import chosen, local_dataset, selection
 
 LOSSY = CAMERAS["h264.ts"].received(0.02, 4)
-# So many of its frames come out at all.
-N_BROKEN = 60
 EXCLUDE, INCLUDE = {"damaged_frames": "exclude"}, {"damaged_frames": "include"}
 
 
@@ -28,12 +26,17 @@ def broken_throughout() -> bytes:
     return bytes(content)
 
 
+BROKEN = broken_throughout()
+# So many of its frames come out at all.
+N_BROKEN = len(indexed(BROKEN))
+
+
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("lossy")
     (folder / "in").mkdir()
     (folder / "in" / "camera.mpg").write_bytes(LOSSY)
-    (folder / "in" / "broken.mp4").write_bytes(broken_throughout())
+    (folder / "in" / "broken.mp4").write_bytes(BROKEN)
     return local_dataset(folder)
 
 
@@ -101,6 +104,6 @@ def test_sequences_do_not_span_damaged_frames(dataset: Dataset) -> None:
 
 def test_a_dataset_of_damaged_frames_alone_says_so(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "broken.mp4").write_bytes(broken_throughout())
+    (tmp_path / "in" / "broken.mp4").write_bytes(BROKEN)
     with pytest.raises(LightlyPipelineError, match=r"broken\.mp4: all .* frames are damaged"):
         run(local_dataset(tmp_path), selection_config=selection(2))

@@ -44,8 +44,10 @@ def spoil(run: Run, tmp_path: Path, video: str, indices: list[int]) -> None:
     path = tmp_path / "in" / video
     content, times = bytearray(path.read_bytes()), path.stat()
     for index in indices:
-        size = positions[1] - positions[0]
-        for place in range(positions[index] + size // 2, positions[index] + size // 2 + 20):
+        # The end of the last picture is not known: half of the one before is within it.
+        around = positions[index : index + 2] if index + 1 < N_FRAMES else positions[index - 1 :]
+        middle = positions[index] + (around[1] - around[0]) // 2
+        for place in range(middle, middle + 20):
             content[place] ^= 0x11
     path.write_bytes(content)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
