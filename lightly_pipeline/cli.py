@@ -1,4 +1,4 @@
-"""The command line: `run` and `demo` over `pipeline.run`, and `worker` for scheduled runs.
+"""The command line: `run` and `demo` over `pipeline.run`, `worker`, and `verify`.
 
 Arguments, progress and the printed result live here; every decision is the pipeline's. Imports
 stay light so that `--help` answers at once.
@@ -30,6 +30,7 @@ _STEP_TITLES = {
     "load": "Loading embeddings",
     "select": "Selecting frames",
     "upload": "Writing images",
+    "verify": "Reading images",
 }
 
 
@@ -96,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--once", action="store_true", help="end when nothing is left to take")
     worker.set_defaults(command=_worker)
 
+    verify = commands.add_parser(
+        "verify", help="check that every run's images are as its manifest says"
+    )
+    verify.add_argument(
+        "--lightly", required=True, metavar="PATH", help="folder or s3://bucket/prefix/ of results"
+    )
+    verify.set_defaults(command=_verify)
+
     for command in (run, demo):
         command.add_argument(
             "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"
@@ -156,6 +165,24 @@ def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
         display.say("stopped; a run in progress was given back")
         return EXIT_DONE
     return EXIT_DONE if all_well else EXIT_FAILED
+
+
+def _verify(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
+    from lightly_pipeline.datasources import datasource_from_url
+    from lightly_pipeline.runs.verification import verify_runs
+
+    store = datasource_from_url(options.lightly)
+    checks = list(verify_runs(store, progress=display.update))
+    display.close()
+    for check in checks:
+        faults = [f"{len(check.missing)} missing"] * bool(check.missing)
+        faults += [f"{len(check.changed)} changed"] * bool(check.changed)
+        faults += [check.problem] if check.problem else []
+        _print(f"run {check.run_id}: {check.n_images} images, {', '.join(faults) or 'all true'}")
+        for image in [*check.missing, *check.changed][:_SHOWN_PROBLEMS]:
+            _print(f"    {store.location(image)}")
+    _print(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")
+    return EXIT_DONE if all(check.is_true for check in checks) else EXIT_FAILED
 
 
 def _interrupt(*_: object) -> None:

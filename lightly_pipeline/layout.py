@@ -10,7 +10,12 @@ from urllib.parse import unquote_to_bytes
 _KEPT = re.compile(rb"[A-Za-z0-9_./@:-]")
 _MAX_SEGMENT_BYTES = 255
 FRAMES_FOLDER = ".lightly/frames/"
+RUNS_FOLDER = ".lightly/runs/"
+_ANY_FRAMES_FOLDER = re.compile(r"^\.lightly/frames(\.\d+(x\d+)?)?/")
 _TABLES = ".lightly/tables/"
+
+Resize = int | tuple[int, int] | None
+"""Size of images: None for the video's, the shorter edge, or (height, width)."""
 
 
 def partition_key(video_path: str) -> str:
@@ -58,14 +63,48 @@ def frame_name(video_path: str, index: int, n_frames: int, image_format: str) ->
     return "/".join(_safe_segment(segment) for segment in name.split("/"))
 
 
-def frame_path(video_path: str, index: int, n_frames: int, image_format: str) -> str:
-    """Returns where the image of a frame lies in the LIGHTLY datasource."""
-    return FRAMES_FOLDER + frame_name(video_path, index, n_frames, image_format)
+def frame_path(
+    video_path: str,
+    index: int,
+    n_frames: int,
+    image_format: str,
+    resize: Resize = None,
+    mark: str = "",
+) -> str:
+    """Returns where the image of a frame lies in the LIGHTLY datasource.
+
+    Args:
+        video_path: Relative to the INPUT root.
+        index: Position among the decoded frames, from 0.
+        n_frames: Decoded frames of the video.
+        image_format: Extension of the image, without dot.
+        resize: Size that was asked for; images of each have a folder of their own.
+        mark: Stands before the extension; tells images of one name apart.
+    """
+    ending = f"{mark}.{image_format}" if mark else image_format
+    return frames_folder(resize) + frame_name(video_path, index, n_frames, ending)
+
+
+def frames_folder(resize: Resize = None) -> str:
+    """Returns the folder of all images of one size, which ends in "/".
+
+    Args:
+        resize: None for the size of the video, the shorter edge, or (height, width).
+    """
+    if resize is None:
+        return FRAMES_FOLDER
+    size = "x".join(str(edge) for edge in resize) if isinstance(resize, tuple) else str(resize)
+    return f"{FRAMES_FOLDER.removesuffix('/')}.{size}/"
+
+
+def image_name(image_path: str) -> str:
+    """Returns the name of an image in the folder of all images of its size."""
+    return _ANY_FRAMES_FOLDER.sub("", image_path)
 
 
 def run_path(run_id: str, name: str) -> str:
     """Returns where a run keeps the file `name`."""
-    return f".lightly/runs/{run_id}/{name}"
+    return f"{RUNS_FOLDER}{run_id}/{name}"
 
 
 def _safe_segment(segment: str) -> str:

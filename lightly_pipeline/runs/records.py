@@ -11,7 +11,7 @@ from typing import Any
 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import FRAMES_FOLDER, run_path
+from lightly_pipeline.layout import Resize, image_name, run_path
 from lightly_pipeline.runs.chosen import ChosenSet, SourceVideo, StoredFrame
 from lightly_pipeline.runs.datapool import PoolClaim
 
@@ -79,7 +79,7 @@ class SelectionRecord:
     embedding_id: str
     catalog_hash: str
     image_format: str
-    resize: int | tuple[int, int] | None
+    resize: Resize
     frames: tuple[ChosenFrame, ...]
     videos: dict[str, VideoVersion]
     n_input_videos: int
@@ -208,7 +208,7 @@ def write_sequence_information(
         documents.append(
             {
                 "video_name": record.frames[start].video,
-                "frame_names": [image.image.removeprefix(FRAMES_FOLDER) for image in members],
+                "frame_names": [image_name(image.image) for image in members],
                 "frame_timestamps_pts": [image.pts for image in members],
                 "frame_timestamps_sec": [image.time_s for image in members],
                 "frame_indices": [image.frame_index for image in members],

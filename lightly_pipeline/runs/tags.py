@@ -16,7 +16,7 @@ from lightly_pipeline.errors import (
     PreconditionFailedError,
     TagNotFoundError,
 )
-from lightly_pipeline.layout import FRAMES_FOLDER
+from lightly_pipeline.layout import image_name
 from lightly_pipeline.runs.chosen import ChosenSet
 
 TAGS_FOLDER = ".lightly/tags/"
@@ -54,7 +54,7 @@ class Tag:
     @property
     def filenames(self) -> list[str]:
         """Names of the images, relative to the folder of all images, in the order of picks."""
-        return [frame.image.removeprefix(FRAMES_FOLDER) for frame in self.chosen.frames]
+        return [image_name(frame.image) for frame in self.chosen.frames]
 
 
 def tag_names(store: Datasource) -> list[str]:
