@@ -9,8 +9,10 @@ import json
 import logging
 import signal
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -35,12 +37,16 @@ _STEP_TITLES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit code: 0 done, 1 failed, 2 wrong usage."""
+    """Runs the command line and returns its exit code.
+
+    0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.
+    """
     options = _parser().parse_args(arguments)
     display = _ProgressDisplay(sys.stderr)
     _show_log(display)
     try:
-        exit_code: int = options.command(options, display)
+        with _interrupted_by_sigterm():
+            exit_code: int = options.command(options, display)
     except InvalidConfigurationError as error:
         display.close()
         _print(f"error: {error}", sys.stderr)
@@ -49,12 +55,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         display.close()
         _print(f"error: {error}", sys.stderr)
         return EXIT_FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         display.close()
         _print("interrupted; run the same command again to go on where it stopped", sys.stderr)
-        return EXIT_FAILED
+        return 128 + (stop.signal if isinstance(stop, _Terminated) else signal.SIGINT)
     display.close()
     return exit_code
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end by another signal than Ctrl-C."""
+
+    signal = signal.SIGTERM
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Ends on SIGTERM as on Ctrl-C, so that what is in progress is left as it should be."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,7 +183,6 @@ def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     from lightly_pipeline.scheduling.names import labels_of
     from lightly_pipeline.scheduling.worker import work
 
-    signal.signal(signal.SIGTERM, _interrupt)
     deployment = Deployment()
     labels = labels_of(options.labels)
     shown = f", labels {', '.join(sorted(labels))}" if labels else ""
@@ -183,11 +211,6 @@ def _verify(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
             _print(f"    {store.location(image)}")
     _print(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")
     return EXIT_DONE if all(check.is_true for check in checks) else EXIT_FAILED
-
-
-def _interrupt(*_: object) -> None:
-    """Ends on SIGTERM as on Ctrl-C, so that a run in progress is given back."""
-    raise KeyboardInterrupt
 
 
 def _launch(dataset: "Dataset", options: argparse.Namespace, display: "_ProgressDisplay") -> int:

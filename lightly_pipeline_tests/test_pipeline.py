@@ -22,7 +22,9 @@ from lightly_pipeline.errors import (
     LightlyPipelineError,
 )
 from lightly_pipeline.layout import table_folder
-from lightly_pipeline.steps.setup import resolve_config, table_id
+from lightly_pipeline.steps.listing import list_catalog
+from lightly_pipeline.steps.processing import process_videos
+from lightly_pipeline.steps.setup import Run, resolve_config, table_id
 from lightly_pipeline.tables import source as table_source
 from lightly_pipeline.tables.handle import video_table
 from lightly_pipeline.video import DecodeLimits
@@ -283,6 +285,49 @@ def leave_marker(tmp_path: Path, video: str) -> None:
     listed = data.input.stat(video)
     assert listed is not None
     video_table(data.lightly, table_id(resolve_config(data)), listed).begin_attempt()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_command_says_how_to_go_on_and_does(
+    tmp_path: Path, number: int, code: int
+) -> None:
+    # Long enough that the signal comes in the middle of the only video.
+    video = make_video(tmp_path / "in", BY_NAME["h265.hevc"], "long.hevc", seed=1)
+    video.write_bytes(video.read_bytes() * 800)
+    arguments = ["run", "--input", str(tmp_path / "in"), "--lightly", str(tmp_path / "out")]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "lightly_pipeline", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    tables = tmp_path / "out" / ".lightly" / "tables"
+    while not list(tables.glob("*/*/*/.lightly-partial-*")):
+        assert child.poll() is None
+        time.sleep(0.05)
+    child.send_signal(number)
+    output, errors = child.communicate()
+    assert child.returncode == code
+    assert "interrupted; run the same command again to go on where it stopped" in errors
+    assert "KeyboardInterrupt" not in output + errors
+    assert "Traceback" not in errors
+    (log,) = (tmp_path / "out" / ".lightly" / "runs").glob("*/log.txt")
+    assert "interrupted" in log.read_text()
+    # Nothing died in the middle: the next attempt needs no child process.
+    (marker,) = tables.glob("*/*/*/attempt.json")
+    assert json.loads(marker.read_text())["running"] is False
+
+
+def test_a_video_that_is_removed_does_not_count_as_decoded(tmp_path: Path) -> None:
+    make_video(tmp_path / "in", BY_NAME["h264.mp4"], "a.mp4", seed=1)
+    make_video(tmp_path / "in", BY_NAME["h264.mp4"], "gone.mp4", seed=2)
+    data = dataset(tmp_path)
+    job = Run(data, resolve_config(data), "r")
+    catalog = list_catalog(job)
+    (tmp_path / "in" / "gone.mp4").unlink()
+    processed = process_videos(job, catalog)
+    assert [video.path for video in processed.catalog.videos] == ["a.mp4"]
+    assert processed.n_decoded_videos == 1
 
 
 def test_after_a_kill_complete_tables_are_not_made_again(tmp_path: Path) -> None:

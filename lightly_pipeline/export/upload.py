@@ -35,6 +35,7 @@ from lightly_pipeline.runs.records import (
 from lightly_pipeline.tables.handle import VideoTable
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.tables.source import fetch_frames
+from lightly_pipeline.threads import ContextThreadPool
 from lightly_pipeline.video import FrameRow
 
 
@@ -96,7 +97,7 @@ def upload_images(
 @contextmanager
 def _pool(n_threads: int) -> Iterator[ThreadPoolExecutor]:
     """Yields a pool that drops its queue on an error instead of working it off."""
-    pool = ThreadPoolExecutor(n_threads)
+    pool = ContextThreadPool(n_threads)
     try:
         yield pool
     except BaseException:

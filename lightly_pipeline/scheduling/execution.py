@@ -58,8 +58,18 @@ class RunReporter:
         with self._lock:
             self._message = f"{doing}: {done}{f' of about {total}' if total else ''} {unit}"
             if state is not self._state:
-                self._state = state
-                self._queue.enter(self._run, state, doing)
+                self._enter(state, doing)
+
+    def _enter(self, state: RunState, doing: str) -> None:
+        try:
+            self._queue.enter(self._run, state, doing)
+        except ClaimLostError:
+            raise
+        except LightlyPipelineError as error:
+            # Tried again with the next progress; the run does not depend on what its user sees.
+            _logger.warning("run %s: %s", self._run.id, error)
+            return
+        self._state = state
 
     def beat_until(self, stop: threading.Event) -> None:
         """Says now and then that the executor lives, until it is told to stop."""

@@ -7,7 +7,7 @@ and how far it all is. How one table is made is in `tables.build`.
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -24,6 +24,7 @@ from lightly_pipeline.progress import Progress
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.threads import ContextThreadPool
 
 _logger = logging.getLogger(__name__)
 # A video that is replaced over and over while it is read is given up on after so many versions.
@@ -94,7 +95,7 @@ def process_videos(
     order = sorted(todo, key=lambda video: (-video.size_bytes, video.path))
     versions = {video.path: video for video in catalog.videos}
     with _light_threads(bool(order)):
-        results = list(_map(work, order, run.n_threads))
+        results = list(_map(work, order, run.n_threads, on_interrupt=meter.stop))
     failures.check(may_go_on=run.config.pipeline.allow_incomplete)
     for video, made in zip(order, results, strict=True):
         if made is None:
@@ -106,7 +107,7 @@ def process_videos(
     return ProcessResult(
         current,
         tuple(outcomes[video.path] for video in current.videos),
-        len(todo) - len(failures.reasons),
+        sum(made is not None for made in results),
         failures.reasons,
         Traffic.sum(Traffic(made[1].requests, made[1].bytes_read) for made in results if made),
     )
@@ -199,13 +200,23 @@ def _build_current(
 
 
 def _map(
-    function: Callable[[_Item], _Result], items: Sequence[_Item], n_workers: int
+    function: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    n_workers: int,
+    *,
+    on_interrupt: Callable[[], None],
 ) -> Iterator[_Result]:
-    """Yields `function` of every item, in order; on an error, what runs is finished first."""
-    with ThreadPoolExecutor(n_workers) as pool:
+    """Yields `function` of every item, in order; on an error, what runs is finished first.
+
+    When somebody interrupts the wait, `on_interrupt` is called to end what runs.
+    """
+    with ContextThreadPool(n_workers) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
+        except BaseException:
+            on_interrupt()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         failed = [f for f in futures if f.done() and not f.cancelled() and f.exception()]
@@ -226,6 +237,10 @@ def _light_threads(needed: bool) -> Iterator[None]:
         yield
 
 
+class _StoppedError(BaseException):
+    """The run was interrupted; no failure of the video that was being decoded."""
+
+
 class _FrameMeter:
     """Counts decoded frames over all threads and estimates how many there will be."""
 
@@ -235,9 +250,13 @@ class _FrameMeter:
         self._frames = 0
         self._done_bytes = 0
         self._frames_of_done = 0
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     def add_frames(self, n: int) -> None:
+        """Counts decoded frames; ends the decoding after a stop."""
+        if self._is_stopped:
+            raise _StoppedError
         with self._lock:
             self._frames += n
             self._report()
@@ -248,6 +267,10 @@ class _FrameMeter:
             self._done_bytes += size_bytes
             self._frames_of_done = self._frames
             self._report()
+
+    def stop(self) -> None:
+        """Ends whatever is still decoding."""
+        self._is_stopped = True
 
     def close(self) -> None:
         """Tells the final count."""

@@ -78,6 +78,15 @@ def test_a_run_has_one_tag_however_often_it_is_tried(store: Datasource) -> None:
     assert tag_names(store) == ["tag-0002", "initial-tag"]
 
 
+def test_a_run_that_was_slow_to_upload_has_one_tag_still(store: Datasource) -> None:
+    """Tags are numbered when they are written, not when their selection was made."""
+    earlier, later = "2026-01-02T10:00:00+00:00", "2026-01-02T10:05:00+00:00"
+    first = add_tag(store, later, frames("fast to choose last", 1))
+    add_tag(store, earlier, frames("slow to upload", 2))
+    assert add_tag(store, later, frames("fast to choose last", 1)) == first
+    assert len(tag_names(store)) == 2
+
+
 def test_an_unknown_tag_names_those_that_there_are(store: Datasource) -> None:
     with pytest.raises(LightlyPipelineError, match="there are none yet"):
         read_tag(store, "initial-tag")
