@@ -342,9 +342,7 @@ def test_after_a_kill_complete_tables_are_not_made_again(tmp_path: Path) -> None
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
     while len(list((tmp_path / "out").rglob("outcome.json"))) < 2:
-        assert time.monotonic() < deadline
         assert child.poll() is None, "it was over before it could be killed"
         time.sleep(0.005)
     os.killpg(child.pid, signal.SIGKILL)

@@ -31,7 +31,8 @@ NAMES = st.lists(
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
 )
 @given(names=NAMES)
 def test_listing_is_in_byte_order_of_the_whole_path(

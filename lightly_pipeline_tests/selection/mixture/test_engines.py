@@ -117,7 +117,7 @@ def directly(grid: GridEmbeddings, tally: Tally, preselected: np.ndarray) -> Non
         pick_directly(grid, tally, preselected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(problems())
 def test_the_direct_engine_equals_the_definition(problem: dict[str, Any]) -> None:
     picks, stopped_by = expected(problem)
@@ -132,7 +132,7 @@ def combines_diversity(problem: dict[str, Any]) -> bool:
     return bool(diverse) and len(problem["strategies"]) > 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(problems().filter(combines_diversity), st.integers(1, 8), st.integers(1, 8))
 def test_the_lazy_engine_equals_the_definition(
     problem: dict[str, Any], n_hot: int, block_rows: int

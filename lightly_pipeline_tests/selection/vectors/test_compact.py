@@ -16,7 +16,7 @@ DIVERSITY = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
 NUMBER = {"type": "METADATA", "key": "number"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     n=st.integers(1, 20),
     dim=st.integers(1, 700),
