@@ -23,7 +23,8 @@ from lightly_pipeline.scheduling.models import (
     RunState,
     ScheduledState,
 )
-from lightly_pipeline.scheduling.queue import Claim, ScheduledRun
+from lightly_pipeline.scheduling.queue import Claim
+from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 
 Block = Mapping[str, Any] | None
 _POLL_S = 1.0

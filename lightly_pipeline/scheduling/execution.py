@@ -16,7 +16,8 @@ from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.models import RunState
-from lightly_pipeline.scheduling.queue import BEAT_S, RunQueue, ScheduledRun
+from lightly_pipeline.scheduling.queue import RunQueue
+from lightly_pipeline.scheduling.scheduled_run import BEAT_S, ScheduledRun
 
 _logger = logging.getLogger(__name__)
 _STEPS = {

@@ -11,7 +11,8 @@ from lightly_pipeline.scheduling.database import Database
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.execution import executing
 from lightly_pipeline.scheduling.models import ComputeWorkerRunInfo, Priority, RunState
-from lightly_pipeline.scheduling.queue import RunQueue, ScheduledRun
+from lightly_pipeline.scheduling.queue import RunQueue
+from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_who_lost_its_run_stops_and_leaves_it_alone(
     def work() -> None:
         with executing(queue, run, when_interrupted="release") as reporter:
             reporter.progress("list", 1, None, "videos")
-            monkeypatch.setattr("lightly_pipeline.scheduling.queue.EXPIRY_MS", -1000)
+            monkeypatch.setattr("lightly_pipeline.scheduling.scheduled_run.EXPIRY_MS", -1000)
             assert queue.claim_next((), "two") is not None
             reporter.progress("decode", 1, None, "frames")
 

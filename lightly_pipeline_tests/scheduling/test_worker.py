@@ -17,6 +17,7 @@ import pytest
 
 from lightly_pipeline.api import ApiWorkflowClient, DatasetType, DatasourcePurpose
 from lightly_pipeline.scheduling import queue as queue_module
+from lightly_pipeline.scheduling.scheduled_run import EXPIRY_MS
 from lightly_pipeline_tests.support.clients import BY_NAME, add_dataset
 from lightly_pipeline_tests.support.page_script import BUCKET, REGION, page_script
 from lightly_pipeline_tests.support.s3_servers import (
@@ -128,7 +129,7 @@ def test_the_run_of_a_killed_worker_is_taken_by_another_one(
         process.kill()
     assert long_client.get_compute_worker_run_info(run_id).state == "EMBEDDING"
     # A minute and a half later ...
-    later = queue_module.now_ms() + queue_module.EXPIRY_MS + 60_000
+    later = queue_module.now_ms() + EXPIRY_MS + 60_000
     monkeypatch.setattr(queue_module, "now_ms", lambda: later)
     _, run = long_client._deployment.queue.claim(run_id, "another one")
     assert run is not None
