@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
 )
 from lightly_pipeline.progress import Progress
-from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.steps.setup import Run, encoder_spec_of
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.threads import ContextThreadPool
@@ -69,6 +69,8 @@ def process_videos(
         DatasourceError: A store failed. Unless it stopped answering at all, the other videos were
             finished first; with `allow_incomplete` that is no error.
     """
+    from lightly_pipeline.embedding import without_threads
+
     outcomes: dict[str, VideoOutcome] = {}
     todo = []
     for video in catalog.videos:
@@ -94,7 +96,7 @@ def process_videos(
     # The longest first, so that the last threads to finish do so together.
     order = sorted(todo, key=lambda video: (-video.size_bytes, video.path))
     versions = {video.path: video for video in catalog.videos}
-    with _light_threads(bool(order)):
+    with without_threads(encoder_spec_of(run.config)) if order else nullcontext():
         results = list(_map(work, order, run.n_threads, on_interrupt=meter.stop))
     failures.check(may_go_on=run.config.pipeline.allow_incomplete)
     for video, made in zip(order, results, strict=True):
@@ -223,18 +225,6 @@ def _map(
         for future in failed:
             future.result()
         yield from (future.result() for future in futures)
-
-
-@contextmanager
-def _light_threads(needed: bool) -> Iterator[None]:
-    """Keeps torch single-threaded while there is something to encode, else does not load it."""
-    if not needed:
-        yield
-        return
-    from lightly_pipeline.embedding.encoders import one_torch_thread
-
-    with one_torch_thread():
-        yield
 
 
 class _StoppedError(BaseException):
