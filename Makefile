@@ -5,7 +5,8 @@
 #   make dev                             the Dagster UI with the sample videos
 #   make test                            the test suite
 #
-# TORCH=cpu installs the CPU build of torch and spares 2.3 GB of CUDA libraries.
+# Without an NVIDIA driver the CPU build of torch is installed, which spares 2.3 GB of CUDA libraries, as
+# long as its package index can be reached. TORCH=cpu insists on it, TORCH=cu130 on that CUDA's build.
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +17,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-stores bench-typicality bench-video clean help
+.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-start bench-stores bench-typicality bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,17 +35,27 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
+# Succeeds where no NVIDIA driver is found and the CPU builds can be had; uv knows their index.
+define CPU_BUILD_FITS
+[ "$$(uname -s) $$(uname -m)" = "Linux x86_64" ] \
+  && ! [ -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null \
+  && printf 'torch\ntorchvision\n' | UV_TORCH_BACKEND=cpu UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=5 \
+    timeout 15 $(BIN)/uv pip compile --quiet --no-deps --python $(BIN)/python \
+    --constraint requirements.lock - >/dev/null 2>&1
+endef
+
 $(STAMP): pyproject.toml requirements.lock | $(BIN)/uv
-	@if [ "$(TORCH)" = cpu ]; then \
+	@backend="$${TORCH:-$$UV_TORCH_BACKEND}"; \
+	if [ -z "$$backend" ] && $(CPU_BUILD_FITS); then backend=cpu; fi; \
+	if [ "$$backend" = cpu ]; then \
 	  echo "Installing about 0.6 GB of packages (torch for the CPU) ..."; \
-	elif [ "$$(uname -s)" = Linux ] && [ "$$(uname -m)" = x86_64 ]; then \
-	  echo "Installing about 3 GB of packages, 2.3 GB of them CUDA libraries that torch brings;"; \
-	  echo "'make TORCH=cpu ...' goes without them."; \
+	elif [ "$$(uname -s) $$(uname -m)" = "Linux x86_64" ]; then \
+	  echo "Installing about 3 GB of packages, 2.3 GB of them CUDA libraries that torch brings ..."; \
 	else \
 	  echo "Installing about 0.6 GB of packages ..."; \
-	fi
-	$(if $(TORCH),UV_TORCH_BACKEND=$(TORCH)) $(BIN)/uv pip install --quiet --python $(BIN)/python \
-	  --constraint requirements.lock --editable '.[dev]'
+	fi; \
+	$${backend:+env UV_TORCH_BACKEND="$$backend"} $(BIN)/uv pip install --quiet \
+	  --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
 	@touch $(STAMP)
 
 demo: $(STAMP)
@@ -103,6 +114,10 @@ bench-mixtures: $(STAMP)
 
 bench-typicality: $(STAMP)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.typicality
+
+# AGAINST=/path/to/checkout measures that one, too, in turns.
+bench-start: $(STAMP)
+	$(BIN)/python -m benchmarks.start $(if $(AGAINST),--against '$(AGAINST)')
 
 bench-stores: $(STAMP)
 	$(BIN)/python -m benchmarks.stores

@@ -12,6 +12,7 @@ wait for each other in `bincount`.
 """
 
 import threading
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,7 +209,7 @@ def _histogram(work: _Workspace) -> Doubles:
     shape = (HUES, SATURATIONS, VALUES, work.n_frames)
     sums = np.empty((2, 2, 2, *shape))
 
-    def add_up(products: Doubles | None) -> Doubles:
+    def add_up(products: Doubles | None) -> NDArray[Any]:
         return np.bincount(work.index, products, sums[0, 0, 0].size).reshape(shape)
 
     sums[0, 0, 0] = add_up(None)
@@ -261,5 +262,5 @@ def _patterns(work: _Workspace, radius: int, n_cells: int) -> Doubles:
     uniform = counts[:, _UNIFORM]
     others = counts.sum(axis=1, keepdims=True) - uniform.sum(axis=1, keepdims=True)
     pixels = ((SIZE - 2 * radius) // n_cells) ** 2
-    shares: Doubles = np.hstack([uniform, others]).astype(np.float64) / pixels
+    shares: Doubles = np.hstack([uniform, others]) / pixels
     return shares.reshape(work.n_frames, -1)
