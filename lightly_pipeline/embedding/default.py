@@ -4,6 +4,7 @@ It needs no download. The statistics are in `features.py`, the fit of the map in
 `benchmarks/fitting.py`.
 """
 
+import hashlib
 from importlib.resources import files
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.embedding.features import DIM, FRACTION_BITS, PART, statistics
 from lightly_pipeline.embedding.spec import EncoderSpec
+from lightly_pipeline.errors import LightlyPipelineError
 
 WEIGHTS_FILE = "weights/hsv_lbp_128.safetensors"
 # Of a column of the map, beside its largest number. Statistics have 22 bits, and the sum of their
@@ -31,6 +33,10 @@ class StatisticsEncoder:
     def __init__(self, spec: EncoderSpec) -> None:
         self.spec = spec
         content = files("lightly_pipeline.embedding").joinpath(WEIGHTS_FILE).read_bytes()
+        if hashlib.sha256(content).hexdigest() != spec.weights_sha256:
+            raise LightlyPipelineError(
+                f"{WEIGHTS_FILE} in the installed package is damaged: reinstall lightly-pipeline"
+            )
         weights = safetensors.numpy.load(content)
         self._mean = _in_steps(weights["mean"], np.float64(1), FRACTION_BITS)
         largest = np.abs(weights["matrix"]).max(axis=0)
