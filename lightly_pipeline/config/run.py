@@ -76,6 +76,11 @@ class RunConfig:
 
         Raises:
             InvalidConfigurationError: Names every wrong key and value of a block.
+
+        Example:
+            >>> config = RunConfig.from_blocks(selection_config={"nSamples": 7})
+            >>> config.selection.n_samples, config.worker.output_image_format
+            (7, 'png')
         """
         below = defaults or RunBlocks()
         selection = DEFAULT_SELECTION
