@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from lightly_pipeline.cli import command_line
 from lightly_pipeline.config import LightlyConfig, PipelineConfig, SelectionConfig, WorkerConfig
 from lightly_pipeline.config.base import model_of
+from lightly_pipeline.config.dataset import DatasetDeclaration, Place
 from lightly_pipeline.config.selection import COMBINATIONS
 from lightly_pipeline.config.support import EXECUTED_COMBINATIONS, note_on, support_of
 
@@ -27,6 +29,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "selection_config": SelectionConfig,
     "pipeline_config": PipelineConfig,
 }
+DECLARATIONS: dict[str, type[BaseModel]] = {"dataset": DatasetDeclaration, "place": Place}
 _PART = re.compile(r"(<!-- generated: ([a-z_ ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -52,6 +55,7 @@ def _made(name: str) -> str:
     kind, _, argument = name.partition(" ")
     makers: dict[str, Callable[[str], Iterator[str]]] = {
         "options": _options,
+        "fields": _declaration,
         "combinations": _combinations,
         "command": _command,
     }
@@ -64,12 +68,22 @@ def _options(block: str) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     schema = BLOCKS[block].model_json_schema(by_alias=False)
     for path, field, values in _fields(BLOCKS[block], schema, schema["$defs"], block):
-        default = field.get_default(call_default_factory=True)
-        shown = (
-            f"`{json.dumps(default)}`" if default is not None and not field.is_required() else ""
-        )
-        cells = (f"`{path}`", values, shown, field.description, _here(path))
+        cells = (f"`{path}`", values, _default(field), field.description, _here(path))
         yield f"| {' | '.join(cells)} |"
+
+
+def _declaration(name: str) -> Iterator[str]:
+    """Yields the table of what a dataset's declaration may hold."""
+    yield "| field | default | meaning |"
+    yield "|---|---|---|"
+    for key, field in DECLARATIONS[name].model_fields.items():
+        default = "required" if field.is_required() else _default(field)
+        yield f"| `{key}` | {default} | {field.description} |"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    return "" if value is None or field.is_required() else f"`{json.dumps(value)}`"
 
 
 def _fields(

@@ -25,7 +25,7 @@ from lightly_pipeline.errors import InvalidConfigurationError
 Block = Mapping[str, Any] | None
 BLOCKS = ("worker_config", "lightly_config", "selection_config", "pipeline_config")
 
-# The page's own configuration.
+# Lightly's own example.
 DEFAULT_SELECTION: dict[str, Any] = {
     "n_samples": 50,
     "strategies": [{"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}],
@@ -69,7 +69,7 @@ class RunConfig:
         *,
         defaults: RunBlocks | None = None,
     ) -> "RunConfig":
-        """Validates blocks: what is given at launch goes over `defaults`, these over the page's.
+        """Validates blocks: what is given at launch goes over `defaults`, these over the built-in.
 
         Options merge one by one; the amount (n_samples or proportion_samples) and the list of
         strategies are replaced as a whole.
