@@ -57,7 +57,7 @@ def _made(name: str) -> str:
         "options": _options,
         "fields": _declaration,
         "combinations": _combinations,
-        "command": _command,
+        "commands": _commands,
     }
     return "".join(f"{line}\n" for line in makers[kind](argument))
 
@@ -148,19 +148,26 @@ def _combinations(_: str) -> Iterator[str]:
         yield f"| {kind} | {', '.join(strategies)}{': refused for now' if refused else ''} |"
 
 
-def _command(name: str) -> Iterator[str]:
-    """Yields the table of a command's options."""
-    commands = next(
-        action for action in command_line()._actions if isinstance(action.choices, dict)
-    )
-    yield "| option | default | meaning |"
-    yield "|---|---|---|"
-    for action in commands.choices[name]._actions:
-        if "--help" in action.option_strings:
-            continue
-        option = " ".join([*action.option_strings, action.metavar or ""]).strip()
-        default = "required" if action.required else f"`{action.default}`" if action.default else ""
-        yield f"| `{option}` | {default} | {action.help} |"
+def _commands(_: str) -> Iterator[str]:
+    """Yields every command of the command line: what it is for, and a table of its options."""
+    (commands,) = (a for a in command_line()._actions if isinstance(a.choices, dict))
+    for entry in commands._choices_actions:
+        yield f"## {entry.dest}"
+        yield ""
+        yield f"{entry.help[0].upper()}{entry.help[1:]}."
+        yield ""
+        yield "| option | default | meaning |"
+        yield "|---|---|---|"
+        for action in commands.choices[entry.dest]._actions:
+            if "--help" not in action.option_strings:
+                yield f"| {' | '.join(_cells(action))} |"
+        yield ""
+
+
+def _cells(action: argparse.Action) -> tuple[str, str, str]:
+    option = " ".join([*action.option_strings, str(action.metavar or "")]).strip()
+    default = "required" if action.required else f"`{action.default}`" if action.default else ""
+    return f"`{option}`", default, str(action.help)
 
 
 if __name__ == "__main__":
