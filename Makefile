@@ -84,7 +84,7 @@ $(DOCS_STAMP): $(STAMP)
 docs: $(DOCS_STAMP)
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "Open site/index.html"
+	@echo "Open site/index.html; the search works when it is served: python3 -m http.server -d site"
 
 fuzz: $(STAMP)
 	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.video.fuzz
