@@ -75,6 +75,13 @@ def test_the_configuration_of_a_page_is_accepted(page: Path, tmp_path: Path) -> 
             RunConfig.from_blocks(**document).check_supported()
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`([\w/]+\.py)`", page.read_text(encoding="utf-8"))
+    there = [f"/{file.relative_to(ROOT)}" for file in ROOT.glob("[!.]*/**/*.py")]
+    assert [name for name in named if not any(f.endswith(f"/{name}") for f in there)] == []
+
+
 def test_the_generated_parts_of_the_pages_are_what_the_code_says() -> None:
     command = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True)
