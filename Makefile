@@ -4,6 +4,10 @@
 #   make demo VIDEOS=/path N_SAMPLES=20  the same for your own videos
 #   make dev                             the Dagster UI with the sample videos
 #   make test                            the test suite
+#   make test-fast                       the quick part of it, under a minute
+#   make coverage                        the suite, and the lines it does not reach
+#   make lint                            ruff, mypy, import contracts, generated pages
+#   make docs                            the documentation as a site, in site/
 #
 # Without an NVIDIA driver the CPU build of torch is installed, which spares 2.3 GB of CUDA libraries, as
 # long as its package index can be reached. TORCH=cpu insists on it, TORCH=cu130 on that CUDA's build.
@@ -12,12 +16,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 WORKERS ?= 2
 DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-start bench-stores bench-typicality bench-video clean help
+.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-start bench-stores bench-typicality bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -76,6 +81,22 @@ dev: $(STAMP)
 test: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -q
 
+test-fast: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) -q -m 'not slow and not integration'
+
+coverage: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) -q --cov --cov-report=term-missing:skip-covered --cov-report=html
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock \
+	  --requirement pyproject.toml --extra docs
+	@touch $(DOCS_STAMP)
+
+docs: $(DOCS_STAMP)
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html; the search works when it is served: python3 -m http.server -d site"
+
 fuzz: $(STAMP)
 	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.video.fuzz
 
@@ -84,6 +105,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -123,4 +145,4 @@ bench-stores: $(STAMP)
 	$(BIN)/python -m benchmarks.stores
 
 clean:
-	rm -rf $(VENV) build dist bench_data $(DEMO_FOLDER) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site htmlcov .coverage bench_data $(DEMO_FOLDER) .pytest_cache .mypy_cache .ruff_cache

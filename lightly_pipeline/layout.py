@@ -24,6 +24,11 @@ def partition_key(video_path: str) -> str:
     Bytes outside `[A-Za-z0-9_./@:-]` are percent-encoded. So is every dot of a segment "." or
     ".." and of a run of three dots (the UI's range operator), a leading "/" and the second of two
     slashes: what a path or a selection would otherwise read as something else.
+
+    >>> partition_key("day 1/front.mp4")
+    'day%201/front.mp4'
+    >>> video_path(partition_key("day 1/front.mp4"))
+    'day 1/front.mp4'
     """
     raw = _encode(video_path)
     key = "".join(chr(byte) if _KEPT.match(bytes([byte])) else f"%{byte:02X}" for byte in raw)
@@ -56,6 +61,10 @@ def frame_name(video_path: str, index: int, n_frames: int, image_format: str) ->
     Returns:
         `{path without extension}-{index, zero-padded}-{extension}.{image format}`; segments that
         no store takes are percent-encoded.
+
+    Example:
+        >>> frame_name("day 1/front.mp4", 7, 1800, "png")
+        'day 1/front-0007-mp4.png'
     """
     stem, _, extension = video_path.rpartition(".")
     number = str(index).zfill(len(str(n_frames)))
@@ -103,7 +112,11 @@ def image_name(image_path: str) -> str:
 
 
 def run_path(run_id: str, name: str) -> str:
-    """Returns where a run keeps the file `name`."""
+    """Returns where a run keeps the file `name`.
+
+    >>> run_path("4b1c", "manifest.json")
+    '.lightly/runs/4b1c/manifest.json'
+    """
     return f"{RUNS_FOLDER}{run_id}/{name}"
 
 

@@ -31,6 +31,8 @@ from lightly_pipeline.video import DecodeLimits
 from lightly_pipeline_tests.support.stores import refuse_table
 from lightly_pipeline_tests.support.videos import RECIPES, Recipe, make_video
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 LONGER = Recipe("long.mp4", "libx264", 300, options=BY_NAME["h264.mp4"].options)
 

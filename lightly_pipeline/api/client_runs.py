@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lightly_pipeline import __version__
 from lightly_pipeline.api.artifacts import artifacts_of
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.models import DockerRunData, DockerRunScheduledData
@@ -198,6 +197,8 @@ class RunMethods(ClientBase):
             return
 
     def _run_data(self, run: ScheduledRun) -> DockerRunData:
+        from lightly_pipeline import __version__
+
         info = run.info(now_ms())
         return DockerRunData(
             id=run.id,

@@ -43,7 +43,7 @@ _STRATEGY_FIELDS = {
         "stopping_condition_minimum_typicality",
     ),
 }
-# lightly-worker B.4.
+# As the worker of Lightly decides it; docs/configuration.md shows this table.
 COMBINATIONS: dict[str, tuple[str, ...]] = {
     "EMBEDDINGS": ("DIVERSITY", "TYPICALITY"),
     "EMBEDDINGS with task": ("DIVERSITY", "TYPICALITY", "SIMILARITY"),

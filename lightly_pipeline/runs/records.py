@@ -174,7 +174,7 @@ def write_corruptness_report(
     corrupt_samples: Mapping[str, str],
     corrupt_videos: Mapping[str, str],
 ) -> None:
-    """Stores the report in the original's form (lightly-worker C.5)."""
+    """Stores the report in the form of Lightly's worker."""
     document = {"corrupt_samples": dict(corrupt_samples), "corrupt_videos": dict(corrupt_videos)}
     path = run_path(run_id, "corruptness_check_information.json")
     store.write(path, json.dumps(document, indent=2).encode())
@@ -199,7 +199,7 @@ def chosen_set(record: SelectionRecord, images: Sequence[UploadedImage]) -> Chos
 def write_sequence_information(
     store: Datasource, record: SelectionRecord, images: Sequence[UploadedImage]
 ) -> None:
-    """Stores which frames belong together, in the original's form (lightly-worker C.6)."""
+    """Stores which frames belong together, in the form of Lightly's worker."""
     by_rank = {image.rank: image for image in images}
     documents = []
     for start in range(0, len(record.frames), record.sequence_length):

@@ -133,6 +133,11 @@ def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
     """Returns how many rows a configuration asks for, at most all of them.
 
     `proportion_samples` is rounded down, but a share above 0 gives at least one row.
+
+    >>> diversity = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
+    >>> config = {"proportion_samples": 0.1, "strategies": [diversity]}
+    >>> n_to_select(SelectionConfig.from_block(config), 39)
+    3
     """
     if selection_config.proportion_samples is None:
         return min(selection_config.n_samples or 0, n_candidates)

@@ -213,7 +213,7 @@ def _info(container: Any, stream: Any, note: str) -> VideoInfo:
 
 
 def _warnings(container: Any, codec: str) -> tuple[str, ...]:
-    """Returns the page's advice: MOV with H.265 and iPhone recordings are slow."""
+    """Returns Lightly's advice: MOV with H.265 and iPhone recordings are slow."""
     metadata = {key.lower(): value for key, value in container.metadata.items()}
     quicktime = metadata.get("major_brand", "").strip() == "qt"
     if "iphone" in metadata.get("com.apple.quicktime.model", "").lower():

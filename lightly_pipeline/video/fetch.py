@@ -1,6 +1,6 @@
 """Decodes chosen frames again: exactly those, each proven by its checksum.
 
-A ladder of three rungs that differ only in cost (video.md 3.3): seek to the key frame before;
+A ladder of three rungs that differ only in cost: seek to the key frame before;
 read from the start but decode only from the key packet before; decode everything. A frame that no
 rung reproduces is an error, never another picture.
 """

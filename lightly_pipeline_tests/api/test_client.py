@@ -21,6 +21,8 @@ from lightly_pipeline.api import (
 from lightly_pipeline.datasources import S3Datasource
 from lightly_pipeline_tests.support.clients import add_dataset
 
+pytestmark = pytest.mark.slow
+
 SECRET = "canary-secret-5b1e"
 TEN = {"n_samples": 10}
 

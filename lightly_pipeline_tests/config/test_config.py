@@ -20,7 +20,7 @@ from lightly_pipeline.config import (
     WorkerConfig,
     load_config_file,
 )
-from lightly_pipeline.config.base import _model_of
+from lightly_pipeline.config.base import model_of
 from lightly_pipeline.config.selection import COMBINATIONS
 from lightly_pipeline.config.support import EXECUTED_COMBINATIONS, Support, support_of
 from lightly_pipeline.errors import InvalidConfigurationError
@@ -37,7 +37,7 @@ MODELS: dict[str, type[BaseModel]] = {
 def options(model: type[BaseModel], path: str) -> Iterator[str]:
     """Dotted paths of all options of a block."""
     for name, info in model.model_fields.items():
-        nested = _model_of(info.annotation)
+        nested = model_of(info.annotation)
         if nested is None:
             yield f"{path}.{name}"
         else:

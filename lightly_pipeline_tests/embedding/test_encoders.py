@@ -21,6 +21,8 @@ from lightly_pipeline.embedding.spec import sidecar
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline_tests.support.videos import painted
 
+pytestmark = pytest.mark.slow
+
 
 def frames(n: int = 64, size: int = 64) -> np.ndarray:
     rng = np.random.default_rng(0)

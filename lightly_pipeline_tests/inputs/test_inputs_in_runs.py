@@ -25,6 +25,8 @@ from lightly_pipeline_tests.support.selections import (
     strategy,
 )
 
+pytestmark = pytest.mark.slow
+
 SPEED = {"type": "METADATA", "key": "gps.speed"}
 PLACE = {"type": "METADATA", "key": "place"}
 TASK = "cars/v2"

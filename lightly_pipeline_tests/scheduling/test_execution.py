@@ -14,6 +14,8 @@ from lightly_pipeline.scheduling.models import ComputeWorkerRunInfo, Priority, R
 from lightly_pipeline.scheduling.queue import RunQueue
 from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def queue(home: Path) -> RunQueue:

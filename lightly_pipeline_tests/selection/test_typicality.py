@@ -9,6 +9,8 @@ from lightly_pipeline.selection.similarity import similarity
 from lightly_pipeline.selection.typicality import typicality
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 
+pytestmark = pytest.mark.slow
+
 
 def rows(n: int, dim: int = 8, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)

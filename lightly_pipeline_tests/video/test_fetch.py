@@ -19,6 +19,8 @@ from lightly_pipeline_tests.support.videos import (
     number_of,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def index_of(path: Path) -> FrameIndex:
     with open_video(path) as video:

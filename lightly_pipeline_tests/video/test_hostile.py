@@ -21,6 +21,8 @@ from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import DecodeLimits, FrameInput, open_video
 from lightly_pipeline_tests.support.videos import BY_NAME, VideoFolder, make_video
 
+pytestmark = pytest.mark.slow
+
 
 def image(image_format: str) -> bytes:
     buffer = io.BytesIO()

@@ -13,6 +13,8 @@ from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.selection import SelectionResult, select
 from lightly_pipeline.selection.vectors.threads import blas_threads
 
+pytestmark = pytest.mark.slow
+
 DIVERSITY = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
 WAYS: dict[str, dict[str, int]] = {
     "every 10th": {"every_nth": 10},

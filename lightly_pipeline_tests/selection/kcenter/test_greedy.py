@@ -123,6 +123,7 @@ def test_equals_the_definition_with_ties_to_the_lowest_index(
     assert farthest_first(grid, k).indices.tolist() == naive(grid.vectors, min(k, len(rows)))
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(rows=SMALL, data=st.data())
 def test_stops_only_strictly_below_the_distance(rows: np.ndarray, data: st.DataObject) -> None:
@@ -134,6 +135,7 @@ def test_stops_only_strictly_below_the_distance(rows: np.ndarray, data: st.DataO
     assert picks.indices.tolist() == everything.indices[: len(picks.indices)].tolist()
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(rows=SMALL, k=st.integers(0, 65), data=st.data())
 def test_preselected_rows_count_as_chosen(rows: np.ndarray, k: int, data: st.DataObject) -> None:
@@ -272,6 +274,7 @@ def test_permuting_rows_permutes_the_picks() -> None:
     assert order[picks].tolist() == farthest_first(grid, 200).indices.tolist()
 
 
+@pytest.mark.slow
 def test_appended_copies_change_no_pick_before_everything_is_chosen() -> None:
     grid = embeddings(200, 8)
     doubled = GridEmbeddings(

@@ -13,6 +13,8 @@ from lightly_pipeline.selection.kcenter.greedy import farthest_first
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline_tests.selection.certificate import first_wrong_step
 
+pytestmark = pytest.mark.slow
+
 Arrange = Callable[[np.ndarray], np.ndarray]
 
 

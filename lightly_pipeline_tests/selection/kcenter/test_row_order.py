@@ -1,11 +1,14 @@
 """Rows change places so that those with something in common share blocks."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lightly_pipeline.selection.kcenter.lazy_blocks import CHOSEN
 from lightly_pipeline.selection.kcenter.row_order import RowOrder, order_by_nearness
+
+pytestmark = pytest.mark.slow
 
 FAR = -0.25
 

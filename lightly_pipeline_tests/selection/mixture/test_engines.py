@@ -15,6 +15,8 @@ from lightly_pipeline.selection.mixture.tally import Tally
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline_tests.selection.reference import greedy
 
+pytestmark = pytest.mark.slow
+
 STRENGTHS = st.sampled_from([-2.0, -1.0, -0.5, 0.5, 1.0, 3.0])
 
 
