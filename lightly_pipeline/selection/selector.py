@@ -18,8 +18,8 @@ from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection import figures
 from lightly_pipeline.selection.inputs import Categories, Inputs, kept_by_thresholds
 from lightly_pipeline.selection.mixture.direct import is_by_value, pick_by_value, pick_directly
-from lightly_pipeline.selection.mixture.lazy import MAX_GROUPS, n_groups, pick_lazily
 from lightly_pipeline.selection.mixture.objective import Balance, Diversity, Objective, Weights
+from lightly_pipeline.selection.mixture.rounds import MAX_GROUPS, n_groups, pick_lazily
 from lightly_pipeline.selection.mixture.tally import Tally
 from lightly_pipeline.selection.result import SelectionResult, StrategyOutcome
 from lightly_pipeline.selection.strategies import build_objective

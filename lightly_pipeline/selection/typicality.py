@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection.vectors.distances import (
-    sieve_slack,
+    filter_slack,
     squared_between,
     squared_to_all,
 )
@@ -95,7 +95,7 @@ def nearest_squared(
     unsure = ~np.isfinite(nearest[:, -1])
     if index.ntotal <= EXACT_ROWS and ids.shape[1] < index.ntotal:
         # Float32 may have ranked a true neighbour below all that were found.
-        unsure |= nearest[:, -1] > found[:, -1] - 4 * sieve_slack(embeddings.vectors.shape[1])
+        unsure |= nearest[:, -1] > found[:, -1] - 4 * filter_slack(embeddings.vectors.shape[1])
     nearest[unsure] = nearest_squared_by_all_pairs(embeddings, rows[unsure], k)
     return nearest
 

@@ -3,7 +3,7 @@
 Rounding every coordinate to a multiple of 2^-25 makes each product a multiple of 2^-50 and each
 partial sum of a dot product of vectors of norm <= 1 an integer below 2^51 in those units: float64
 gives the exact value in any order, on any machine and number of threads. Equal means equal, and
-ties can go to the lowest index. Choosing frames is in `kcenter.py`.
+ties can go to the lowest index. Choosing frames is elsewhere.
 """
 
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""Farthest-first at sizes where rounds, blocks and hot rows work as they do for users."""
+"""Farthest-first at sizes where rounds, blocks and active sets work as they do for users."""
 
 import hashlib
 import os

@@ -1,7 +1,7 @@
 """Which row is at which place, and in what order rows are best kept in blocks.
 
 Rows begin at their own places, in the order they were given, and change places among each other.
-What is known of the rows, and when changing places pays, is in `lazy_blocks.py`.
+What is known of the rows, and when changing places pays, is in `blocks.py`.
 """
 
 import numpy as np
@@ -27,6 +27,10 @@ class RowOrder:
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | NDArray[np.int32]:
         """Returns the places of some rows."""
         return rows if self._rows is None else self._places[rows]
+
+    def by_row(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns values of all places in the order of rows: a view until rows change places."""
+        return values if self._rows is None else values[self._places]
 
     def permute(self, blocks: NDArray[np.int64], block_rows: int, order: NDArray[np.int64]) -> None:
         """Changes the places of the rows of some whole blocks, as `permute_blocks` does."""

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lightly_pipeline.selection.kcenter.lazy_blocks import CHOSEN
-from lightly_pipeline.selection.kcenter.row_order import RowOrder, order_by_nearness
+from lightly_pipeline.selection.lazy.nearest import CHOSEN
+from lightly_pipeline.selection.lazy.row_order import RowOrder, order_by_nearness
 
 pytestmark = pytest.mark.slow
 

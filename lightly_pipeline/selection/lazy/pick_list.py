@@ -1,7 +1,7 @@
 """The picks of a selection that is under way, with their vectors side by side.
 
 Answers which pick is nearest to given rows, exactly, and how far picks are from each other. Which
-rows become picks is in `kcenter.py`.
+rows become picks is for the rounds to decide.
 """
 
 import numpy as np

@@ -1,14 +1,14 @@
-"""The few rows a round of a selection chooses from, with exact distances.
+"""The active set of a round: the few rows that picks are made from, with exact distances.
 
-A copy of the farthest rows, small enough for the processor's cache, and how to tell them by their
-scores. Which rows are hot, and for how long they are sure to hold the farthest of all, is decided
-in `kcenter.py` and `full_scan.py`.
+A copy small enough for the processor's cache, and how to tell the farthest rows by their scores.
+Which rows are active, and for how long they are sure to hold the best of all, is for the rounds to
+decide (`kcenter/`, `mixture/`).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.vectors.distances import sieve_slack, squared_between
+from lightly_pipeline.selection.vectors.distances import filter_slack, squared_between
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 _CHOSEN = -1.0
@@ -47,7 +47,7 @@ def farthest_positions(
     return np.array([first]), float(distances[first])
 
 
-class HotRows:
+class ActiveSet:
     """Rows whose distances are exact, and whose nearest picks are known by number.
 
     Attributes:
@@ -64,7 +64,7 @@ class HotRows:
         nearest: NDArray[np.int32],
     ) -> None:
         self._embeddings = embeddings
-        self._slack = sieve_slack(embeddings.vectors.shape[1])
+        self._slack = filter_slack(embeddings.vectors.shape[1])
         self.rows, self.distances, self.nearest = rows, distances, nearest
         self._vectors = np.asarray(embeddings.vectors)[rows]
         self._half_norms = embeddings.squared_norms[rows] / 2
@@ -91,11 +91,11 @@ class HotRows:
         near = np.flatnonzero((products > bound) & (self.distances != _CHOSEN))
         self._lower(near, np.full(len(near), self.rows[position]), np.full(len(near), number))
 
-    def farthest_part(self, size: int) -> "tuple[HotRows, float]":
+    def farthest_part(self, size: int) -> "tuple[ActiveSet, float]":
         """Returns about the `size` farthest rows, and what no other row exceeds."""
         part, cut = farthest_positions(self.distances, size)
         rows, distances, nearest = self.rows[part], self.distances[part], self.nearest[part]
-        return HotRows(self._embeddings, rows, distances, nearest), cut
+        return ActiveSet(self._embeddings, rows, distances, nearest), cut
 
     def apply(self, picks: NDArray[np.int64], first_number: int) -> None:
         """Lowers distances for picks that were chosen elsewhere; chosen rows are marked."""

@@ -1,14 +1,14 @@
 """Greedy selection with a positive DIVERSITY strength, without scoring every candidate every time.
 
 The sequence is that of `direct.py`. Why: D only falls while rows are chosen, so what is known of a
-row's D (`lazy_blocks.py`) bounds it from above, and with it the row's score. A round bounds all
-scores once, takes the rows of the highest bounds as the hot set and gets their exact D. Then it
-picks from the hot set for as long as its best row exceeds what any row outside can have by now: the
-highest bound outside, plus the drift of A, of the sums W and of the class factors since the round
-began.
+row's D (`lazy/blocks.py`) bounds it from above, and with it the row's score. A round bounds all
+scores once and makes the rows of the highest bounds the active set, with their exact D. Then it
+picks from the active set for as long as its best row exceeds what any row outside can have by now:
+the highest bound outside, plus the drift of A, of the sums W and of the class factors since the
+round began.
 
 With a negative strength scores rise as D falls and none of this holds; nothing is gained without
-DIVERSITY. `selector.py` leaves both to the direct engine.
+DIVERSITY. `engines.py` leaves both to the direct engine.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.kcenter.hot_rows import HotRows
-from lightly_pipeline.selection.kcenter.lazy_blocks import LazyBlocks
+from lightly_pipeline.selection.lazy.active_set import ActiveSet
+from lightly_pipeline.selection.lazy.blocks import LazyBlocks
 from lightly_pipeline.selection.mixture.objective import (
     Balance,
     Diversity,
@@ -30,10 +30,9 @@ from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 MAX_GROUPS = 256
 """Distinct class rows up to which the engine keeps a bound for each."""
-_BLOCK_ROWS = 256
-_MIN_HOT, _MAX_HOT = 1024, 16384
-_MIN_HOT_PER_GROUP = 32
-# Scores looked at while serving, in rows of all: above, a smaller hot set is cheaper.
+_MIN_ACTIVE, _MAX_ACTIVE = 1024, 16384
+_MIN_ACTIVE_PER_GROUP = 32
+# Scores looked at while serving, in rows of all: above, a smaller active set is cheaper.
 _LONG_ROUND = 16
 # Two scores are rounded, each by half a unit; the rest is room for the logarithms' last bits.
 _ROUNDING_UNITS = 2.0
@@ -56,34 +55,34 @@ def pick_lazily(
     state = _Rows(embeddings, tally, preselected)
     if not tally.n_chosen:
         state.pick_first()
-    n_hot = _MIN_HOT
+    n_active = _MIN_ACTIVE
     while tally.stopped_by is None:
         bounds = state.bounds()
         if not (bounds > -np.inf).any():
             tally.exhaust(left_over=bool(state.is_free.any()))
             break
-        hot, outside = state.split(bounds, n_hot)
-        n_served = _serve(state, hot, outside)
-        state.settle(hot, n_served)
-        n_hot = _next_size(n_hot, n_served, len(embeddings))
+        active, outside = state.split(bounds, n_active)
+        n_served = _serve(state, active, outside)
+        state.settle(active, n_served)
+        n_active = _next_size(n_active, n_served, len(embeddings))
     return state.largest_squared() if tally.n_chosen else None
 
 
-def _next_size(n_hot: int, n_served: int, n_rows: int) -> int:
-    """Returns the size of the next hot set, which weighs serving picks against starting rounds."""
+def _next_size(n_active: int, n_served: int, n_rows: int) -> int:
+    """Returns the size of the next active set, by what serving cost against starting a round."""
     if not n_served:
-        # All hot rows score as outside ones may, within the slack: only more of them decide.
-        return n_hot * 4
-    if n_served * n_hot < n_rows:
-        return min(2 * n_hot, _MAX_HOT)
-    if n_served * n_hot > _LONG_ROUND * n_rows:
-        return max(min(n_hot, _MAX_HOT) // 2, _MIN_HOT)
-    return n_hot
+        # All active rows score as outside ones may, within the slack: only more of them decide.
+        return n_active * 4
+    if n_served * n_active < n_rows:
+        return min(2 * n_active, _MAX_ACTIVE)
+    if n_served * n_active > _LONG_ROUND * n_rows:
+        return max(min(n_active, _MAX_ACTIVE) // 2, _MIN_ACTIVE)
+    return n_active
 
 
 @dataclass(frozen=True, slots=True)
 class _Outside:
-    """What rows outside the hot set could score at the start of a round.
+    """What rows outside the active set could score at the start of a round.
 
     Attributes:
         best: Shape (G,), the highest bound by class group, -inf for none.
@@ -113,14 +112,14 @@ class _Rows:
     def __init__(
         self, embeddings: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64]
     ) -> None:
-        self.embeddings, self.tally = embeddings, tally
+        self.tally = tally
         n = len(embeddings)
         self.is_free = np.ones(n, dtype=bool)
         self.is_free[preselected] = False
         self.groups = _joint_groups(tally.objective, n)
         self._n_groups = int(self.groups.max(initial=0)) + 1
         self._first_of_group = np.unique(self.groups, return_index=True)[1]
-        self._blocks = LazyBlocks(embeddings, _BLOCK_ROWS, len(preselected) + 1024)
+        self._blocks = LazyBlocks(embeddings, n_picks=len(preselected) + tally.k)
         self._blocks.choose(preselected)
 
     def pick_first(self) -> None:
@@ -135,7 +134,7 @@ class _Rows:
 
     def bounds(self) -> NDArray[np.float64]:
         """Returns what no row's score exceeds, -inf for rows that cannot be picked."""
-        return self._scores(self._largest_possible(slice(None)))
+        return self._scores(self._blocks.bounds())
 
     def factors(self) -> NDArray[np.float64]:
         """Returns the class factors by group, shape (G,)."""
@@ -145,48 +144,31 @@ class _Rows:
                 total += self.tally.factors(i)[strategy.groups[self._first_of_group]]
         return total
 
-    def split(self, bounds: NDArray[np.float64], n_hot: int) -> tuple[HotRows, _Outside]:
-        """Returns the hot rows with their exact D, and what is outside.
+    def split(self, bounds: NDArray[np.float64], n_active: int) -> tuple[ActiveSet, _Outside]:
+        """Returns the active set with its exact D, and what is outside.
 
         Args:
             bounds: As `bounds()` gives them; lowered where blocks are refreshed.
-            n_hot: About how many hot rows are wanted.
+            n_active: About how many active rows are wanted.
         """
-        while True:
-            is_hot = self._reaches_threshold(bounds, n_hot)
-            rows = np.flatnonzero(is_hot)
-            behind = self._blocks.behind(np.unique(rows // _BLOCK_ROWS))
-            if not len(behind):
-                break
-            self._blocks.refresh(behind)
-            self._lower_bounds(bounds, behind)
-        squared = self._blocks.exact_distances(rows)
-        hot = HotRows(self.embeddings, rows, squared, self._blocks.nearest(rows))
-        return hot, self._outside(bounds, is_hot)
+        blocks = self._blocks
+        is_active = self._reaches_threshold(bounds, n_active)
+        while len(refreshed := blocks.refresh(blocks.blocks_of(np.flatnonzero(is_active)))):
+            self._lower_bounds(bounds, blocks.rows_of(refreshed))
+            is_active = self._reaches_threshold(bounds, n_active)
+        rows = np.flatnonzero(is_active)
+        active = blocks.active_set(rows, blocks.exact_distances(rows))
+        return active, self._outside(bounds, is_active)
 
-    def settle(self, hot: HotRows, n_served: int) -> None:
-        """Keeps what a round found out: its picks, and the D of the other hot rows."""
+    def settle(self, active: ActiveSet, n_served: int) -> None:
+        """Keeps what a round found out: its picks, and the D of the other active rows."""
         picks = np.array(self.tally.picks[len(self.tally.picks) - n_served :], dtype=np.int64)
         self.is_free[picks] = False
-        self._blocks.choose(picks)
-        left = ~hot.is_chosen
-        self._blocks.settle(hot.rows[left], hot.distances[left], hot.nearest[left])
+        self._blocks.settle(active, picks)
 
     def largest_squared(self) -> float:
         """Returns the largest exact D of all rows, 0 if every row is chosen."""
-        self._blocks.refresh(np.arange(-(-len(self.groups) // _BLOCK_ROWS)))
-        scores = self._blocks.scores
-        rows = np.flatnonzero(np.isfinite(scores) & (scores <= scores.min() + 2 * self._slack))
-        return float(self._blocks.exact_distances(rows).max(initial=0.0))
-
-    @property
-    def _slack(self) -> float:
-        return self._blocks.slack
-
-    def _largest_possible(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float64]:
-        """Returns what no D of some rows exceeds."""
-        scores = self._blocks.scores[rows].astype(np.float64)
-        return np.maximum(2 * (self._slack - scores), 0.0)
+        return self._blocks.largest_squared()
 
     def _scores(self, squared: NDArray[np.float64]) -> NDArray[np.float64]:
         scores = self.tally.scores(self.tally.objective, squared)
@@ -194,9 +176,9 @@ class _Rows:
         scores[~(self.is_free if allowed is None else self.is_free & allowed)] = -np.inf
         return scores
 
-    def _reaches_threshold(self, bounds: NDArray[np.float64], n_hot: int) -> NDArray[np.bool_]:
-        """Returns which rows are hot: those of the highest bounds in each class group."""
-        per_group = max(n_hot // self._n_groups, _MIN_HOT_PER_GROUP)
+    def _reaches_threshold(self, bounds: NDArray[np.float64], n_active: int) -> NDArray[np.bool_]:
+        """Returns which rows are active: those of the highest bounds in each class group."""
+        per_group = max(n_active // self._n_groups, _MIN_ACTIVE_PER_GROUP)
         if self._n_groups == 1:
             return (bounds >= _nth_largest(bounds, per_group)) & (bounds > -np.inf)
         thresholds = np.array(
@@ -204,15 +186,13 @@ class _Rows:
         )
         return (bounds >= thresholds[self.groups]) & (bounds > -np.inf)
 
-    def _lower_bounds(self, bounds: NDArray[np.float64], blocks: NDArray[np.int64]) -> None:
-        rows = (blocks[:, None] * _BLOCK_ROWS + np.arange(_BLOCK_ROWS)).reshape(-1)
-        rows = rows[rows < len(bounds)]
+    def _lower_bounds(self, bounds: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
         rows = rows[bounds[rows] > -np.inf]
         view = self.tally.objective.take(rows)
-        bounds[rows] = self.tally.scores(view, self._largest_possible(rows))
+        bounds[rows] = self.tally.scores(view, self._blocks.bounds(rows))
 
-    def _outside(self, bounds: NDArray[np.float64], is_hot: NDArray[np.bool_]) -> _Outside:
-        others = np.flatnonzero(~is_hot & (bounds > -np.inf))
+    def _outside(self, bounds: NDArray[np.float64], is_active: NDArray[np.bool_]) -> _Outside:
+        others = np.flatnonzero(~is_active & (bounds > -np.inf))
         best = np.full(self._n_groups, -np.inf)
         np.maximum.at(best, self.groups[others], bounds[others])
         values = [
@@ -220,32 +200,32 @@ class _Rows:
             for s in self.tally.objective.strategies
         ]
         spread = self.tally.spread.total if self.tally.spread else 0.0
-        squared = _span(self._largest_possible(others))
+        squared = _span(self._blocks.bounds(others))
         return _Outside(best, squared, values, spread, self.tally.sums, self.factors())
 
 
-def _serve(state: _Rows, hot: HotRows, outside: _Outside) -> int:
-    """Picks from the hot rows while they are sure to hold the best; returns how many."""
+def _serve(state: _Rows, active: ActiveSet, outside: _Outside) -> int:
+    """Picks from the active rows while they are sure to hold the best; returns how many."""
     tally = state.tally
-    view = tally.objective.take(hot.rows)
+    view = tally.objective.take(active.rows)
     n_served = 0
     while tally.stopped_by is None:
-        scores = tally.scores(view, hot.distances)
+        scores = tally.scores(view, active.distances)
         allowed = tally.admissible(view)
-        scores[hot.is_chosen if allowed is None else hot.is_chosen | ~allowed] = -np.inf
+        scores[active.is_chosen if allowed is None else active.is_chosen | ~allowed] = -np.inf
         best = int(np.argmax(scores))
         if scores[best] == -np.inf or scores[best] <= _bound(state, outside):
             break
         number = tally.n_chosen
-        if not tally.take(int(hot.rows[best]), float(hot.distances[best])):
+        if not tally.take(int(active.rows[best]), float(active.distances[best])):
             break
-        hot.choose(best, number)
+        active.choose(best, number)
         n_served += 1
     return n_served
 
 
 def _bound(state: _Rows, outside: _Outside) -> float:
-    """Returns what no row outside the hot set can exceed by now."""
+    """Returns what no row outside the active set can exceed by now."""
     tally = state.tally
     drift = 0.0
     for i, strategy in enumerate(tally.objective.strategies):
