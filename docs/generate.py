@@ -19,7 +19,7 @@ from lightly_pipeline.cli import command_line
 from lightly_pipeline.config import LightlyConfig, PipelineConfig, SelectionConfig, WorkerConfig
 from lightly_pipeline.config.base import model_of
 from lightly_pipeline.config.dataset import DatasetDeclaration, Place
-from lightly_pipeline.config.selection import COMBINATIONS
+from lightly_pipeline.config.strategies import COMBINATIONS
 from lightly_pipeline.config.support import EXECUTED_COMBINATIONS, note_on, support_of
 
 DOCS = Path(__file__).parent

@@ -12,6 +12,7 @@ from lightly_pipeline.api.models import DockerRunData, DockerRunScheduledData
 from lightly_pipeline.config import RunConfig
 from lightly_pipeline.config.base import snake_keys
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.scheduling.database import HOME_VARIABLE, now_ms
 from lightly_pipeline.scheduling.errors import ApiException
 from lightly_pipeline.scheduling.execution import execute
@@ -167,7 +168,14 @@ class RunMethods(ClientBase):
 
         Args:
             state: OPEN, LOCKED, DONE or CANCELED; those that have not ended by default.
+
+        Raises:
+            InvalidConfigurationError: There is no such state.
         """
+        if state is not None and state not in list(ScheduledState):
+            raise InvalidConfigurationError(
+                f"{state!r} is no state of a scheduled run; {did_you_mean(state, ScheduledState)}"
+            )
         unended = (ScheduledState.OPEN, ScheduledState.LOCKED)
         return [
             DockerRunScheduledData(

@@ -100,6 +100,7 @@ class RunConfig:
             ),
         )
         _check_sequences(config)
+        config.selection.check_distances(normalize=config.worker.normalize_embeddings)
         config.pipeline.approximate_diversity.check_goes_with(config.selection)
         return config
 

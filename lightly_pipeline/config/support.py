@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lightly_pipeline.config.selection import COMBINATIONS, SelectionConfig
+from lightly_pipeline.config.selection import SelectionConfig
+from lightly_pipeline.config.strategies import COMBINATIONS
 
 
 class Support(Enum):

@@ -21,7 +21,7 @@ from lightly_pipeline.config import (
     load_config_file,
 )
 from lightly_pipeline.config.base import model_of
-from lightly_pipeline.config.selection import COMBINATIONS
+from lightly_pipeline.config.strategies import COMBINATIONS
 from lightly_pipeline.config.support import EXECUTED_COMBINATIONS, Support, support_of
 from lightly_pipeline.errors import InvalidConfigurationError
 

@@ -118,6 +118,9 @@ class _Rows:
         self.is_free[preselected] = False
         self.groups = _joint_groups(tally.objective, n)
         self._n_groups = int(self.groups.max(initial=0)) + 1
+        # Rows group by group, and where each group begins.
+        self._members = np.argsort(self.groups, kind="stable")
+        self._begins = np.searchsorted(self.groups[self._members], np.arange(1, self._n_groups))
         self._first_of_group = np.unique(self.groups, return_index=True)[1]
         self._blocks = LazyBlocks(embeddings, n_picks=len(preselected) + tally.k)
         self._blocks.choose(preselected)
@@ -181,9 +184,8 @@ class _Rows:
         per_group = max(n_active // self._n_groups, _MIN_ACTIVE_PER_GROUP)
         if self._n_groups == 1:
             return (bounds >= _nth_largest(bounds, per_group)) & (bounds > -np.inf)
-        thresholds = np.array(
-            [_nth_largest(bounds[self.groups == g], per_group) for g in range(self._n_groups)]
-        )
+        by_group = np.split(bounds[self._members], self._begins)
+        thresholds = np.array([_nth_largest(group, per_group) for group in by_group])
         return (bounds >= thresholds[self.groups]) & (bounds > -np.inf)
 
     def _lower_bounds(self, bounds: NDArray[np.float64], rows: NDArray[np.int64]) -> None:

@@ -125,7 +125,7 @@ def test_the_result_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # So that the lazy engine serves inputs of this size.
-    monkeypatch.setattr("lightly_pipeline.selection.selector._LAZY_FROM_PRODUCTS", 0)
+    monkeypatch.setattr("lightly_pipeline.selection.engines._LAZY_FROM_PRODUCTS", 0)
     n_samples, strategies, options = case
     rng = np.random.default_rng(1)
     inputs: dict[str, Any] = {

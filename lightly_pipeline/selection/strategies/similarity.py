@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.selection.mixture.objective import Weights
+from lightly_pipeline.selection.strategies.task import StrategyTask
 from lightly_pipeline.selection.vectors.distances import blocks_of, lower_to_nearest
 from lightly_pipeline.selection.vectors.grid import (
     GridEmbeddings,
@@ -11,6 +13,20 @@ from lightly_pipeline.selection.vectors.grid import (
     prepare_embeddings,
     rounded,
 )
+
+
+def build(task: StrategyTask) -> Weights:
+    """Returns the factor W + similarity(x).
+
+    Raises:
+        LightlyPipelineError: The query cannot be compared.
+    """
+    query = task.among.columns.query(task.source)
+    try:
+        values = similarity(task.among.embeddings, query, normalize=task.among.normalize)
+    except LightlyPipelineError as error:
+        raise LightlyPipelineError(f"the query of {task.label}: {error}") from None
+    return Weights(task.label, task.options.strength, values)
 
 
 def similarity(
@@ -31,7 +47,7 @@ def similarity(
     """
     if query.shape[1] != embeddings.vectors.shape[1]:
         raise LightlyPipelineError(
-            f"SIMILARITY: queries have {query.shape[1]} dimensions, embeddings "
+            f"its vectors have {query.shape[1]} dimensions, embeddings "
             f"{embeddings.vectors.shape[1]}; both must come from the same encoder"
         )
     on_grid = _at_scale(prepare_embeddings(query, normalize=normalize), embeddings.scale)

@@ -1,15 +1,21 @@
 """TYPICALITY and SIMILARITY equal their formulas, whatever finds the neighbours."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.selection import typicality as module
-from lightly_pipeline.selection.similarity import similarity
-from lightly_pipeline.selection.typicality import typicality
+from lightly_pipeline.selection import select
+from lightly_pipeline.selection.strategies import typicality as module
+from lightly_pipeline.selection.strategies.similarity import similarity
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 
 pytestmark = pytest.mark.slow
+
+
+def typicality(grid: GridEmbeddings, k: int) -> np.ndarray:
+    return module.typicality(grid, k)[0]
 
 
 def rows(n: int, dim: int = 8, seed: int = 0) -> np.ndarray:
@@ -55,6 +61,27 @@ def test_many_rows_find_their_neighbours_in_cells(monkeypatch: pytest.MonkeyPatc
     approximate = typicality(grid, 20)
     assert np.abs(approximate / exact - 1).mean() < 1e-3
     assert approximate.tolist() == typicality(grid, 20).tolist()
+
+
+def with_typicality(given: np.ndarray) -> dict[str, Any]:
+    entry = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "TYPICALITY"}}
+    result = select(given, {"n_samples": 3, "strategies": [entry]})
+    (outcome,) = result.as_dict()["strategies"]
+    return dict(outcome)
+
+
+def test_how_many_true_neighbours_were_found_is_in_the_summary(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    alike = rows(3000, 16)
+    apart = np.random.default_rng(0).normal(size=(3000, 64)).astype(np.float32)
+    assert "neighbor_recall" not in with_typicality(alike)
+    monkeypatch.setattr(module, "EXACT_ROWS", 1000)
+    assert with_typicality(alike)["neighbor_recall"] > 0.95
+    assert not caplog.records
+    recall = with_typicality(apart)["neighbor_recall"]
+    assert 0 < recall < 0.9
+    assert f"only {100 * recall:.0f} % of the nearest neighbours" in caplog.text
 
 
 @pytest.mark.parametrize("normalize", [True, False])

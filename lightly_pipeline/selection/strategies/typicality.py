@@ -4,6 +4,7 @@ t(x) = mean over the K nearest other rows of exp(-d / s), s the mean over all ro
 distance to these. FAISS finds the neighbours, float64 evaluates their distances.
 """
 
+import logging
 from typing import Any
 
 import faiss
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.selection.mixture.decisions import evenly_spaced
+from lightly_pipeline.selection.mixture.objective import Weights
+from lightly_pipeline.selection.strategies.task import StrategyTask
 from lightly_pipeline.selection.vectors.distances import (
     filter_slack,
     squared_between,
@@ -18,6 +22,9 @@ from lightly_pipeline.selection.vectors.distances import (
 )
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
+_logger = logging.getLogger(__name__)
+DEFAULT_NEIGHBORS = 20
+"""TYPICALITY without `num_nearest_neighbors`, as LightlyStudio has it."""
 # Up to here all pairs are compared; above, an inverted file finds almost all neighbours.
 EXACT_ROWS = 50_000
 _TRAINING_ROWS = 50_000
@@ -27,12 +34,34 @@ _SEED = 1
 _SPARE = 8
 _BLOCK_ROWS = 4096
 _DENSE_BLOCK_ROWS = 128
+# Rows that the recall is measured on, and what is too little to go without a word.
+_RECALL_ROWS, _LOW_RECALL = 64, 0.95
+
+
+def build(task: StrategyTask) -> Weights:
+    """Returns the factor W + t(x) with the typicality to stop at."""
+    options = task.options
+    values, recall = typicality(
+        task.among.embeddings,
+        options.num_nearest_neighbors or DEFAULT_NEIGHBORS,
+        progress=task.among.progress,
+    )
+    if recall is not None and recall < _LOW_RECALL:
+        _logger.warning(
+            "%s: only %.0f %% of the nearest neighbours were found (measured on %d rows); these "
+            "embeddings have no neighbourhoods, and their typicality says little",
+            task.label,
+            100 * recall,
+            _RECALL_ROWS,
+        )
+    minimum = options.stopping_condition_minimum_typicality
+    return Weights(task.label, options.strength, values, minimum=minimum, neighbor_recall=recall)
 
 
 def typicality(
     embeddings: GridEmbeddings, n_neighbors: int, *, progress: Progress = silent
-) -> NDArray[np.float64]:
-    """Returns the typicality of each row.
+) -> tuple[NDArray[np.float64], float | None]:
+    """Returns the typicality of each row, and how many of their neighbours were found.
 
     Exact up to 50,000 rows. Above, an IVF index with 4 * sqrt(N) cells trained on every
     N/50,000-th row with a fixed seed, 16 cells probed; it holds a second copy of the vectors.
@@ -40,27 +69,38 @@ def typicality(
     Args:
         embeddings: N rows.
         n_neighbors: K; at most the N - 1 others count.
-        progress: Told about rows.
+        progress: Called with the number of rows done.
 
     Returns:
-        Shape (N,), float64, in (0, 1]; 1 if all rows are equal, or for a single row.
+        Shape (N,), float64, in (0, 1]; 1 if all rows are equal, or for a single row. And the share
+        of the true K nearest among the neighbours found, for 64 evenly spaced rows; None where all
+        pairs were compared.
     """
     n = len(embeddings)
     k = min(n_neighbors, n - 1)
     if k <= 0:
-        return np.ones(n)
+        return np.ones(n), None
     index = neighbor_index(embeddings)
     nearest = np.empty((n, k))
     for start in range(0, n, _BLOCK_ROWS):
         rows = np.arange(start, min(start + _BLOCK_ROWS, n))
         nearest[rows] = np.sqrt(nearest_squared(embeddings, index, rows, k))
         progress("typicality", int(rows[-1]) + 1, n, "rows")
+    recall = None if n <= EXACT_ROWS else _recall(embeddings, nearest)
     scale = float(nearest.mean(axis=1).mean())
     if scale == 0:
-        return np.ones(n)
+        return np.ones(n), recall
     nearest /= -scale
     typical: NDArray[np.float64] = np.exp(nearest, out=nearest).mean(axis=1)
-    return typical
+    return typical, recall
+
+
+def _recall(embeddings: GridEmbeddings, nearest: NDArray[np.float64]) -> float:
+    """Returns the share of neighbours that are as near as the true ones, for some rows."""
+    rows = evenly_spaced(len(embeddings), _RECALL_ROWS)
+    k = nearest.shape[1]
+    true = np.sqrt(nearest_squared_by_all_pairs(embeddings, rows, k))
+    return float((nearest[rows] <= true[:, -1:]).mean())
 
 
 def neighbor_index(embeddings: GridEmbeddings) -> Any:
