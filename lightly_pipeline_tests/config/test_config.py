@@ -342,3 +342,15 @@ def test_the_documentation_lists_every_option_as_the_code_treats_it() -> None:
     assert set(rows) == set(ALL_OPTIONS)
     for option, support in rows.items():
         assert Support(support.strip()) is support_of(option), option
+
+
+def test_a_distance_that_normalised_frames_never_have_is_refused_before_any_work() -> None:
+    far = {
+        "input": {"type": "EMBEDDINGS"},
+        "strategy": {"type": "DIVERSITY", "stopping_condition_minimum_distance": 2.5},
+    }
+    selection = {"n_samples": 5, "strategies": [far]}
+    with pytest.raises(InvalidConfigurationError, match=r"strategies\[0\].*is 2.5.*at most 2"):
+        RunConfig.from_blocks(selection_config=selection)
+    lengths_count = {"normalize_embeddings": False}
+    RunConfig.from_blocks(selection_config=selection, worker_config=lengths_count)
