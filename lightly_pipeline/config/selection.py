@@ -15,13 +15,13 @@ from lightly_pipeline.config.strategies import (
     INPUTS,
     STRATEGIES,
     InputRule,
+    InputType,
     StrategyRule,
+    StrategyType,
 )
 from lightly_pipeline.config.worker import TaskName
 from lightly_pipeline.errors import InvalidConfigurationError
 
-InputType = Literal["EMBEDDINGS", "SCORES", "METADATA", "PREDICTIONS", "RANDOM"]
-StrategyType = Literal["DIVERSITY", "WEIGHTS", "THRESHOLD", "BALANCE", "SIMILARITY", "TYPICALITY"]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 _LARGEST_DISTANCE = 2.0
 TagName = Annotated[
@@ -52,7 +52,7 @@ class SelectionInput(StrictModel):
 
     @model_validator(mode="after")
     def _fields_of_type(self) -> "SelectionInput":
-        _check_options(self, INPUTS, "input")
+        _check_options(self, INPUTS[self.type], INPUTS, "input")
         if self.dataset_id is not None and self.tag_name is None:
             raise ValueError("dataset_id needs tag_name: the tag of that dataset")
         if self.categories and len(set(self.categories)) < len(self.categories):
@@ -116,7 +116,7 @@ class SelectionStrategy(StrictModel):
 
     @model_validator(mode="after")
     def _fields_of_type(self) -> "SelectionStrategy":
-        _check_options(self, STRATEGIES, "strategy")
+        _check_options(self, STRATEGIES[self.type], STRATEGIES, "strategy")
         wants_target = self.type == "BALANCE" and self.distribution in (None, "TARGET")
         if wants_target and not self.target:
             raise ValueError("strategy type BALANCE needs target, or distribution UNIFORM or INPUT")
@@ -209,10 +209,10 @@ class SelectionConfig(StrictModel):
 
 def _check_options(
     model: SelectionInput | SelectionStrategy,
-    rules: Mapping[str, InputRule | StrategyRule],
+    rule: InputRule | StrategyRule,
+    rules: Mapping[Any, InputRule | StrategyRule],
     what: str,
 ) -> None:
-    rule = rules[model.type]
     for name in sorted(model.model_fields_set - {"type", *rule.options}):
         if getattr(model, name) is not None:
             owners = [kind for kind, other in rules.items() if name in other.options]

@@ -6,6 +6,10 @@ selection strategies. What the options are is in `selection.py`, what a strategy
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+InputType = Literal["EMBEDDINGS", "SCORES", "METADATA", "PREDICTIONS", "RANDOM"]
+StrategyType = Literal["DIVERSITY", "TYPICALITY", "SIMILARITY", "WEIGHTS", "THRESHOLD", "BALANCE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,14 @@ class StrategyRule:
     required: tuple[str, ...] = ()
 
 
-INPUTS = {
+INPUTS: dict[InputType, InputRule] = {
     "EMBEDDINGS": InputRule(("task", "dataset_id", "tag_name")),
     "SCORES": InputRule(("task", "score"), required=("task", "score")),
     "METADATA": InputRule(("key",), required=("key",)),
     "PREDICTIONS": InputRule(("task", "name", "categories"), required=("task", "name")),
     "RANDOM": InputRule(("random_seed",)),
 }
-STRATEGIES = {
+STRATEGIES: dict[StrategyType, StrategyRule] = {
     "DIVERSITY": StrategyRule(
         inputs=("EMBEDDINGS", "EMBEDDINGS with task"),
         options=("strength", "stopping_condition_minimum_distance"),

@@ -68,7 +68,6 @@ def pick_approximately(
         progress: Called with the number of picks; with shards, of each step.
     """
     candidates = np.delete(np.arange(len(embeddings)), preselected)
-
     pick = partial(
         _pick_among,
         embeddings,

@@ -14,8 +14,8 @@ from lightly_pipeline.selection.strategies import (
 )
 from lightly_pipeline.selection.strategies.task import Participants, StrategyTask
 
-# THRESHOLD, a filter, is applied before there is an objective.
-_BUILDERS: dict[str, Callable[[StrategyTask], Strategy]] = {
+# THRESHOLD is a filter, which is applied before there is an objective.
+BUILDERS: dict[str, Callable[[StrategyTask], Strategy]] = {
     "DIVERSITY": diversity.build,
     "TYPICALITY": typicality.build,
     "SIMILARITY": similarity.build,
@@ -31,10 +31,10 @@ def build_objective(entries: Sequence[StrategyEntry], among: Participants) -> Ob
         entries: The strategies; THRESHOLD and strengths of 0 are skipped.
         among: The rows.
     """
-    wanted = [e for e in entries if e.strategy.type in _BUILDERS and e.strategy.strength != 0]
+    wanted = [e for e in entries if e.strategy.type in BUILDERS and e.strategy.strength != 0]
     strategies = diversity.joined(
         [
-            _BUILDERS[entry.strategy.type](StrategyTask(label, entry.input, entry.strategy, among))
+            BUILDERS[entry.strategy.type](StrategyTask(label, entry.input, entry.strategy, among))
             for entry, label in zip(wanted, _labels(wanted), strict=True)
         ]
     )
