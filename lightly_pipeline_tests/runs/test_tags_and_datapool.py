@@ -24,6 +24,8 @@ from lightly_pipeline.runs.datapool import PoolClaim, add_entry, read_datapool
 from lightly_pipeline.runs.tags import add_tag, list_tags, read_tag, tag_names
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY
 
+pytestmark = pytest.mark.slow
+
 TIME = "2026-01-01T00:00:00+00:00"
 
 

@@ -275,7 +275,6 @@ def test_permuting_rows_permutes_the_picks() -> None:
     assert order[picks].tolist() == farthest_first(grid, 200).indices.tolist()
 
 
-@pytest.mark.slow
 def test_appended_copies_change_no_pick_before_everything_is_chosen() -> None:
     grid = embeddings(200, 8)
     doubled = GridEmbeddings(
@@ -286,6 +285,7 @@ def test_appended_copies_change_no_pick_before_everything_is_chosen() -> None:
     assert farthest_first(doubled, 250).indices.tolist()[:200] == alone
 
 
+@pytest.mark.slow
 def test_block_and_active_set_sizes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = embeddings(1500, 12)
     expected = naive(grid.vectors, 400)
