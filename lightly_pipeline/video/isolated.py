@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import numpy as np
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,
@@ -184,9 +185,9 @@ class IsolatedVideo:
             yield header, payload
         status = child.wait()
         if patience.is_over or status == -signal.SIGXCPU:
-            raise CorruptVideoError(f"decoding exceeded {self._deadline_s:.0f} s")
+            raise CorruptVideoError(reasons.TOO_SLOW(limit=self._deadline_s))
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        raise CorruptVideoError(f"decoder crashed ({how})")
+        raise CorruptVideoError(reasons.CRASHED(how=how))
 
 
 class _Patience:
@@ -249,7 +250,7 @@ def _serve() -> None:
     except FrameChangedError as error:
         _send(output, {"kind": "changed", "indices": error.indices})
     except MemoryError:
-        _send(output, {"kind": "corrupt", "reason": "decoding asks for more memory than allowed"})
+        _send(output, {"kind": "corrupt", "reason": reasons.DECODING_TAKES_MEMORY()})
     output.flush()
 
 
