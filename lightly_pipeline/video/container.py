@@ -6,9 +6,10 @@ Which stream is read is decided in `streams.py`; decoding is in `decode.py`.
 import os
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,7 @@ import av.stream
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import reasons
 from lightly_pipeline.video.bounds import Meter, MeteredReader
+from lightly_pipeline.video.encryption import is_scrambled
 from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.streams import ChosenStream, check_codec, choose_stream
 from lightly_pipeline.video.types import DecodeLimits, VideoInfo
@@ -46,6 +48,9 @@ class OpenedStream:
         meter: What reading it costs.
         messages: What FFmpeg said on opening, and how often.
         is_cut: Whether the file is shorter than its header says.
+        size_bytes: Of the file.
+        video_stream: Which of the video streams was asked for; None for FFmpeg's choice.
+        is_scrambled: Looks whether the file is a scrambled transport stream.
     """
 
     container: Any
@@ -54,6 +59,9 @@ class OpenedStream:
     meter: Meter
     messages: Mapping[str, int]
     is_cut: bool
+    size_bytes: int
+    video_stream: int | None
+    is_scrambled: Callable[[], bool]
 
 
 @contextmanager
@@ -95,7 +103,17 @@ def open_stream(
                 # Only the first fragment's is known by then.
                 info = replace(info, duration_s=None)
             reader.meter.expect(info.duration_s)
-            yield OpenedStream(container, stream, info, reader.meter, messages, is_cut)
+            yield OpenedStream(
+                container,
+                stream,
+                info,
+                reader.meter,
+                messages,
+                is_cut,
+                reader.size_bytes,
+                video_stream,
+                partial(is_scrambled, file),
+            )
         finally:
             # An unclosed container leaks 2 MB until the garbage collector finds it.
             with MessageCapture():

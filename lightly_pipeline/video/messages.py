@@ -29,9 +29,7 @@ class MessageCapture:
 
     __slots__ = ("_capture", "_entries", "_into", "_of_failures")
 
-    def __init__(
-        self, into: "Counter[str] | None" = None, *, of_failures: bool = False
-    ) -> None:
+    def __init__(self, into: "Counter[str] | None" = None, *, of_failures: bool = False) -> None:
         self._into, self._of_failures = into, of_failures
         self._capture = av.logging.Capture()
 

@@ -13,20 +13,17 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.fetch import FetchedFrame, Fetcher, in_order
+from lightly_pipeline.video.headers import Unclear, headers_of
+from lightly_pipeline.video.numbering import DecodePlan, plan_decoding
 from lightly_pipeline.video.orientation import UPRIGHT, Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
 from lightly_pipeline.video.quality.meter import Glance, QualityMeter
 from lightly_pipeline.video.quality.numbers import Quality
-from lightly_pipeline.video.sampling import (
-    ALL_FRAMES,
-    DecodePlan,
-    FrameChooser,
-    FrameSampling,
-    plan_decoding,
-)
+from lightly_pipeline.video.sampling import ALL_FRAMES, FrameChooser, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
@@ -135,7 +132,7 @@ class Video:
                 frames before that are not yielded.
             OSError: From the reader, unchanged.
         """
-        plan = self._plan(sampling) if sampling.spares_decoding else None
+        plan, doubt = self._plan(sampling) if sampling.spares_decoding else (None, None)
         opened = self._fresh()
         decoding = Pass(opened, self._limits, self._untagged)
         picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
@@ -149,7 +146,7 @@ class Video:
                 picture.show(row.index, each.glance.frame, each.glance.orientation)
                 yield DecodedFrame(row, each.small, partial(picture.rgb, row.index))
         picture.clear()
-        self._report = decoding.report(plan)
+        self._report = decoding.report(plan, whole_because=doubt)
 
     @staticmethod
     def _seen(
@@ -178,15 +175,37 @@ class Video:
                 index, time_s, position, proof, image, meter.glance(frame, orientation)
             )
 
-    def _plan(self, sampling: FrameSampling) -> DecodePlan | None:
-        opened = self._fresh()
-        if opened.info.container == "avi" and opened.stream.codec_context.has_b_frames:
-            # AVI has no times; with reordering its packets' places are not their frames'.
-            self._opened = opened
-            return None
-        packets = Pass(opened, self._limits, self._untagged).packet_times()
-        self.close()
-        return plan_decoding(packets, sampling, float(opened.stream.time_base or 0))
+    def _plan(self, sampling: FrameSampling) -> tuple[DecodePlan | None, str | None]:
+        """Returns what to decode where packets tell the frames' numbers, or why they do not."""
+        try:
+            opened = self._fresh()
+            stream = opened.stream
+            headers = headers_of(opened.info.codec, stream.codec_context.extradata)
+            packets = Pass(opened, self._limits, self._untagged).survey(headers)
+            seconds_per_pts = float(stream.time_base or 0)
+            plan = plan_decoding(packets, sampling, seconds_per_pts, headers.reorder)
+            self.close()
+            self._try(plan)
+        except Unclear as doubt:
+            return None, str(doubt)
+        finally:
+            self.close()
+        return plan, None
+
+    def _try(self, plan: DecodePlan) -> None:
+        """Decodes by a plan once without a use, for numbers cannot be taken back later.
+
+        Raises:
+            Unclear: What comes out is not what the packets said.
+        """
+        decoding = Pass(self._fresh(), self._limits, self._untagged)
+        try:
+            flags = [(frame.pts, bool(frame.key_frame)) for frame in decoding.frames(plan)]
+        except CorruptVideoError as error:
+            raise Unclear(error.reason) from None
+        if decoding.report(plan).damaged:
+            raise Unclear("it is damaged")
+        plan.check(dict(flags), len(flags))
 
     def index(self) -> FrameIndex:
         """Returns the index of the whole video: the one given, or made in a pass of its own.

@@ -67,7 +67,9 @@ ONLY_STILL_PICTURES = Reason(
     "it is sound with a picture",
 )
 NO_KNOWN_DECODER = Reason("no frames", "no video stream with a known decoder", _CONVERT)
-CODEC_NOT_ALLOWED = Reason("no frames", "codec {codec} is not on the list of video codecs", _CONVERT)
+CODEC_NOT_ALLOWED = Reason(
+    "no frames", "codec {codec} is not on the list of video codecs", _CONVERT
+)
 NO_SUCH_STREAM = Reason(
     "no frames",
     "has no video stream {wanted}, which pipeline_config.video_stream asks for: {there}",
@@ -82,9 +84,7 @@ TOO_MANY_BYTES = Reason("no frames", "reading it takes more than {limit:g} passe
 TOO_SLOW = Reason("no frames", "decoding exceeded {limit:.0f} s", _RAISE)
 STUCK = Reason("no frames", "no new frame in {limit:.0f} s of decoding", _RAISE)
 CRASHED = Reason("no frames", "decoder crashed ({how})", _RAISE)
-DECODING_TAKES_MEMORY = Reason(
-    "no frames", "decoding asks for more memory than allowed", _RAISE
-)
+DECODING_TAKES_MEMORY = Reason("no frames", "decoding asks for more memory than allowed", _RAISE)
 NO_TIMES = Reason(
     "no frames",
     "has neither times nor a frame rate, which pipeline_config.frame_sampling needs for "
