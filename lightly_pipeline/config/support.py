@@ -49,6 +49,7 @@ _SUPPORTED = (
     "pipeline_config.selection_memory",
     "pipeline_config.similarity_folders",
     "pipeline_config.untagged_matrix",
+    "pipeline_config.video_stream",
 )
 _IGNORED = (
     "worker_config.corruptness_check.corruption_threshold",

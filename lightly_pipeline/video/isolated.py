@@ -52,6 +52,7 @@ class IsolatedVideo:
         index: The index of the video, needed by `fetch`.
         limits: Bounds on what the file may cost.
         untagged_matrix: As in `open_video`.
+        video_stream: As in `open_video`.
     """
 
     def __init__(
@@ -63,11 +64,12 @@ class IsolatedVideo:
         index: FrameIndex | None = None,
         limits: DecodeLimits | None = None,
         untagged_matrix: UntaggedMatrix = "ffmpeg",
+        video_stream: int | None = None,
     ) -> None:
         self._path, self._index = Path(path), index
         self._deadline_s, self._memory_bytes = deadline_s, memory_bytes
         self._limits = limits or DecodeLimits()
-        self._untagged = untagged_matrix
+        self._untagged, self._video_stream = untagged_matrix, video_stream
         self._info: VideoInfo | None = None
         self._report: DecodeReport | None = None
 
@@ -150,6 +152,7 @@ class IsolatedVideo:
             "path": str(self._path),
             "limits": asdict(self._limits),
             "untagged_matrix": self._untagged,
+            "video_stream": self._video_stream,
             "memory_bytes": self._memory_bytes,
             "cpu_s": int(self._deadline_s) + 1,
         }
@@ -273,6 +276,7 @@ def _open(request: dict[str, Any], index: FrameIndex | None) -> "Video":
         index=index,
         limits=DecodeLimits(**request["limits"]),
         untagged_matrix=request["untagged_matrix"],
+        video_stream=request["video_stream"],
     )
 
 

@@ -136,10 +136,15 @@ def _depth(packets: Sequence[PacketNote]) -> int:
 
 
 def _with_references(packets: Sequence[PacketNote], wanted: Sequence[int]) -> list[int]:
-    """Returns all packets from the start before the first wanted picture to the last."""
+    """Returns the packets from the start before the first wanted picture to the last.
+
+    Without those of pictures that come out before that start: they refer to others before.
+    """
     if not wanted:
         return []
     first_pts = min(pts for pts in (packets[n].pts for n in wanted) if pts is not None)
     starts = [n for n, p in enumerate(packets) if p.seen.is_start and p.pts is not None]
     before = [n for n in starts if n <= wanted[0] and (packets[n].pts or 0) <= first_pts]
-    return list(range(before[-1] if before else 0, wanted[-1] + 1))
+    start = before[-1] if before else 0
+    order = packets[start].seen.order
+    return [n for n in range(start, wanted[-1] + 1) if packets[n].seen.order >= order]

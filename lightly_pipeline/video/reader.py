@@ -44,6 +44,7 @@ def open_video(
     index: FrameIndex | None = None,
     limits: DecodeLimits | None = None,
     untagged_matrix: UntaggedMatrix = "ffmpeg",
+    video_stream: int | None = None,
 ) -> "Video":
     """Opens a video; use it as a context manager.
 
@@ -60,11 +61,12 @@ def open_video(
         limits: Bounds on what an untrusted file may cost.
         untagged_matrix: How pictures without colour tags are understood: as BT.601, which FFmpeg
             does, or "by_height" as BT.709 from 720 lines on.
+        video_stream: Which of several video streams is read, from 0; FFmpeg's choice by default.
 
     Raises:
         CorruptVideoError: It is not a video this package reads.
     """
-    return Video(source, index, limits or DecodeLimits(), untagged_matrix)
+    return Video(source, index, limits or DecodeLimits(), untagged_matrix, video_stream)
 
 
 class Video:
@@ -80,12 +82,13 @@ class Video:
         index: FrameIndex | None,
         limits: DecodeLimits,
         untagged_matrix: UntaggedMatrix,
+        video_stream: int | None,
     ) -> None:
-        self._source, self._limits = source, limits
+        self._source, self._limits, self._video_stream = source, limits, video_stream
         self._untagged: UntaggedMatrix = untagged_matrix
         self._index = index
         self._report: DecodeReport | None = None
-        self._context: AbstractContextManager[OpenedStream] | None = open_stream(source, limits)
+        self._context: AbstractContextManager[OpenedStream] | None = self._open()
         self._opened: OpenedStream | None = self._context.__enter__()
         self.info: VideoInfo = self._opened.info
 
@@ -99,6 +102,9 @@ class Video:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _open(self) -> AbstractContextManager[OpenedStream]:
+        return open_stream(self._source, self._limits, video_stream=self._video_stream)
 
     def close(self) -> None:
         """Closes the file's container; the reader it came from stays open."""
@@ -235,14 +241,15 @@ class Video:
         wanted = [int(index) for index in indices]
         index = self.index()
         self.close()
-        frames = Fetcher(self._source, index, self._limits, self._untagged).fetch(wanted)
+        fetcher = Fetcher(self._source, index, self._limits, self._untagged, self._video_stream)
+        frames = fetcher.fetch(wanted)
         return in_order(wanted, frames) if ordered else frames
 
     def _fresh(self) -> OpenedStream:
         """Returns the stream at its start: the one opened first, or a new one."""
         if self._opened is None or self._report is not None:
             self.close()
-            self._context = open_stream(self._source, self._limits)
+            self._context = self._open()
             self._opened = self._context.__enter__()
         opened, self._opened = self._opened, None
         return opened
