@@ -198,12 +198,15 @@ class Pass:
             self._note(reasons.ENCRYPTED_PACKET())
 
     def _warnings(self) -> tuple[str, ...]:
+        warnings = []
         begin, end = self._hole
         share = (end - begin) / max(self._size_bytes, 1)
         is_left_out = end - begin >= _LEAST_HOLE_BYTES and share >= _LEAST_HOLE_SHARE
-        if not is_left_out or self._container.format.name != _TRANSPORT_STREAM:
-            return ()
-        return (reasons.STREAM_ENDS_EARLY(share=share, position=begin),)
+        if is_left_out and self._container.format.name == _TRANSPORT_STREAM:
+            warnings.append(reasons.STREAM_ENDS_EARLY(share=share, position=begin))
+        if reasons.LEFT_AS_CODED() in self._orientations:
+            warnings.append(reasons.LEFT_AS_CODED())
+        return tuple(warnings)
 
     def _decode(self, packet: Any) -> list[Any]:
         try:

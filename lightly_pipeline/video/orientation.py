@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.video import reasons
+
 _TOLERANCE_DEGREES = 1.0
 
 
@@ -43,7 +45,7 @@ class Orientation:
 
     def __str__(self) -> str:
         if self.irregular:
-            return "display matrix is no turn by 90 degrees: left as coded"
+            return reasons.LEFT_AS_CODED()
         names = [n for n in ("transpose", "mirror_x", "mirror_y") if getattr(self, n)]
         return "+".join(names) or "upright"
 

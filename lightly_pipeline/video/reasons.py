@@ -105,9 +105,9 @@ SEVERAL_STREAMS = Reason(
 )
 STREAM_ENDS_EARLY = Reason(
     "warning",
-    "{share:.0%} of the file, from byte {position} on, belong to no stream that was read: a "
-    "recorder changed its programme or PIDs there; ffmpeg -i IN -map 0:v -c copy shows all streams",
-    "cut it there, so that each part is a file of its own",
+    "{share:.0%} of the file, from byte {position} on, hold nothing of the video that was read: a "
+    "recorder may have changed its programme or PIDs there",
+    "cut it there, so that each part is a file of its own (`head -c`, `tail -c`)",
 )
 SLOW = Reason(
     "warning",
@@ -115,7 +115,7 @@ SLOW = Reason(
     "(ffmpeg -i IN -c:v libx264 -crf 18 OUT.mp4)",
     "convert it, if there are many",
 )
-TURNED_NOWHERE = Reason(
+LEFT_AS_CODED = Reason(
     "warning",
     "display matrix is no turn by 90 degrees: left as coded",
     "turn it with an editor, if it lies on its side",

@@ -118,5 +118,11 @@ def _note(place: int, streams: Sequence[Any]) -> str:
 
 
 def _described(streams: Sequence[Any]) -> str:
-    contexts = ((n, s.codec_context) for n, s in enumerate(streams) if s.codec_context is not None)
-    return ", ".join(f"{n}: {c.codec.name} {c.width}x{c.height}" for n, c in contexts)
+    words = []
+    for place, stream in enumerate(streams):
+        context = stream.codec_context
+        name = context.codec.name if context is not None else "unknown"
+        # Of a stream that begins later only the codec is known.
+        size = f" {context.width}x{context.height}" if context is not None and context.width else ""
+        words.append(f"{place}: {name}{size}")
+    return ", ".join(words)
