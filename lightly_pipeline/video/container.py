@@ -34,6 +34,7 @@ _MAX_BOXES = 16
 _BOXES_BEFORE = frozenset((b"ftyp", b"styp", b"moov", b"sidx", b"free", b"skip", b"uuid", b"emsg"))
 _BUFFER_BYTES = 256 * 1024
 _APPLE_DOUBLE = bytes.fromhex("00051607")
+_MAX_WORDS = 2
 _NO_INDEX = "moov atom not found"
 
 
@@ -88,9 +89,9 @@ def open_stream(
         reader = MeteredReader(file, limits)
         is_cut = _is_cut_riff(file, reader.size_bytes)
         messages: Counter[str] = Counter()
-        with MessageCapture(messages), reader.meter:
-            is_unindexed = not seeks and _is_fragmented(file)
-            container = _open(reader, limits, {"fflags": "+ignidx"} if is_unindexed else {})
+        is_unindexed = not seeks and _is_fragmented(file)
+        flags = {"fflags": "+ignidx"} if is_unindexed else {}
+        container = _open(reader, limits, flags, messages)
         try:
             chosen = choose_stream(container, video_stream)
             stream = chosen.stream
@@ -151,7 +152,12 @@ def _is_fragmented(file: BinaryIO) -> bool:
     return bool(kind == b"moof")
 
 
-def _open(reader: MeteredReader, limits: DecodeLimits, flags: Mapping[str, str]) -> Any:
+def _open(
+    reader: MeteredReader,
+    limits: DecodeLimits,
+    flags: Mapping[str, str],
+    messages: Counter[str],
+) -> Any:
     options = {
         **flags,
         "format_whitelist": _DEMUXERS,
@@ -160,14 +166,13 @@ def _open(reader: MeteredReader, limits: DecodeLimits, flags: Mapping[str, str])
         # Recorders give the streams of a programme other PIDs in mid recording.
         "merge_pmt_versions": "1",
     }
-    said: Counter[str] = Counter()
     try:
-        with MessageCapture(said, of_failures=True):
+        with MessageCapture(messages, of_failures=True), reader.meter:
             return av.open(
                 reader, options=options, metadata_errors="replace", buffer_size=_BUFFER_BYTES
             )
     except (av.FFmpegError, MemoryError) as error:
-        raise CorruptVideoError(_open_reason(error, said, reader)) from None
+        raise CorruptVideoError(_open_reason(error, messages, reader)) from None
 
 
 def _open_reason(
@@ -183,7 +188,7 @@ def _open_reason(
     if isinstance(error, av.ArgumentError):
         return reasons.NOT_A_CONTAINER()
     text = error.strerror or type(error).__name__
-    words = "; ".join([f"{text} ({type(error).__name__})", *said])
+    words = "; ".join([f"{text} ({type(error).__name__})", *sorted(said)[:_MAX_WORDS]])
     return reasons.CANNOT_BE_OPENED(error=words)
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
@@ -167,11 +168,15 @@ class Video:
         time_base = opened.stream.time_base
         # A quotient of whole numbers is rounded as the fraction is, in a tenth of the time.
         ticks, per_s = (time_base.numerator, time_base.denominator) if time_base else (0, 1)
+        # AVI has no times but the places of packets; pictures that wait for others step back there.
+        has_places_for_times, latest_s = opened.info.container == "avi", -inf
         for frame in decoding.frames(plan):
             orientation, pts = decoding.orientation, frame.pts
             position = decoding.position_of(frame)
             index = decoding.n_frames - 1 if plan is None else plan.index_by_pts.get(pts)
             time_s = pts * ticks / per_s if pts is not None and time_base else None
+            if has_places_for_times and time_s is not None:
+                latest_s = time_s = max(time_s, latest_s)
             if index is None or not chooser.takes(index, time_s, bool(frame.key_frame)):
                 continue
             # First, for it reads from end to end; the others, that do not, find the planes cached.

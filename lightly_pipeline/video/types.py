@@ -78,7 +78,8 @@ class FrameRow:
     Attributes:
         index: Position in presentation order among the decoded frames, from 0.
         pts: Presentation time in the stream's time base; None where the file has none.
-        time_s: `pts` in seconds; None where the file has none.
+        time_s: `pts` in seconds, in AVI without the steps back that it has there; None where the
+            file has none.
         keyframe: The decoder's flag.
         corrupt: The decoder's flag of a picture with parts missing.
         width: Of the upright frame, pixels.
