@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightly_pipeline.errors import CorruptVideoError
-from lightly_pipeline.video import DecodeReport, FrameInput, open_video
+from lightly_pipeline.video import DecodeReport, FrameInput, open_video, reasons
 from lightly_pipeline.video.cpu import avoid_gathers
 from lightly_pipeline.video.orientation import Orientation
 from lightly_pipeline.video.pixels import FullImages, checksum
