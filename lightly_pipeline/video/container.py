@@ -113,7 +113,7 @@ def open_stream(
                 is_cut,
                 reader.size_bytes,
                 video_stream,
-                partial(is_scrambled, file),
+                partial(is_scrambled, reader),
             )
         finally:
             # An unclosed container leaks 2 MB until the garbage collector finds it.
@@ -185,6 +185,8 @@ def _open_reason(
         return reasons.APPLE_DOUBLE()
     if any(_NO_INDEX in text for text in said):
         return reasons.INDEX_MISSING()
+    if is_scrambled(reader):
+        return reasons.ENCRYPTED(how="scrambled transport stream")
     if isinstance(error, av.ArgumentError):
         return reasons.NOT_A_CONTAINER()
     text = error.strerror or type(error).__name__

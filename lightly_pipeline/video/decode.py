@@ -31,7 +31,7 @@ from lightly_pipeline.video.versions import decoder_version
 _KEPT = 20
 _TRANSPORT_STREAM = "mpegts"
 # Less may be sound alone.
-_LEAST_HOLE_BYTES, _LEAST_HOLE_SHARE = 256 * 1024, 0.05
+_LEAST_HOLE_BYTES, _LEAST_HOLE_SHARE = 64 * 1024, 0.05
 # What FFmpeg's demuxers say of a sample, or a cluster, that the file does not hold.
 _TRUNCATED = ("partial file", "File ended prematurely")
 
@@ -64,7 +64,8 @@ class Pass:
         self._size_bytes = opened.size_bytes
         self._video_stream = opened.video_stream
         self._is_scrambled = opened.is_scrambled
-        self._last_position, self._hole = 0, (0, 0)
+        self._is_transport_stream = opened.info.container == _TRANSPORT_STREAM
+        self._last_position, self._hole, self._is_late = 0, (0, 0), False
         self._encryption: str | None = None
         self._orientations: set[str] = set()
         self._colour = ""
@@ -85,9 +86,7 @@ class Pass:
             if plan is not None and not (packet.size and self._n_packets - 1 in plan.packets):
                 self._meter.note_progress()
                 continue
-            scheme = encryption_of(packet)
-            if scheme is not None:
-                self._note_encrypted(scheme)
+            if self._is_unusable(packet):
                 continue
             yield from self._accepted(self._decode(packet))
             if plan is not None and plan.alone:
@@ -110,7 +109,7 @@ class Pass:
             if not packet.size:
                 continue
             self._meter.note_progress()
-            if packet.is_corrupt or encryption_of(packet) is not None:
+            if packet.is_corrupt or self._is_unusable(packet):
                 raise Unclear("packets are damaged or encrypted")
             try:
                 seen = headers.look(bytes(packet))
@@ -182,6 +181,7 @@ class Pass:
         if packet.pts is not None and packet.pos is not None:
             self._positions[packet.pts] = packet.pos
         if packet.pos is not None:
+            self._is_late = self._is_transport_stream and packet.pos < self._last_position
             self._note_hole(packet.pos)
         self._n_packets += packet.size > 0
 
@@ -189,20 +189,25 @@ class Pass:
         """Takes note of the longest part of the file without a packet of the stream."""
         if position - self._last_position > self._hole[1] - self._hole[0]:
             self._hole = (self._last_position, position)
-        self._last_position = position
+        self._last_position = max(position, self._last_position)
 
-    def _note_encrypted(self, scheme: str) -> None:
-        self._encryption = scheme
+    def _is_unusable(self, packet: Any) -> bool:
+        """Returns whether a packet would decode to noise, and takes note of it."""
+        scheme = encryption_of(packet)
+        if scheme is None and not self._is_late:
+            return False
+        self._encryption = scheme or self._encryption
         self._n_errors += 1
         if len(self._errors) < _KEPT:
-            self._note(reasons.ENCRYPTED_PACKET())
+            self._note(reasons.ENCRYPTED_PACKET() if scheme else reasons.LATE_PACKET())
+        return True
 
     def _warnings(self) -> tuple[str, ...]:
         warnings = []
         begin, end = self._hole
         share = (end - begin) / max(self._size_bytes, 1)
         is_left_out = end - begin >= _LEAST_HOLE_BYTES and share >= _LEAST_HOLE_SHARE
-        if is_left_out and self._container.format.name == _TRANSPORT_STREAM:
+        if is_left_out and self._is_transport_stream:
             warnings.append(reasons.STREAM_ENDS_EARLY(share=share, position=begin))
         if reasons.LEFT_AS_CODED() in self._orientations:
             warnings.append(reasons.LEFT_AS_CODED())
@@ -255,7 +260,7 @@ class Pass:
     def _no_frames_reason(self) -> str:
         if self._encryption is not None:
             return reasons.ENCRYPTED(how=self._encryption)
-        if self._container.format.name == _TRANSPORT_STREAM and self._is_scrambled():
+        if self._is_transport_stream and self._is_scrambled():
             return reasons.ENCRYPTED(how="scrambled transport stream")
         details = [f"{self._n_packets} packets", f"{self._n_errors} errors"]
         if self._errors:

@@ -2,7 +2,7 @@
 
 import struct
 from itertools import pairwise
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 _INFO = "encryption_info"
 # av_encryption_info_add_side_data(): scheme, pattern (2), sizes of key id and IV, parts.
@@ -23,7 +23,13 @@ def encryption_of(packet: Any) -> str | None:
     return None if is_clear else scheme.decode("ascii", "replace").strip("\x00") or "unnamed"
 
 
-def is_scrambled(file: BinaryIO) -> bool:
+class _Readable(Protocol):
+    def seek(self, offset: int, /) -> int: ...
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def is_scrambled(file: _Readable) -> bool:
     """Returns whether most of a transport stream's beginning is scrambled."""
     file.seek(0)
     content = file.read(_LOOK_BYTES)

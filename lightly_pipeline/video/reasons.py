@@ -97,6 +97,11 @@ GIVEN_UP = Reason(
     "copy or record it again; the frames before are there",
 )
 ENCRYPTED_PACKET = Reason("damage", "encrypted", "store it decrypted; its clear part is there")
+LATE_PACKET = Reason(
+    "damage",
+    "came at the end, behind what refers to it: the recorder changed PIDs there",
+    "nothing: it is the last picture before a change, which FFmpeg holds back",
+)
 SEVERAL_STREAMS = Reason(
     "warning",
     "holds {n} video streams; stream {chosen} was read ({there}); pipeline_config.video_stream "
