@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
+from lightly_pipeline.cli import _describe as cli_summary
 from lightly_pipeline.errors import (
     DatasourceError,
     InvalidConfigurationError,
@@ -29,6 +30,7 @@ from lightly_pipeline.tables import source as table_source
 from lightly_pipeline.tables.handle import video_table
 from lightly_pipeline.video import DecodeLimits
 from lightly_pipeline_tests.support.stores import refuse_table
+from lightly_pipeline_tests.support.traits import TRAITS_BY_NAME
 from lightly_pipeline_tests.support.videos import RECIPES, Recipe, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -572,3 +574,24 @@ def test_a_window_beside_all_videos_is_told(tmp_path: Path) -> None:
 def test_wrong_samplings_are_refused(tmp_path: Path, wrong: dict[str, float], message: str) -> None:
     with pytest.raises(InvalidConfigurationError, match=message):
         run(dataset(tmp_path), pipeline_config={"frame_sampling": wrong})
+
+
+def test_warnings_about_videos_reach_the_result_in_every_run(tmp_path: Path) -> None:
+    TRAITS_BY_NAME["two-streams.mp4"].make(_made(tmp_path / "in"))
+    for attempt in range(2):
+        result = run(dataset(tmp_path), selection_config=n(2))
+        (warning,) = result.warnings["two-streams.mp4"]
+        assert "holds 2 video streams" in warning
+        assert result.n_decoded_videos == 1 - attempt
+        assert warning in cli_summary(result)
+    manifest = json.loads(Path(result.manifest).read_text())
+    assert manifest["warnings"] == {"two-streams.mp4": [warning]}
+    chosen = run(dataset(tmp_path), selection_config=n(2), pipeline_config={"video_stream": 0})
+    assert chosen.warnings == {}
+    assert chosen.n_input_frames == 30
+    assert chosen.n_decoded_videos == 1
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder

@@ -20,7 +20,7 @@ from PIL import Image
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import DecodeReport, FrameInput, open_video, reasons
 from lightly_pipeline.video.cpu import avoid_gathers
-from lightly_pipeline.video.orientation import Orientation
+from lightly_pipeline.video.orientation import Orientation, from_matrix
 from lightly_pipeline.video.pixels import FullImages, checksum
 from lightly_pipeline.video.types import UntaggedMatrix
 from lightly_pipeline_tests.support.videos import (
@@ -336,6 +336,32 @@ def test_pictures_are_turned_and_mirrored_by_their_display_matrix(
         assert (video.report.rotation is None) == (name == "upright")
     assert np.array_equal(fetched.to_rgb(), expected)
     assert fetched.to_rgb().flags.c_contiguous
+
+
+# What editors and phones write in place of them: rounded, scaled, in floating point, bent.
+NEARLY = {
+    "rounded down": lambda v: v * (ONE - 1),
+    "twice as large": lambda v: v * 2 * ONE,
+    "tiny": lambda v: v * 7,
+    "half a degree off": lambda v: v * ONE or 571,
+    "noise": lambda v: v * ONE - 3,
+}
+
+
+@pytest.mark.parametrize("how", NEARLY)
+@pytest.mark.parametrize("name", MATRICES)
+def test_what_is_nearly_a_turn_is_taken_for_it(how: str, name: str) -> None:
+    a, b, c, d = MATRICES[name]
+    exact = np.array([ONE * a, ONE * b, 0, ONE * c, ONE * d, 0, 0, 0, 1 << 30], np.int32)
+    near = exact.copy()
+    near[[0, 1, 3, 4]] = [NEARLY[how](value) for value in MATRICES[name]]
+    assert from_matrix(near) == from_matrix(exact)
+    assert not from_matrix(near).irregular
+
+
+def test_scales_of_both_sides_are_divided_out() -> None:
+    wide = np.array([0, ONE * 4 // 3, 0, -ONE, 0, 0, 240 << 16, 0, 1 << 30], np.int32)
+    assert str(from_matrix(wide)) == "transpose+mirror_x"
 
 
 @pytest.mark.parametrize(
