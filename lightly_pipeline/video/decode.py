@@ -68,6 +68,7 @@ class Pass:
         self._last_position, self._hole, self._is_late = 0, (0, 0), False
         self._encryption: str | None = None
         self._orientations: set[str] = set()
+        self._angle = 0
         self._colour = ""
         self._n_interlaced = 0
         self.n_frames = 0
@@ -243,10 +244,11 @@ class Pass:
             yield frame
 
     def _note_orientation(self, frame: Any) -> None:
-        # Reading the matrix costs 1 ms, the angle nothing; only a flip upside down has angle 0.
-        upright_so_far = self.n_frames > 0 and self.orientation == UPRIGHT
-        if not upright_so_far or frame.rotation:
-            self.orientation = orientation_of(frame)
+        # The angle costs nothing. Reading the matrix costs 1 ms and, until the garbage collector
+        # comes, the picture's memory, for PyAV ties them in a circle.
+        angle = frame.rotation
+        if not self.n_frames or angle != self._angle:
+            self._angle, self.orientation = angle, orientation_of(frame)
 
     def _note_error(self, error: Exception) -> None:
         self._n_errors += 1
