@@ -3,15 +3,25 @@
 from functools import cache
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import DecodeReport, FrameRow, FrameSampling, open_video
+from lightly_pipeline.video.headers import Seen, Unclear
+from lightly_pipeline.video.numbering import PacketNote, plan_decoding
 from lightly_pipeline.video.sampling import FrameChooser
-from lightly_pipeline_tests.support.streams import cut_at_key, of
+from lightly_pipeline_tests.support.streams import cut_at_key, of, packed_bitstream
 from lightly_pipeline_tests.support.traits import TRAITS_BY_NAME
-from lightly_pipeline_tests.support.videos import BY_NAME, Recipe, VideoFolder, make_video
+from lightly_pipeline_tests.support.videos import (
+    BY_NAME,
+    Recipe,
+    VideoFolder,
+    make_video,
+    number_of,
+)
 
 
 def x264(params: str, **options: str) -> Recipe:
@@ -168,3 +178,145 @@ def test_every_trait_numbers_alike(folder: Path, name: str) -> None:
     path = TRAITS_BY_NAME[name].make(folder)
     for rule in FEW_RULES:
         check(path, rule)
+
+
+def note(pts: int | None, key: bool = False, order: int | None = None, **seen: bool) -> PacketNote:
+    place = (pts or 0) if order is None else order
+    fields = {"is_shown": True, "is_key": key, "is_start": key, **seen}
+    return PacketNote(pts, True, Seen(order=(place,), **fields))
+
+
+KEYS = FrameSampling(keyframes_only=True)
+AFTER = [note(n) for n in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("packets", "because"),
+    [
+        ([], "no packet holds a picture"),
+        ([note(0, key=True), note(None)], "no time"),
+        ([note(0, key=True), note(0)], "or the same"),
+        ([note(0), note(1, key=True)], "begins with pictures that refer"),
+        ([note(3, key=True), note(1), note(2)], "begins with pictures that refer"),
+        ([note(0, key=True), note(1, order=2), note(2, order=1)], "another order"),
+        ([note(0, key=True), note(1, is_key=None)], "do not say which pictures are key frames"),
+        ([note(0, key=True), note(1, key=True), note(2)], "most of it"),
+        ([note(0, key=True), note(4), note(2), note(1), note(3)], "more pictures are reordered"),
+    ],
+)
+def test_where_packets_cannot_tell_the_reason_is_said(
+    packets: list[PacketNote], because: str
+) -> None:
+    with pytest.raises(Unclear, match=because):
+        plan_decoding(packets, KEYS, 0.04, reorder=1)
+
+
+def test_hidden_packets_count_for_nothing() -> None:
+    by_container = PacketNote(-1, False, Seen(True, (-1,), True, True))
+    by_codec = note(0, is_shown=False)
+    plan = plan_decoding([by_container, note(0, key=True), by_codec, *AFTER], KEYS, 0.04)
+    assert plan.index_by_pts == {n: n for n in range(5)}
+    assert plan.packets == {1}
+    assert plan.expected == {0}
+
+
+def cut_open_group(folder: Path, muxer: str, codec: str) -> Path:
+    """A segment as recorders write them: it begins with leading pictures nobody can decode."""
+    recipe = x264("keyint=24:min-keyint=24:bframes=4:b-adapt=0:scenecut=0:open-gop=1")
+    if codec == "h265":
+        recipe = x265("keyint=24:min-keyint=24:bframes=4:b-adapt=0:scenecut=0:open-gop=1")
+    if codec == "mpeg2":
+        recipe = of("mpeg2.mpg", options={"g": "24", "bf": "2", "sc_threshold": "1000000000"})
+    source = make_video(folder, recipe, f"{codec}-open.ts")
+    suffix = SUFFIX.get(muxer, f".{muxer}")
+    options = {"use_editlist": "0"} if muxer in ("mp4", "mov") else {}
+    return cut_at_key(source, folder / f"{codec}-cut{suffix}", 1, muxer=muxer, **options)
+
+
+@pytest.mark.parametrize("codec", ["h264", "h265", "mpeg2"])
+@pytest.mark.parametrize("muxer", ["mpegts", "mp4", "mov"])
+def test_a_segment_that_begins_with_leading_pictures_counts_what_comes_out(
+    folder: Path, muxer: str, codec: str
+) -> None:
+    path = cut_open_group(folder, muxer, codec)
+    rows, _ = whole_pass(path)
+    with av.open(str(path)) as container:
+        n_packets = sum(packet.size > 0 for packet in container.demux(video=0))
+    # Else the cut is none.
+    assert len(rows) < n_packets
+    for rule in FEW_RULES:
+        report = check(path, rule)
+        if rule.spares_decoding:
+            assert report.whole_because
+    with open_video(path) as video:
+        shown = [number_of(frame.to_rgb()) for frame in video.frames()]
+    assert shown == list(range(shown[0], shown[0] + len(rows)))
+
+
+def fields_in_packets(content: bytes) -> bytes:
+    """Returns an MPEG-2 stream whose pictures say that each of them is one field."""
+    changed = bytearray(content)
+    position, number = changed.find(b"\x00\x00\x01\xb5"), 0
+    while position >= 0:
+        if changed[position + 4] >> 4 == 8:
+            changed[position + 6] = changed[position + 6] & 0xFC | 1 + number % 2
+            number += 1
+        position = changed.find(b"\x00\x00\x01\xb5", position + 4)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", ["mpeg2.mov", "mpeg2.mpg", "mpeg2.avi"])
+def test_fields_in_packets_of_their_own_are_one_frame(
+    folder: Path, fixture_videos: VideoFolder, name: str
+) -> None:
+    path = folder / f"fields-{name}"
+    path.write_bytes(fields_in_packets(fixture_videos[name].read_bytes()))
+    for rule in FEW_RULES:
+        check(path, rule)
+
+
+def test_two_pictures_in_a_packet_are_two(folder: Path) -> None:
+    path = packed_bitstream(folder / "packed.avi")
+    assert len(whole_pass(path)[0]) == 60
+    for rule in FEW_RULES:
+        report = check(path, rule)
+        if rule.spares_decoding:
+            assert report.whole_because == "packets hold more than one picture (packed bitstream)"
+
+
+@pytest.mark.parametrize(
+    ("name", "n_bytes"),
+    [("h264.mp4", 5), ("h265.mp4", 6), ("vp9.webm", 1), ("av1.mp4", 1), ("mpeg2.mov", 4)],
+)
+@settings(
+    deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    damage=st.lists(st.tuples(st.floats(0.1, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    rule=st.sampled_from(FEW_RULES),
+)
+def test_damaged_headers_do_not_shift_numbers(
+    fixture_videos: VideoFolder,
+    folder: Path,
+    name: str,
+    n_bytes: int,
+    damage: list[tuple[float, int]],
+    rule: FrameSampling,
+) -> None:
+    """Damage is put on the first bytes of packets, which say how many pictures come out.
+
+    What lies deeper is not looked at without decoding it.
+    """
+    path = fixture_videos[name]
+    with av.open(str(path)) as container:
+        places = [p.pos for p in container.demux(video=0) if p.pos is not None and p.size]
+    content = bytearray(path.read_bytes())
+    for share, value in damage:
+        content[places[int(share * (len(places) - 1))] + value % n_bytes] ^= value or 1
+    broken = folder / f"{hash(bytes(content))}-{name}"
+    broken.write_bytes(content)
+    try:
+        whole_pass(broken)
+    except CorruptVideoError:
+        return
+    check(broken, rule)
