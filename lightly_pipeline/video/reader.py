@@ -14,14 +14,13 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.fetch import FetchedFrame, Fetcher, in_order
-from lightly_pipeline.video.headers import Unclear, headers_of
-from lightly_pipeline.video.numbering import DecodePlan, plan_decoding
+from lightly_pipeline.video.numbering import DecodePlan
 from lightly_pipeline.video.orientation import UPRIGHT, Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
+from lightly_pipeline.video.proof import prove_plan
 from lightly_pipeline.video.quality.meter import Glance, QualityMeter
 from lightly_pipeline.video.quality.numbers import Quality
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameChooser, FrameSampling
@@ -139,7 +138,11 @@ class Video:
                 frames before that are not yielded.
             OSError: From the reader, unchanged.
         """
-        plan, doubt = self._plan(sampling) if sampling.spares_decoding else (None, None)
+        plan = doubt = None
+        if sampling.spares_decoding:
+            plan, doubt = prove_plan(
+                self._fresh, self.close, sampling, self._limits, self._untagged
+            )
         opened = self._fresh()
         decoding = Pass(opened, self._limits, self._untagged)
         picture, meter = _CurrentPicture(self._untagged), QualityMeter(self._untagged)
@@ -185,38 +188,6 @@ class Video:
             yield _SeenFrame(
                 index, time_s, position, proof, image, meter.glance(frame, orientation)
             )
-
-    def _plan(self, sampling: FrameSampling) -> tuple[DecodePlan | None, str | None]:
-        """Returns what to decode where packets tell the frames' numbers, or why they do not."""
-        try:
-            opened = self._fresh()
-            stream = opened.stream
-            headers = headers_of(opened.info.codec, stream.codec_context.extradata)
-            packets = Pass(opened, self._limits, self._untagged).survey(headers)
-            seconds_per_pts = float(stream.time_base or 0)
-            plan = plan_decoding(packets, sampling, seconds_per_pts, headers.reorder)
-            self.close()
-            self._try(plan)
-        except Unclear as doubt:
-            return None, str(doubt)
-        finally:
-            self.close()
-        return plan, None
-
-    def _try(self, plan: DecodePlan) -> None:
-        """Decodes by a plan once without a use, for numbers cannot be taken back later.
-
-        Raises:
-            Unclear: What comes out is not what the packets said.
-        """
-        decoding = Pass(self._fresh(), self._limits, self._untagged)
-        try:
-            flags = [(frame.pts, bool(frame.key_frame)) for frame in decoding.frames(plan)]
-        except CorruptVideoError as error:
-            raise Unclear(error.reason) from None
-        if decoding.report(plan).damaged:
-            raise Unclear("it is damaged")
-        plan.check(dict(flags), len(flags))
 
     def index(self) -> FrameIndex:
         """Returns the index of the whole video: the one given, or made in a pass of its own.
