@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import DecodeReport, FrameRow, FrameSampling, open_video
-from lightly_pipeline.video.headers import Seen, Unclear
+from lightly_pipeline.video.headers import Seen, Unclear, headers_of
 from lightly_pipeline.video.numbering import PacketNote, plan_decoding
 from lightly_pipeline.video.sampling import FrameChooser
 from lightly_pipeline_tests.support.streams import cut_at_key, of, packed_bitstream
@@ -184,6 +184,21 @@ def note(pts: int | None, key: bool = False, order: int | None = None, **seen: b
     place = (pts or 0) if order is None else order
     fields = {"is_shown": True, "is_key": key, "is_start": key, **seen}
     return PacketNote(pts, True, Seen(order=(place,), **fields))
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        bytes.fromhex("00000002010200000000"),
+        bytes.fromhex("000000020102000000"),
+        bytes.fromhex("000000090102"),
+        b"",
+    ],
+)
+def test_parts_of_a_packet_have_to_add_up(packet: bytes) -> None:
+    headers = headers_of("h264", bytes.fromhex("01640014ffe0"))
+    with pytest.raises(Unclear):
+        headers.look(packet)
 
 
 KEYS = FrameSampling(keyframes_only=True)

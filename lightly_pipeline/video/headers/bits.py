@@ -80,7 +80,7 @@ def nal_units(packet: bytes, length_size: int | None) -> Iterator[bytes]:
         begin = position + length_size
         length = int.from_bytes(packet[position:begin], "big")
         position = begin + length
-        if position > len(packet):
+        # FFmpeg gives a packet with an empty part up.
+        if position > len(packet) or not length:
             raise Unclear("the parts of a packet do not add up")
-        if length:
-            yield packet[begin:position]
+        yield packet[begin:position]
