@@ -255,6 +255,8 @@ def _describe(result: "RunResult") -> str:
     lines += _problems("broken frames", result.corrupt_samples)
     if result.failed_videos:
         lines += _problems("left out", result.failed_videos)
+    if result.warnings:
+        lines += _problems("warnings", {v: "; ".join(w) for v, w in result.warnings.items()})
     lines += ["  time"]
     lines += [f"    {step:<16} {seconds:8.1f} s" for step, seconds in result.seconds.items()]
     if result.selected:

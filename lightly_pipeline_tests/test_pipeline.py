@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
+from lightly_pipeline.cli import _describe as cli_summary
 from lightly_pipeline.errors import (
     DatasourceError,
     InvalidConfigurationError,
@@ -29,6 +30,8 @@ from lightly_pipeline.tables import source as table_source
 from lightly_pipeline.tables.handle import video_table
 from lightly_pipeline.video import DecodeLimits
 from lightly_pipeline_tests.support.stores import refuse_table
+from lightly_pipeline_tests.support.streams import cut_at_key
+from lightly_pipeline_tests.support.traits import TRAITS_BY_NAME
 from lightly_pipeline_tests.support.videos import RECIPES, Recipe, make_video
 
 pytestmark = pytest.mark.slow
@@ -574,3 +577,44 @@ def test_a_window_beside_all_videos_is_told(tmp_path: Path) -> None:
 def test_wrong_samplings_are_refused(tmp_path: Path, wrong: dict[str, float], message: str) -> None:
     with pytest.raises(InvalidConfigurationError, match=message):
         run(dataset(tmp_path), pipeline_config={"frame_sampling": wrong})
+
+
+def test_warnings_about_videos_reach_the_result_in_every_run(tmp_path: Path) -> None:
+    TRAITS_BY_NAME["two-streams.mp4"].make(_made(tmp_path / "in"))
+    for attempt in range(2):
+        result = run(dataset(tmp_path), selection_config=n(2))
+        (warning,) = result.warnings["two-streams.mp4"]
+        assert "holds 2 video streams" in warning
+        assert result.n_decoded_videos == 1 - attempt
+        assert warning in cli_summary(result)
+    manifest = json.loads(Path(result.manifest).read_text())
+    assert manifest["warnings"] == {"two-streams.mp4": [warning]}
+    chosen = run(dataset(tmp_path), selection_config=n(2), pipeline_config={"video_stream": 0})
+    assert chosen.warnings == {}
+    assert chosen.n_input_frames == 30
+    assert chosen.n_decoded_videos == 1
+
+
+def test_another_sampling_calls_no_other_picture_by_a_known_name(tmp_path: Path) -> None:
+    """A recorder's segment: its first pictures refer to the one before, and never come out."""
+    params = "log-level=none:open-gop=1:keyint=12:bframes=3:b-adapt=0:scenecut=0"
+    options = {"preset": "ultrafast", "x264-params": params}
+    source = make_video(tmp_path, Recipe("whole.ts", "libx264", 60, options=options))
+    cut_at_key(source, _made(tmp_path / "in") / "segment.mpg", 1, muxer="mpegts")
+    every = run(dataset(tmp_path), selection_config=n(100))
+    images = tmp_path / "out" / ".lightly" / "frames"
+    before = {path.name: path.read_bytes() for path in images.iterdir()}
+    assert len(before) == every.n_selected == every.n_input_frames
+    for sampling in ({"keyframes_only": True}, {"start_s": 2.0}, {"every_nth": 5}):
+        part = run(
+            dataset(tmp_path),
+            selection_config=n(100),
+            pipeline_config={"frame_sampling": sampling},
+        )
+        assert 0 < part.n_selected < every.n_selected
+        assert {path.name: path.read_bytes() for path in images.iterdir()} == before
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder

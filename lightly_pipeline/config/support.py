@@ -68,6 +68,7 @@ _SUPPORTED = {
     "pipeline_config.selection_memory": "see Half the memory",
     "pipeline_config.similarity_folders": "see Similarity",
     "pipeline_config.untagged_matrix": "",
+    "pipeline_config.video_stream": "",
 }
 _IGNORED = {
     "worker_config.corruptness_check.corruption_threshold": "no current worker computes that "

@@ -68,6 +68,7 @@ class SelectionRecord:
         corrupt_videos: Reason by video path.
         corrupt_samples: Reason by frame.
         failed_videos: Reason by path of videos that were left out.
+        warnings: Lines for the owner of a video, by its path.
         sequence_length: Frames per chosen sequence, which follow each other in `frames`.
         datapool: What the run enters into the datapool; None when it does not.
     """
@@ -88,6 +89,7 @@ class SelectionRecord:
     corrupt_videos: dict[str, str] = field(default_factory=dict)
     corrupt_samples: dict[str, str] = field(default_factory=dict)
     failed_videos: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
     sequence_length: int = 1
     datapool: PoolClaim | None = None
 

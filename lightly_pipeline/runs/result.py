@@ -30,6 +30,7 @@ class RunResult:
         corrupt_videos: Reason by path of every video that gave no frame.
         corrupt_samples: Reason by name of every frame that could not be decoded.
         failed_videos: Reason by path of every video that a store would not give or take, left out.
+        warnings: Lines for the owner of a video, by its path.
         n_decoded_videos: Videos that had to be decoded for their tables; 0 when all were there.
         requests: Asked of the INPUT store to read videos, repeated ones included.
         bytes_read: What they brought.
@@ -52,6 +53,7 @@ class RunResult:
     manifest: str
     images: str
     failed_videos: dict[str, str] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
     requests: int = 0
     bytes_read: int = 0
     summary: dict[str, Any] = field(default_factory=dict)

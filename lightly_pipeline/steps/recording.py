@@ -86,6 +86,7 @@ def selection_record(
         corrupt_videos={o.video: str(o.corrupt_reason) for o in processed.outcomes if o.is_corrupt},
         corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
         failed_videos=processed.failed,
+        warnings={o.video: list(o.warnings) for o in processed.outcomes if o.warnings},
         sequence_length=length,
         datapool=claim,
     )

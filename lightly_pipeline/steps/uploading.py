@@ -58,6 +58,7 @@ def upload_frames(run: Run) -> RunResult:
         corrupt_videos=record.corrupt_videos,
         corrupt_samples=corrupt_samples,
         failed_videos=record.failed_videos,
+        warnings=record.warnings,
         n_decoded_videos=0,
         requests=uploaded.traffic.n_requests,
         bytes_read=uploaded.traffic.n_bytes,

@@ -64,7 +64,9 @@ class Fetcher:
         index: FrameIndex,
         limits: DecodeLimits,
         untagged_matrix: UntaggedMatrix,
+        video_stream: int | None = None,
     ) -> None:
+        self._video_stream = video_stream
         self._source, self._index, self._limits = source, index, limits
         self._untagged: UntaggedMatrix = untagged_matrix
         self._images = FullImages(untagged_matrix)
@@ -83,7 +85,9 @@ class Fetcher:
             return
         for rung in (self._by_seeking, self._by_skipping, self._sequentially):
             seeks = rung == self._by_seeking
-            with open_stream(self._source, self._limits, seeks=seeks) as opened:
+            with open_stream(
+                self._source, self._limits, seeks=seeks, video_stream=self._video_stream
+            ) as opened:
                 yield from rung(opened)
             if not self._left:
                 return

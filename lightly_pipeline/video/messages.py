@@ -24,13 +24,13 @@ class MessageCapture:
 
     Only FFmpeg calls of this thread with one decoder thread are covered, which is all there are. A
     hostile file can say ever new things: beyond fifty texts only their number is kept. What comes
-    before an exception is dropped: the exception says it.
+    before an exception is dropped, for the exception says it, unless `of_failures` too are wanted.
     """
 
-    __slots__ = ("_capture", "_entries", "_into")
+    __slots__ = ("_capture", "_entries", "_into", "_of_failures")
 
-    def __init__(self, into: "Counter[str] | None" = None) -> None:
-        self._into = into
+    def __init__(self, into: "Counter[str] | None" = None, *, of_failures: bool = False) -> None:
+        self._into, self._of_failures = into, of_failures
         self._capture = av.logging.Capture()
 
     def __enter__(self) -> None:
@@ -39,7 +39,7 @@ class MessageCapture:
     def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
         self._capture.__exit__(None, None, None)
         into = self._into
-        if into is None or kind is not None:
+        if into is None or (kind is not None and not self._of_failures):
             return
         for _, name, text in self._entries:
             message = normalised(name, text)
