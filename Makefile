@@ -4,19 +4,25 @@
 #   make demo VIDEOS=/path N_SAMPLES=20  the same for your own videos
 #   make dev                             the Dagster UI with the sample videos
 #   make test                            the test suite
+#   make test-fast                       the quick part of it, under a minute
+#   make coverage                        the suite, and the lines it does not reach
+#   make lint                            ruff, mypy, import contracts, generated pages
+#   make docs                            the documentation as a site, in site/
 #
-# TORCH=cpu installs the CPU build of torch and spares 2.3 GB of CUDA libraries.
+# Without an NVIDIA driver the CPU build of torch is installed, which spares 2.3 GB of CUDA libraries, as
+# long as its package index can be reached. TORCH=cpu insists on it, TORCH=cu130 on that CUDA's build.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 WORKERS ?= 2
 DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test lint format lock fuzz loss bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-stores bench-typicality bench-video clean help
+.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-start bench-stores bench-typicality bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -34,17 +40,27 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
+# Succeeds where no NVIDIA driver is found and the CPU builds can be had; uv knows their index.
+define CPU_BUILD_FITS
+[ "$$(uname -s) $$(uname -m)" = "Linux x86_64" ] \
+  && ! [ -e /proc/driver/nvidia/version ] && ! command -v nvidia-smi >/dev/null \
+  && printf 'torch\ntorchvision\n' | UV_TORCH_BACKEND=cpu UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=5 \
+    timeout 15 $(BIN)/uv pip compile --quiet --no-deps --python $(BIN)/python \
+    --constraint requirements.lock - >/dev/null 2>&1
+endef
+
 $(STAMP): pyproject.toml requirements.lock | $(BIN)/uv
-	@if [ "$(TORCH)" = cpu ]; then \
+	@backend="$${TORCH:-$$UV_TORCH_BACKEND}"; \
+	if [ -z "$$backend" ] && $(CPU_BUILD_FITS); then backend=cpu; fi; \
+	if [ "$$backend" = cpu ]; then \
 	  echo "Installing about 0.6 GB of packages (torch for the CPU) ..."; \
-	elif [ "$$(uname -s)" = Linux ] && [ "$$(uname -m)" = x86_64 ]; then \
-	  echo "Installing about 3 GB of packages, 2.3 GB of them CUDA libraries that torch brings;"; \
-	  echo "'make TORCH=cpu ...' goes without them."; \
+	elif [ "$$(uname -s) $$(uname -m)" = "Linux x86_64" ]; then \
+	  echo "Installing about 3 GB of packages, 2.3 GB of them CUDA libraries that torch brings ..."; \
 	else \
 	  echo "Installing about 0.6 GB of packages ..."; \
-	fi
-	$(if $(TORCH),UV_TORCH_BACKEND=$(TORCH)) $(BIN)/uv pip install --quiet --python $(BIN)/python \
-	  --constraint requirements.lock --editable '.[dev]'
+	fi; \
+	$${backend:+env UV_TORCH_BACKEND="$$backend"} $(BIN)/uv pip install --quiet \
+	  --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
 	@touch $(STAMP)
 
 demo: $(STAMP)
@@ -65,6 +81,22 @@ dev: $(STAMP)
 test: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -q
 
+test-fast: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) -q -m 'not slow and not integration'
+
+coverage: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) -q --cov --cov-report=term-missing:skip-covered --cov-report=html
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock \
+	  --requirement pyproject.toml --extra docs
+	@touch $(DOCS_STAMP)
+
+docs: $(DOCS_STAMP)
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html; the search works when it is served: python3 -m http.server -d site"
+
 fuzz: $(STAMP)
 	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.video.fuzz
 
@@ -76,6 +108,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -107,8 +140,12 @@ bench-mixtures: $(STAMP)
 bench-typicality: $(STAMP)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.typicality
 
+# AGAINST=/path/to/checkout measures that one, too, in turns.
+bench-start: $(STAMP)
+	$(BIN)/python -m benchmarks.start $(if $(AGAINST),--against '$(AGAINST)')
+
 bench-stores: $(STAMP)
 	$(BIN)/python -m benchmarks.stores
 
 clean:
-	rm -rf $(VENV) build dist bench_data $(DEMO_FOLDER) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site htmlcov .coverage bench_data $(DEMO_FOLDER) .pytest_cache .mypy_cache .ruff_cache

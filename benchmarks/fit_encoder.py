@@ -10,23 +10,23 @@ import json
 from pathlib import Path
 
 import safetensors.numpy
-import torch
 
 from benchmarks import fitting
-from benchmarks.scenes import changes, features, load_scenes, samples_folder
-from lightly_pipeline.embedding.encoders import WEIGHTS_FILE
-from lightly_pipeline.embedding.features import BLOCKS
+from benchmarks.scenes import changes, load_scenes, samples_folder
+from lightly_pipeline.embedding.default import WEIGHTS_FILE
+from lightly_pipeline.embedding.features import BLOCKS, statistics
 
 SEED = 1
 
 
 def main() -> None:
     """Fits, writes the weights and what they were fitted on."""
-    torch.set_num_threads(1)
     folder = samples_folder()
     scenes = load_scenes(folder)
     kinds = tuple(fitting.ALTERATION_WEIGHTS)
-    fitted = fitting.fit(features(scenes.small), scenes.scene, changes(scenes, kinds, SEED), BLOCKS)
+    fitted = fitting.fit(
+        statistics(scenes.small), scenes.scene, changes(scenes, kinds, SEED), BLOCKS
+    )
     content = safetensors.numpy.save({"mean": fitted.mean, "matrix": fitted.matrix})
     package = Path(__file__).resolve().parents[1] / "lightly_pipeline" / "embedding"
     target = package / WEIGHTS_FILE

@@ -21,7 +21,6 @@ from benchmarks.selection_data import embeddings_file, load
 from lightly_pipeline.progress import silent
 from lightly_pipeline.selection import GridEmbeddings
 from lightly_pipeline.selection.mixture.direct import pick_directly
-from lightly_pipeline.selection.mixture.lazy import pick_lazily
 from lightly_pipeline.selection.mixture.objective import (
     Balance,
     Diversity,
@@ -29,6 +28,7 @@ from lightly_pipeline.selection.mixture.objective import (
     Strategy,
     Weights,
 )
+from lightly_pipeline.selection.mixture.rounds import pick_lazily
 from lightly_pipeline.selection.mixture.tally import Tally
 
 _REPEATS = 3

@@ -13,7 +13,6 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -96,12 +95,6 @@ def _kept(positions: list[float], n_scenes: int) -> list[float]:
     return [*first, *inner, *last]
 
 
-def features(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Returns the default encoder's statistics of frames, shape (N, 551)."""
-    parts = [statistics(torch.from_numpy(frames[i : i + 32])) for i in range(0, len(frames), 32)]
-    return torch.cat(parts).numpy()
-
-
 def alter(frames: NDArray[np.uint8], kind: str, seed: int) -> NDArray[np.uint8]:
     """Returns an altered copy of 224-pixel frames.
 
@@ -138,7 +131,8 @@ def _jpeg(frame: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
 def changes(scenes: Scenes, kinds: tuple[str, ...], seed: int) -> dict[str, NDArray[np.float32]]:
     """Returns, by kind, features of altered frames less those of the same frames unaltered."""
-    plain = features(scenes.large)
+    plain = statistics(scenes.large)
     return {
-        kind: features(alter(scenes.large, kind, seed + i)) - plain for i, kind in enumerate(kinds)
+        kind: statistics(alter(scenes.large, kind, seed + i)) - plain
+        for i, kind in enumerate(kinds)
     }

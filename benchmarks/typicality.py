@@ -14,8 +14,8 @@ import time
 import numpy as np
 
 from benchmarks.selection_data import embeddings_file, load
-from lightly_pipeline.selection import typicality
-from lightly_pipeline.selection.strategies import DEFAULT_NEIGHBORS
+from lightly_pipeline.selection.strategies import typicality
+from lightly_pipeline.selection.strategies.typicality import DEFAULT_NEIGHBORS
 
 _DIM = 128
 _SAMPLE = 500

@@ -1,8 +1,8 @@
 """Finds the video frames worth labelling.
 
 Only the public names live here, loaded when first used so that importing the package costs
-nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `S3Datasource`,
-`build_definitions` and `run`.
+nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `RunResult`, `S3Datasource`,
+`build_definitions` and `run`. `__version__` is that of the installed package.
 """
 
 from importlib import import_module
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from lightly_pipeline.defs.build import build_definitions
     from lightly_pipeline.pipeline import run
     from lightly_pipeline.runs.result import RunResult
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Dataset",
@@ -40,9 +38,20 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _installed_version()
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("lightly-pipeline")
+    except PackageNotFoundError:
+        return "0+not.installed"
 
 
 def __dir__() -> list[str]:

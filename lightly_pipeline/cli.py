@@ -1,4 +1,4 @@
-"""The command line: `run` and `demo` over `pipeline.run`, and `worker` for scheduled runs.
+"""The command line: `run` and `demo` over `pipeline.run`, `worker`, and `verify`.
 
 Arguments, progress and the printed result live here; every decision is the pipeline's. Imports
 stay light so that `--help` answers at once.
@@ -9,12 +9,13 @@ import json
 import logging
 import signal
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from lightly_pipeline import __version__
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 
 if TYPE_CHECKING:
@@ -30,16 +31,21 @@ _STEP_TITLES = {
     "load": "Loading embeddings",
     "select": "Selecting frames",
     "upload": "Writing images",
+    "verify": "Reading images",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns its exit code: 0 done, 1 failed, 2 wrong usage."""
-    options = _parser().parse_args(arguments)
+    """Runs the command line and returns its exit code.
+
+    0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.
+    """
+    options = command_line().parse_args(arguments)
     display = _ProgressDisplay(sys.stderr)
     _show_log(display)
     try:
-        exit_code: int = options.command(options, display)
+        with _interrupted_by_sigterm():
+            exit_code: int = options.command(options, display)
     except InvalidConfigurationError as error:
         display.close()
         _print(f"error: {error}", sys.stderr)
@@ -48,20 +54,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         display.close()
         _print(f"error: {error}", sys.stderr)
         return EXIT_FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         display.close()
         _print("interrupted; run the same command again to go on where it stopped", sys.stderr)
-        return EXIT_FAILED
+        return 128 + (stop.signal if isinstance(stop, _Terminated) else signal.SIGINT)
     display.close()
     return exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end by another signal than Ctrl-C."""
+
+    signal = signal.SIGTERM
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Ends on SIGTERM as on Ctrl-C, so that what is in progress is left as it should be."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
+
+
+def command_line() -> argparse.ArgumentParser:
+    """Returns the parser of every command; the reference page is made of it."""
     parser = argparse.ArgumentParser(
         prog="lightly-pipeline",
         description="Finds diverse frames in videos and writes only those as images.",
     )
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="select frames of the videos in a folder or bucket")
@@ -96,6 +126,14 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument("--once", action="store_true", help="end when nothing is left to take")
     worker.set_defaults(command=_worker)
 
+    verify = commands.add_parser(
+        "verify", help="check that every run's images are as its manifest says"
+    )
+    verify.add_argument(
+        "--lightly", required=True, metavar="PATH", help="folder or s3://bucket/prefix/ of results"
+    )
+    verify.set_defaults(command=_verify)
+
     for command in (run, demo):
         command.add_argument(
             "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"
@@ -105,9 +143,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return value
 
 
@@ -145,7 +186,6 @@ def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     from lightly_pipeline.scheduling.names import labels_of
     from lightly_pipeline.scheduling.worker import work
 
-    signal.signal(signal.SIGTERM, _interrupt)
     deployment = Deployment()
     labels = labels_of(options.labels)
     shown = f", labels {', '.join(sorted(labels))}" if labels else ""
@@ -158,9 +198,22 @@ def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     return EXIT_DONE if all_well else EXIT_FAILED
 
 
-def _interrupt(*_: object) -> None:
-    """Ends on SIGTERM as on Ctrl-C, so that a run in progress is given back."""
-    raise KeyboardInterrupt
+def _verify(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
+    from lightly_pipeline.datasources import datasource_from_url
+    from lightly_pipeline.runs.verification import verify_runs
+
+    store = datasource_from_url(options.lightly)
+    checks = list(verify_runs(store, progress=display.update))
+    display.close()
+    for check in checks:
+        faults = [f"{len(check.missing)} missing"] * bool(check.missing)
+        faults += [f"{len(check.changed)} changed"] * bool(check.changed)
+        faults += [check.problem] if check.problem else []
+        _print(f"run {check.run_id}: {check.n_images} images, {', '.join(faults) or 'all true'}")
+        for image in [*check.missing, *check.changed][:_SHOWN_PROBLEMS]:
+            _print(f"    {store.location(image)}")
+    _print(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")
+    return EXIT_DONE if all(check.is_true for check in checks) else EXIT_FAILED
 
 
 def _launch(dataset: "Dataset", options: argparse.Namespace, display: "_ProgressDisplay") -> int:
@@ -205,6 +258,8 @@ def _describe(result: "RunResult") -> str:
         lines += _problems("NOT STORED", result.missing_frames)
     if result.failed_videos:
         lines += _problems("left out", result.failed_videos)
+    if result.warnings:
+        lines += _problems("warnings", {v: "; ".join(w) for v, w in result.warnings.items()})
     lines += ["  time"]
     lines += [f"    {step:<16} {seconds:8.1f} s" for step, seconds in result.seconds.items()]
     if result.selected:
@@ -230,6 +285,16 @@ def _problems(title: str, reasons: Mapping[str, str], count: int | None = None) 
 
 def _print(text: str, stream: TextIO | None = None) -> None:
     print(text, file=stream or sys.stdout, flush=True)
+
+
+class _ShowVersion(argparse.Action):
+    """Looks the version up only where it is asked for: that takes 30 ms."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from lightly_pipeline import __version__
+
+        _print(__version__)
+        parser.exit()
 
 
 class _ProgressDisplay:

@@ -10,7 +10,12 @@ from urllib.parse import unquote_to_bytes
 _KEPT = re.compile(rb"[A-Za-z0-9_./@:-]")
 _MAX_SEGMENT_BYTES = 255
 FRAMES_FOLDER = ".lightly/frames/"
+RUNS_FOLDER = ".lightly/runs/"
+_ANY_FRAMES_FOLDER = re.compile(r"^\.lightly/frames(\.\d+(x\d+)?)?/")
 _TABLES = ".lightly/tables/"
+
+Resize = int | tuple[int, int] | None
+"""Size of images: None for the video's, the shorter edge, or (height, width)."""
 
 
 def partition_key(video_path: str) -> str:
@@ -19,6 +24,11 @@ def partition_key(video_path: str) -> str:
     Bytes outside `[A-Za-z0-9_./@:-]` are percent-encoded. So is every dot of a segment "." or
     ".." and of a run of three dots (the UI's range operator), a leading "/" and the second of two
     slashes: what a path or a selection would otherwise read as something else.
+
+    >>> partition_key("day 1/front.mp4")
+    'day%201/front.mp4'
+    >>> video_path(partition_key("day 1/front.mp4"))
+    'day 1/front.mp4'
     """
     raw = _encode(video_path)
     key = "".join(chr(byte) if _KEPT.match(bytes([byte])) else f"%{byte:02X}" for byte in raw)
@@ -51,6 +61,10 @@ def frame_name(video_path: str, index: int, n_frames: int, image_format: str) ->
     Returns:
         `{path without extension}-{index, zero-padded}-{extension}.{image format}`; segments that
         no store takes are percent-encoded.
+
+    Example:
+        >>> frame_name("day 1/front.mp4", 7, 1800, "png")
+        'day 1/front-0007-mp4.png'
     """
     stem, _, extension = video_path.rpartition(".")
     number = str(index).zfill(len(str(n_frames)))
@@ -58,14 +72,52 @@ def frame_name(video_path: str, index: int, n_frames: int, image_format: str) ->
     return "/".join(_safe_segment(segment) for segment in name.split("/"))
 
 
-def frame_path(video_path: str, index: int, n_frames: int, image_format: str) -> str:
-    """Returns where the image of a frame lies in the LIGHTLY datasource."""
-    return FRAMES_FOLDER + frame_name(video_path, index, n_frames, image_format)
+def frame_path(
+    video_path: str,
+    index: int,
+    n_frames: int,
+    image_format: str,
+    resize: Resize = None,
+    mark: str = "",
+) -> str:
+    """Returns where the image of a frame lies in the LIGHTLY datasource.
+
+    Args:
+        video_path: Relative to the INPUT root.
+        index: Position among the decoded frames, from 0.
+        n_frames: Decoded frames of the video.
+        image_format: Extension of the image, without dot.
+        resize: Size that was asked for; images of each have a folder of their own.
+        mark: Stands before the extension; tells images of one name apart.
+    """
+    ending = f"{mark}.{image_format}" if mark else image_format
+    return frames_folder(resize) + frame_name(video_path, index, n_frames, ending)
+
+
+def frames_folder(resize: Resize = None) -> str:
+    """Returns the folder of all images of one size, which ends in "/".
+
+    Args:
+        resize: None for the size of the video, the shorter edge, or (height, width).
+    """
+    if resize is None:
+        return FRAMES_FOLDER
+    size = "x".join(str(edge) for edge in resize) if isinstance(resize, tuple) else str(resize)
+    return f"{FRAMES_FOLDER.removesuffix('/')}.{size}/"
+
+
+def image_name(image_path: str) -> str:
+    """Returns the name of an image in the folder of all images of its size."""
+    return _ANY_FRAMES_FOLDER.sub("", image_path)
 
 
 def run_path(run_id: str, name: str) -> str:
-    """Returns where a run keeps the file `name`."""
-    return f".lightly/runs/{run_id}/{name}"
+    """Returns where a run keeps the file `name`.
+
+    >>> run_path("4b1c", "manifest.json")
+    '.lightly/runs/4b1c/manifest.json'
+    """
+    return f"{RUNS_FOLDER}{run_id}/{name}"
 
 
 def _safe_segment(segment: str) -> str:

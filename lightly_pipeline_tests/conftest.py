@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lightly_pipeline_tests.support.s3_servers import (
     ACCESS_KEY,
@@ -17,6 +18,9 @@ from lightly_pipeline_tests.support.selections import make_dataset
 from lightly_pipeline_tests.support.videos import VideoFolder
 
 os.environ.setdefault("SVT_LOG", "1")
+# How fast a machine is, and what else it does, decides no test.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lightly_pipeline.layout import (
+    Resize,
     frame_name,
     frame_path,
+    image_name,
     partition_key,
     table_folder,
     video_path,
@@ -75,6 +77,22 @@ VIDEOS = st.tuples(PATHS, st.sampled_from([".mp4", ".MP4", ".avi"])).map("".join
 def test_two_frames_never_share_an_image(a: str, b: str, i: int, j: int) -> None:
     if (a, i) != (b, j):
         assert frame_path(a, i, 100, "png") != frame_path(b, j, 100, "png")
+
+
+SIZES = st.none() | st.integers(1, 4320) | st.tuples(st.integers(1, 4320), st.integers(1, 8192))
+MARKS = st.just("") | st.text("0123456789abcdef", min_size=16, max_size=16)
+
+
+@given(VIDEOS, SIZES, MARKS, SIZES, MARKS)
+def test_images_of_two_sizes_or_marks_never_share_a_path(
+    video: str, a: Resize, mark_a: str, b: Resize, mark_b: str
+) -> None:
+    paths = [
+        frame_path(video, 3, 10, "png", size, mark) for size, mark in ((a, mark_a), (b, mark_b))
+    ]
+    assert (paths[0] == paths[1]) == ((a, mark_a) == (b, mark_b))
+    if not mark_a:
+        assert image_name(paths[0]) == frame_name(video, 3, 10, "png")
 
 
 @given(VIDEOS, st.integers(0, 9))

@@ -50,3 +50,7 @@ def test_the_wheel_works_where_the_checkout_is_not(tmp_path: Path) -> None:
     script = environment / "bin" / "lightly-pipeline"
     helped = subprocess.run([str(script), "--help"], cwd=tmp_path, env=clean, capture_output=True)
     assert helped.returncode == 0
+    told = subprocess.run(
+        [str(script), "--version"], cwd=tmp_path, env=clean, capture_output=True, text=True
+    )
+    assert told.stdout.strip() == wheel.name.split("-")[1]

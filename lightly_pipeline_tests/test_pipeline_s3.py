@@ -20,6 +20,8 @@ from lightly_pipeline import (
 from lightly_pipeline_tests.support.s3_servers import SECRET_KEY, emptied_bucket
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 BUCKET = "chain"
 

@@ -2,8 +2,8 @@
 
 A script written for the original changes its import lines to
 `from lightly_pipeline.api import ApiWorkflowClient, DatasetType, DatasourcePurpose` and stays as
-it is otherwise. What the client creates is kept in the deployment's state folder (`state.py`) and
-executed by `lightly-pipeline worker` (`worker.py`), by the Dagster daemon, or by the script itself.
+it is otherwise. What the client creates is kept in the deployment's state folder and executed by
+`lightly-pipeline worker`, by the Dagster daemon, or by the script itself: see `scheduling`.
 Nothing here decides how a run works: that is `pipeline`.
 """
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lightly_pipeline import __version__
 from lightly_pipeline.api.artifacts import artifacts_of
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.models import DockerRunData, DockerRunScheduledData
 from lightly_pipeline.config import RunConfig
 from lightly_pipeline.config.base import snake_keys
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.scheduling.database import HOME_VARIABLE, now_ms
 from lightly_pipeline.scheduling.errors import ApiException
 from lightly_pipeline.scheduling.execution import execute
@@ -23,7 +23,8 @@ from lightly_pipeline.scheduling.models import (
     RunState,
     ScheduledState,
 )
-from lightly_pipeline.scheduling.queue import Claim, ScheduledRun
+from lightly_pipeline.scheduling.queue import Claim
+from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 
 Block = Mapping[str, Any] | None
 _POLL_S = 1.0
@@ -167,7 +168,14 @@ class RunMethods(ClientBase):
 
         Args:
             state: OPEN, LOCKED, DONE or CANCELED; those that have not ended by default.
+
+        Raises:
+            InvalidConfigurationError: There is no such state.
         """
+        if state is not None and state not in list(ScheduledState):
+            raise InvalidConfigurationError(
+                f"{state!r} is no state of a scheduled run; {did_you_mean(state, ScheduledState)}"
+            )
         unended = (ScheduledState.OPEN, ScheduledState.LOCKED)
         return [
             DockerRunScheduledData(
@@ -197,6 +205,8 @@ class RunMethods(ClientBase):
             return
 
     def _run_data(self, run: ScheduledRun) -> DockerRunData:
+        from lightly_pipeline import __version__
+
         info = run.info(now_ms())
         return DockerRunData(
             id=run.id,

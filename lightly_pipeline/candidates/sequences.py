@@ -1,4 +1,4 @@
-"""Frames pooled to sequences: blocks of consecutive frames that are chosen as one (C.6).
+"""Frames pooled to sequences: blocks of consecutive frames that are chosen as one.
 
 Pure functions on arrays. A block's vector is the mean of its frames' vectors, brought to unit
 length again; its numbers are means, its class rows sums, its category the most frequent one.

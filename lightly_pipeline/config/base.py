@@ -132,18 +132,19 @@ def _owner(location: tuple[int | str, ...], model: type[BaseModel]) -> type[Base
         if isinstance(part, int):
             continue
         field = current.model_fields.get(to_snake(part))
-        nested = _model_of(field.annotation) if field else None
+        nested = model_of(field.annotation) if field else None
         if nested is None:
             return None
         current = nested
     return current
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
+def model_of(annotation: Any) -> type[BaseModel] | None:
+    """Returns the model that a field of this annotation holds, be it in a list or optional."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        found = _model_of(argument)
+        found = model_of(argument)
         if found is not None:
             return found
     return None

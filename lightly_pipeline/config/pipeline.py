@@ -141,6 +141,12 @@ class PipelineConfig(StrictModel):
         description="How pictures without colour tags are understood: as BT.601, as FFmpeg and the "
         "original do, or by_height as BT.709 from 720 lines on. Part of the embeddings' identity.",
     )
+    video_stream: int | None = Field(
+        None,
+        ge=0,
+        description="Which of the video streams of a file is read, counted from 0; FFmpeg's choice "
+        "by default. Part of the embeddings' identity.",
+    )
 
     @property
     def takes_damaged(self) -> bool:

@@ -25,7 +25,7 @@ from lightly_pipeline.errors import InvalidConfigurationError
 Block = Mapping[str, Any] | None
 BLOCKS = ("worker_config", "lightly_config", "selection_config", "pipeline_config")
 
-# The page's own configuration.
+# Lightly's own example.
 DEFAULT_SELECTION: dict[str, Any] = {
     "n_samples": 50,
     "strategies": [{"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}],
@@ -69,13 +69,18 @@ class RunConfig:
         *,
         defaults: RunBlocks | None = None,
     ) -> "RunConfig":
-        """Validates blocks: what is given at launch goes over `defaults`, these over the page's.
+        """Validates blocks: what is given at launch goes over `defaults`, these over the built-in.
 
         Options merge one by one; the amount (n_samples or proportion_samples) and the list of
         strategies are replaced as a whole.
 
         Raises:
             InvalidConfigurationError: Names every wrong key and value of a block.
+
+        Example:
+            >>> config = RunConfig.from_blocks(selection_config={"nSamples": 7})
+            >>> config.selection.n_samples, config.worker.output_image_format
+            (7, 'png')
         """
         below = defaults or RunBlocks()
         selection = DEFAULT_SELECTION
@@ -95,6 +100,7 @@ class RunConfig:
             ),
         )
         _check_sequences(config)
+        config.selection.check_distances(normalize=config.worker.normalize_embeddings)
         config.pipeline.approximate_diversity.check_goes_with(config.selection)
         return config
 

@@ -1,59 +1,32 @@
 """`selection_config`: how many frames, and by which strategies.
 
-The fields of Lightly's schema with the rules its worker applies: which strategy goes with which
-input, and which option belongs to which of them. What is executed is listed in `support.py`.
+The fields of Lightly's schema. Which strategy goes with which input, and which option belongs to
+which of them, is in `strategies.py`; what is executed is listed in `support.py`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from lightly_pipeline.config.base import StrictModel
+from lightly_pipeline.config.strategies import (
+    COMBINATIONS,
+    INPUTS,
+    STRATEGIES,
+    InputRule,
+    InputType,
+    StrategyRule,
+    StrategyType,
+)
 from lightly_pipeline.config.worker import TaskName
+from lightly_pipeline.errors import InvalidConfigurationError
 
-InputType = Literal["EMBEDDINGS", "SCORES", "METADATA", "PREDICTIONS", "RANDOM"]
-StrategyType = Literal["DIVERSITY", "WEIGHTS", "THRESHOLD", "BALANCE", "SIMILARITY", "TYPICALITY"]
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+_LARGEST_DISTANCE = 2.0
 TagName = Annotated[
     str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9 .:;=@_-]+$", min_length=3)
 ]
-
-# Which options belong to which type; everything else there is refused.
-_INPUT_FIELDS = {
-    "EMBEDDINGS": ("task", "dataset_id", "tag_name"),
-    "SCORES": ("task", "score"),
-    "METADATA": ("key",),
-    "PREDICTIONS": ("task", "name", "categories"),
-    "RANDOM": ("random_seed",),
-}
-_REQUIRED_INPUT_FIELDS = {
-    "SCORES": ("task", "score"),
-    "METADATA": ("key",),
-    "PREDICTIONS": ("task", "name"),
-}
-_STRATEGY_FIELDS = {
-    "DIVERSITY": ("strength", "stopping_condition_minimum_distance"),
-    "WEIGHTS": ("strength", "stopping_condition_max_sum", "target_range"),
-    "THRESHOLD": ("threshold", "operation"),
-    "BALANCE": ("strength", "target", "distribution"),
-    "SIMILARITY": ("strength",),
-    "TYPICALITY": (
-        "strength",
-        "num_nearest_neighbors",
-        "stopping_condition_minimum_typicality",
-    ),
-}
-# lightly-worker B.4.
-COMBINATIONS: dict[str, tuple[str, ...]] = {
-    "EMBEDDINGS": ("DIVERSITY", "TYPICALITY"),
-    "EMBEDDINGS with task": ("DIVERSITY", "TYPICALITY", "SIMILARITY"),
-    "EMBEDDINGS with tag_name": ("SIMILARITY",),
-    "SCORES": ("WEIGHTS", "THRESHOLD"),
-    "METADATA": ("WEIGHTS", "THRESHOLD", "BALANCE"),
-    "PREDICTIONS CLASS_DISTRIBUTION": ("BALANCE",),
-    "PREDICTIONS CATEGORY_COUNT": ("WEIGHTS", "THRESHOLD"),
-    "RANDOM": ("WEIGHTS",),
-}
 
 
 class SelectionInput(StrictModel):
@@ -79,14 +52,7 @@ class SelectionInput(StrictModel):
 
     @model_validator(mode="after")
     def _fields_of_type(self) -> "SelectionInput":
-        _refuse_foreign_fields(self, _INPUT_FIELDS, "input")
-        missing = [
-            name
-            for name in _REQUIRED_INPUT_FIELDS.get(self.type, ())
-            if getattr(self, name) is None
-        ]
-        if missing:
-            raise ValueError(f"input type {self.type} needs {' and '.join(missing)}")
+        _check_options(self, INPUTS[self.type], INPUTS, "input")
         if self.dataset_id is not None and self.tag_name is None:
             raise ValueError("dataset_id needs tag_name: the tag of that dataset")
         if self.categories and len(set(self.categories)) < len(self.categories):
@@ -150,9 +116,7 @@ class SelectionStrategy(StrictModel):
 
     @model_validator(mode="after")
     def _fields_of_type(self) -> "SelectionStrategy":
-        _refuse_foreign_fields(self, _STRATEGY_FIELDS, "strategy")
-        if self.type == "THRESHOLD" and (self.threshold is None or self.operation is None):
-            raise ValueError("strategy type THRESHOLD needs threshold and operation")
+        _check_options(self, STRATEGIES[self.type], STRATEGIES, "strategy")
         wants_target = self.type == "BALANCE" and self.distribution in (None, "TARGET")
         if wants_target and not self.target:
             raise ValueError("strategy type BALANCE needs target, or distribution UNIFORM or INPUT")
@@ -171,7 +135,7 @@ class StrategyEntry(StrictModel):
     def _combination(self) -> "StrategyEntry":
         possible = COMBINATIONS[self.input.kind]
         if self.strategy.type not in possible:
-            inputs = [kind for kind, types in COMBINATIONS.items() if self.strategy.type in types]
+            inputs = STRATEGIES[self.strategy.type].inputs
             raise ValueError(
                 f"{self.strategy.type} does not work with {self.input.kind}: this input goes with "
                 f"{', '.join(possible)}; this strategy with {', '.join(inputs)}"
@@ -227,14 +191,33 @@ class SelectionConfig(StrictModel):
             raise ValueError(f"{given[0]} is 0: nothing would be selected")
         return self
 
+    def check_distances(self, *, normalize: bool) -> None:
+        """Refuses a distance to stop at that no two normalised embeddings have.
 
-def _refuse_foreign_fields(
-    model: SelectionInput | SelectionStrategy, fields: dict[str, tuple[str, ...]], what: str
+        Raises:
+            InvalidConfigurationError: Names the strategy and what is possible.
+        """
+        for i, entry in enumerate(self.strategies):
+            distance = entry.strategy.stopping_condition_minimum_distance
+            if normalize and distance is not None and distance > _LARGEST_DISTANCE:
+                raise InvalidConfigurationError(
+                    f"selection_config.strategies[{i}].strategy.stopping_condition_minimum_distance"
+                    f" is {distance:g}, but normalised embeddings are at most "
+                    f"{_LARGEST_DISTANCE:g} apart: one frame would be chosen"
+                )
+
+
+def _check_options(
+    model: SelectionInput | SelectionStrategy,
+    rule: InputRule | StrategyRule,
+    rules: Mapping[Any, InputRule | StrategyRule],
+    what: str,
 ) -> None:
-    allowed = fields[model.type]
-    for name in sorted(model.model_fields_set - {"type", *allowed}):
+    for name in sorted(model.model_fields_set - {"type", *rule.options}):
         if getattr(model, name) is not None:
-            owners = [kind for kind, names in fields.items() if name in names]
+            owners = [kind for kind, other in rules.items() if name in other.options]
             raise ValueError(
                 f"{name} does not belong to {what} type {model.type} but to {', '.join(owners)}"
             )
+    if any(getattr(model, name) is None for name in rule.required):
+        raise ValueError(f"{what} type {model.type} needs {' and '.join(rule.required)}")

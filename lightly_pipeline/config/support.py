@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lightly_pipeline.config.selection import COMBINATIONS, SelectionConfig
+from lightly_pipeline.config.selection import SelectionConfig
+from lightly_pipeline.config.strategies import COMBINATIONS
 
 
 class Support(Enum):
@@ -21,56 +22,77 @@ class Support(Enum):
     REFUSED = "refused"
 
 
-_SUPPORTED = (
-    "worker_config.use_datapool",
-    "worker_config.datasource.process_all",
-    "worker_config.datasource.enable_datapool_update",
-    "worker_config.selected_sequence_length",
-    "worker_config.normalize_embeddings",
-    "worker_config.checkpoint",
-    "worker_config.datasource.bypass_verify",
-    "worker_config.num_threads",
-    "worker_config.output_image_format",
-    "worker_config.resize",
-    "worker_config.shutdown_when_job_finished",
-    "lightly_config.seed",
-    "lightly_config.loader.batch_size",
-    "lightly_config.model.name",
-    "lightly_config.trainer.gpus",
-    "lightly_config.trainer.precision",
-    "selection_config.n_samples",
-    "selection_config.proportion_samples",
-    "selection_config.strategies.input",
-    "selection_config.strategies.strategy",
-    "pipeline_config.allow_incomplete",
-    "pipeline_config.approximate_diversity",
-    "pipeline_config.damaged_frames",
-    "pipeline_config.frame_sampling",
-    "pipeline_config.remove_exact_duplicates",
-    "pipeline_config.selection_memory",
-    "pipeline_config.similarity_folders",
-    "pipeline_config.untagged_matrix",
-)
-_IGNORED = (
-    "worker_config.corruptness_check.corruption_threshold",
-    "worker_config.num_processes",
-    "worker_config.upload_report",
-    "worker_config.cache_size",
-    "worker_config.pretagging_upload",
-    "worker_config.crops.enable_upload",
-    "worker_config.crops.enable_upload_for_tasks",
-    "lightly_config.checkpoint_callback",
-    "lightly_config.loader.shuffle",
-    "lightly_config.loader.num_workers",
-    "lightly_config.loader.drop_last",
-    "lightly_config.model.out_dim",
-    "lightly_config.model.num_ftrs",
-    "lightly_config.model.width",
-    "lightly_config.trainer.max_epochs",
-    "lightly_config.criterion",
-    "lightly_config.optimizer",
-    "lightly_config.collate",
-)
+# Dotted path -> what a user should know beside it; a path speaks for all options below it.
+_SUPPORTED = {
+    "worker_config.use_datapool": "see Datapool",
+    "worker_config.datasource.process_all": "with use_datapool; without it all videos take part",
+    "worker_config.datasource.enable_datapool_update": "with use_datapool",
+    "worker_config.selected_sequence_length": "see Sequences",
+    "worker_config.normalize_embeddings": "",
+    "worker_config.checkpoint": "",
+    "worker_config.datasource.bypass_verify": "",
+    "worker_config.num_threads": "",
+    "worker_config.output_image_format": "see Images",
+    "worker_config.resize": "see Images",
+    "worker_config.shutdown_when_job_finished": "`lightly-pipeline worker` ends; elsewhere there "
+    "is nothing to end",
+    "lightly_config.seed": "",
+    "lightly_config.loader.batch_size": "",
+    "lightly_config.model.name": "",
+    "lightly_config.trainer.gpus": "",
+    "lightly_config.trainer.precision": "",
+    "selection_config.n_samples": "see Amounts",
+    "selection_config.proportion_samples": "see Amounts",
+    "selection_config.strategies.input": "",
+    "selection_config.strategies.input.task": "with SCORES and PREDICTIONS; refused with "
+    "EMBEDDINGS (objects)",
+    "selection_config.strategies.input.score": "see Predictions and scores",
+    "selection_config.strategies.input.key": "see Metadata",
+    "selection_config.strategies.input.dataset_id": "see Similarity",
+    "selection_config.strategies.input.tag_name": "see Similarity",
+    "selection_config.strategies.strategy": "",
+    "selection_config.strategies.strategy.strength": "0 leaves the strategy out",
+    "selection_config.strategies.strategy.num_nearest_neighbors": "20 when not given",
+    "selection_config.strategies.strategy.stopping_condition_minimum_typicality": "stops when the "
+    "best frame's typicality is strictly below",
+    "selection_config.strategies.strategy.stopping_condition_max_sum": "counts the frames this "
+    "run adds; the one that reaches the sum is kept",
+    "selection_config.strategies.strategy.target_range.min_sum": "the selection ends once the sum "
+    "of the frames it adds reaches this",
+    "selection_config.strategies.strategy.target_range.max_sum": "frames that would lift the sum "
+    "above are left out",
+    "pipeline_config.allow_incomplete": "",
+    "pipeline_config.approximate_diversity": "see Approximate diversity",
+    "pipeline_config.damaged_frames": "see Damaged frames",
+    "pipeline_config.frame_sampling": "see Frame sampling",
+    "pipeline_config.remove_exact_duplicates": "see Exact copies",
+    "pipeline_config.selection_memory": "see Half the memory",
+    "pipeline_config.similarity_folders": "see Similarity",
+    "pipeline_config.untagged_matrix": "",
+    "pipeline_config.video_stream": "",
+}
+_IGNORED = {
+    "worker_config.corruptness_check.corruption_threshold": "no current worker computes that "
+    "score; frames that decode are kept",
+    "worker_config.num_processes": "threads do the work, see num_threads",
+    "worker_config.upload_report": "there is no report yet; the manifest and the log are always "
+    "written",
+    "worker_config.cache_size": "nothing is cached on disk",
+    "worker_config.pretagging_upload": "goes with pretagging",
+    "worker_config.crops.enable_upload": "there are no crops",
+    "worker_config.crops.enable_upload_for_tasks": "there are no crops",
+    "lightly_config.checkpoint_callback": "training only",
+    "lightly_config.loader.shuffle": "training only",
+    "lightly_config.loader.num_workers": "training only",
+    "lightly_config.loader.drop_last": "training only",
+    "lightly_config.model.out_dim": "training only",
+    "lightly_config.model.num_ftrs": "training only",
+    "lightly_config.model.width": "training only",
+    "lightly_config.trainer.max_epochs": "training only",
+    "lightly_config.criterion": "training only",
+    "lightly_config.optimizer": "training only",
+    "lightly_config.collate": "training only",
+}
 EXECUTED_COMBINATIONS = tuple(
     (kind, strategy)
     for kind, strategies in COMBINATIONS.items()
@@ -81,11 +103,24 @@ EXECUTED_COMBINATIONS = tuple(
 
 
 def support_of(path: str) -> Support:
-    """Returns what happens to the option at a dotted path such as `worker_config.resize`."""
+    """Returns what happens to the option at a dotted path such as `worker_config.resize`.
+
+    >>> support_of("worker_config.resize")
+    <Support.SUPPORTED: 'supported'>
+    >>> support_of("lightly_config.collate.cj_prob")
+    <Support.IGNORED: 'accepted and ignored'>
+    """
     for listed, support in ((_SUPPORTED, Support.SUPPORTED), (_IGNORED, Support.IGNORED)):
         if any(path == item or path.startswith(item + ".") for item in listed):
             return support
     return Support.REFUSED
+
+
+def note_on(path: str) -> str:
+    """Returns what a user should know about the option at a dotted path, "" where nothing."""
+    notes = {**_SUPPORTED, **_IGNORED}
+    owners = [item for item in notes if path == item or path.startswith(item + ".")]
+    return notes[max(owners, key=len)] if owners else ""
 
 
 def given_options(model: BaseModel, path: str) -> Iterator[tuple[str, Any, Any]]:

@@ -65,6 +65,11 @@ class LocalDatasource:
         Raises:
             DatasourceError: The folder does not exist or cannot be read.
         """
+        if self._root.is_file():
+            raise DatasourceError(
+                f"{self._root} is a file: name its folder, {self._root.parent}; all videos in it "
+                "are read"
+            )
         if not self._root.is_dir():
             raise DatasourceError(f"the folder {self._root} does not exist")
         yield from self._walk(self._root, "", prefix, frozenset())

@@ -31,6 +31,12 @@ def datasource_from_url(
         raise InvalidConfigurationError(
             f"{url!r}: {scheme}:// is not supported; give a folder or s3://bucket/prefix/"
         )
+    # Not repeated: there may be secrets in it.
+    if url.lower().startswith("s3:"):
+        raise InvalidConfigurationError(
+            "a path begins with s3: but not with s3://; give s3://bucket/prefix/, or ./s3:... for "
+            "a folder of such a name"
+        )
     if options:
         raise InvalidConfigurationError(
             f"{url!r} is a folder, and {', '.join(sorted(options))} are options of s3://: give "

@@ -19,7 +19,8 @@ from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.execution import executing
 from lightly_pipeline.scheduling.models import RunState
 from lightly_pipeline.scheduling.names import labels_of
-from lightly_pipeline.scheduling.queue import Claim, ScheduledRun
+from lightly_pipeline.scheduling.queue import Claim
+from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 from lightly_pipeline.steps.setup import Run, resolve_config
 
 LABELS_VARIABLE = "LIGHTLY_PIPELINE_LABELS"

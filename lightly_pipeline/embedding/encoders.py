@@ -1,31 +1,16 @@
-"""Encoders: small RGB images in, embeddings out.
+"""From the spec of an encoder to the encoder.
 
-The default encoder that ships with the package and torchvision's networks. Which one is meant is
-said by a spec (`spec.py`); decoding and storing are elsewhere.
+The default encoder that ships with the package is in `default.py`, torchvision's networks are in
+`networks.py`; which one is meant is said by a spec (`spec.py`). torch is loaded for networks only.
 """
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
 import numpy as np
-import safetensors.torch
-import torch
 from numpy.typing import NDArray
 
-from lightly_pipeline.embedding.features import statistics
 from lightly_pipeline.embedding.spec import DEFAULT_NAME, EncoderSpec
-from lightly_pipeline.errors import LightlyPipelineError
-
-WEIGHTS_FILE = "weights/hsv_lbp_128.safetensors"
-# Frames whose statistics are taken together: for more, memory is asked of the system every time.
-_PART = 4
-# Means and deviations that torchvision's weights were trained with.
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_PREFIXES = ("module.", "model.", "backbone.", "encoder.")
 
 
 class Encoder(Protocol):
@@ -38,140 +23,25 @@ class Encoder(Protocol):
         ...
 
 
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Keeps torch from starting threads of its own: there is one thread per video already."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def load_encoder(spec: EncoderSpec) -> Encoder:
     """Loads the encoder a spec names.
 
     Raises:
         LightlyPipelineError: Weights are missing, damaged, or not those of the network.
     """
-    return StatisticsEncoder(spec) if spec.name == DEFAULT_NAME else ResNetEncoder(spec)
+    if spec.name == DEFAULT_NAME:
+        from lightly_pipeline.embedding.default import StatisticsEncoder
+
+        return StatisticsEncoder(spec)
+    from lightly_pipeline.embedding.networks import ResNetEncoder
+
+    return ResNetEncoder(spec)
 
 
-class StatisticsEncoder:
-    """Colour and texture statistics behind one linear map: needs no download.
+def without_threads(spec: EncoderSpec) -> AbstractContextManager[None]:
+    """Keeps an encoder from starting threads of its own: there is one thread per video already."""
+    if spec.name == DEFAULT_NAME:
+        return nullcontext()
+    from lightly_pipeline.embedding.networks import one_torch_thread
 
-    A frame's bits do not depend on its batch: the statistics are summed frame by frame, and the
-    map is applied in float64, whose order of summation does not show after rounding to float32.
-    """
-
-    def __init__(self, spec: EncoderSpec) -> None:
-        self.spec = spec
-        content = files("lightly_pipeline.embedding").joinpath(WEIGHTS_FILE).read_bytes()
-        if hashlib.sha256(content).hexdigest() != spec.weights_sha256:
-            raise LightlyPipelineError(
-                f"{WEIGHTS_FILE} in the installed package is damaged: reinstall lightly-pipeline"
-            )
-        weights = safetensors.torch.load(content)
-        self._mean, self._matrix = weights["mean"].double(), weights["matrix"].double()
-
-    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns embeddings (B, 128) of frames of any size; 64x64 is the size it asks for."""
-        images = torch.from_numpy(frames)
-        with torch.inference_mode():
-            features = torch.cat([statistics(part) for part in torch.split(images, _PART)]).double()
-            embeddings: NDArray[np.float32] = (
-                ((features - self._mean) @ self._matrix).float().numpy()
-            )
-        return embeddings
-
-
-class ResNetEncoder:
-    """Pooled features of a torchvision network, always run on batches of one size."""
-
-    def __init__(self, spec: EncoderSpec) -> None:
-        self.spec = spec
-        if spec.device == "cuda" and not torch.cuda.is_available():
-            raise LightlyPipelineError(
-                "lightly_config.trainer.gpus asks for a GPU and torch sees none: set it to 0"
-            )
-        network = _resnet(spec)
-        network.fc = torch.nn.Identity()
-        self._dtype = torch.float16 if spec.precision == 16 else torch.float32
-        self._network = network.eval().to(spec.device, self._dtype)
-        self._mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
-        self._std = torch.tensor(_STD).view(1, 3, 1, 1)
-
-    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns embeddings (B, dim) of (B, 224, 224, 3) frames."""
-        size = self.spec.batch_size
-        parts = [self._encode(frames[i : i + size]) for i in range(0, len(frames), size)]
-        return np.concatenate(parts)
-
-    def _encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        padded = np.zeros((self.spec.batch_size, *frames.shape[1:]), dtype=np.uint8)
-        padded[: len(frames)] = frames
-        with torch.inference_mode():
-            images = torch.from_numpy(padded).permute(0, 3, 1, 2).float() / 255
-            images = ((images - self._mean) / self._std).to(self.spec.device, self._dtype)
-            embeddings: NDArray[np.float32] = self._network(images).float().cpu().numpy()
-        return embeddings[: len(frames)]
-
-
-def _resnet(spec: EncoderSpec) -> Any:
-    import torchvision.models
-
-    build = getattr(torchvision.models, spec.name.replace("-", ""))
-    if spec.checkpoint is None:
-        try:
-            return build(weights="IMAGENET1K_V1")
-        except OSError as error:
-            raise LightlyPipelineError(
-                f"lightly_config.model.name {spec.name}: its pretrained weights are not on this "
-                f"machine and could not be fetched ({error}): use the default encoder, which needs "
-                "no download, give a local file in worker_config.checkpoint, or run once with "
-                "internet access"
-            ) from error
-    network = build(weights=None)
-    _load_checkpoint(network, spec.checkpoint, spec.name)
-    return network
-
-
-def _load_checkpoint(network: Any, checkpoint: str, name: str) -> None:
-    state = {_plain_key(key): value for key, value in _read_checkpoint(checkpoint).items()}
-    wanted = {key: value for key, value in network.state_dict().items() if not _is_head(key)}
-    wrong = [
-        key
-        for key, value in wanted.items()
-        if not key.endswith("num_batches_tracked")
-        and (key not in state or state[key].shape != value.shape)
-    ]
-    if wrong:
-        raise LightlyPipelineError(
-            f"worker_config.checkpoint {checkpoint} does not fit {name}: {len(wrong)} of "
-            f"{len(wanted)} tensors are missing or of another shape, the first is {wrong[0]}"
-        )
-    network.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
-
-
-def _read_checkpoint(checkpoint: str) -> dict[str, Any]:
-    try:
-        if Path(checkpoint).suffix == ".safetensors":
-            return dict(safetensors.torch.load_file(checkpoint))
-        document = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise LightlyPipelineError(
-            f"worker_config.checkpoint {checkpoint} cannot be read as weights: {error}"
-        ) from error
-    state: dict[str, Any] = document.get("state_dict", document)
-    return state
-
-
-def _plain_key(key: str) -> str:
-    for prefix in _PREFIXES:
-        key = key.removeprefix(prefix)
-    return key
-
-
-def _is_head(key: str) -> bool:
-    return key.startswith("fc.")
+    return one_torch_thread()

@@ -15,6 +15,8 @@ from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.video import FrameInput
 
 DEFAULT_NAME = "default"
+# Raised with every change of the default encoder's code that changes a bit of its embeddings.
+_REVISION = 2
 _WEIGHTS = "weights/hsv_lbp_128.json"
 # Batch of the default encoder: more frames only leave the cache.
 _DEFAULT_BATCH = 16
@@ -58,9 +60,11 @@ class EncoderSpec:
         """Returns a stable text that differs whenever the embeddings may differ."""
         wanted = self.frame_input
         size = f"{wanted.width}x{wanted.height} {wanted.resampler}"
-        # A network's last bits depend on the batch it is run in, the default encoder's do not.
-        where = "" if self.name == DEFAULT_NAME else f" {self.device} batch {self.batch_size}"
-        return f"{self.name} {self.weights_sha256} {size} {self.precision}{where}"
+        if self.name == DEFAULT_NAME:
+            return f"{self.name} {_REVISION} {self.weights_sha256} {size}"
+        # A network's last bits depend on the batch it is run in.
+        where = f"{self.device} batch {self.batch_size}"
+        return f"{self.name} {self.weights_sha256} {size} {self.precision} {where}"
 
 
 def encoder_spec(

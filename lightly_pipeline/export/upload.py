@@ -1,17 +1,16 @@
 """Uploads the images of a selection: fetch exactly those frames, encode, store.
 
-One thread decodes each video, a small pool encodes behind it. Images that are already there with
-the right bytes are left alone. The manifest is the caller's last word, not written here.
+One thread decodes each video, a small pool encodes behind it. What is there already is known in
+`stored.py`. The manifest is the caller's last word, not written here.
 """
 
 import hashlib
-import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
 )
 from lightly_pipeline.export.images import encode_image, resize_rgb, target_size
+from lightly_pipeline.export.stored import KnownImages, store_once
 from lightly_pipeline.layout import frame_path, table_folder
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.runs.records import (
@@ -35,10 +35,8 @@ from lightly_pipeline.runs.records import (
 from lightly_pipeline.tables.handle import VideoTable
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.tables.source import fetch_frames
+from lightly_pipeline.threads import ContextThreadPool
 from lightly_pipeline.video import FrameRow
-
-# The images a video has given so far, so that a second run need not decode it again.
-IMAGES_FILE = "images.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ def upload_images(
 @contextmanager
 def _pool(n_threads: int) -> Iterator[ThreadPoolExecutor]:
     """Yields a pool that drops its queue on an error instead of working it off."""
-    pool = ThreadPoolExecutor(n_threads)
+    pool = ContextThreadPool(n_threads)
     try:
         yield pool
     except BaseException:
@@ -137,7 +135,7 @@ class _VideoExport:
         self._table = VideoTable(
             store, table_folder(record.embedding_id, video), self._version.fingerprint
         )
-        self._options = f"{record.image_format} resize={record.resize}"
+        self._known = KnownImages(self._table, f"{record.image_format} resize={record.resize}")
         self._encoders = encoders
         self._pending = threading.BoundedSemaphore(n_pending + 1)
         self._counter = counter
@@ -146,41 +144,30 @@ class _VideoExport:
         self.traffic = Traffic()
 
     def run(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
-        known = _read_known(self._table)
         images = []
         missing = []
         for frame in frames:
-            image = self._stored(frame, known)
+            image = self._known.find(frame.frame_index, frame.rank)
             if image is None:
                 missing.append(frame)
             else:
                 images.append(image)
         self._counter.add(len(images))
         if missing:
-            images += self._make(missing)
-            _write_known(self._table, known, images, self._options)
+            made = self._make(missing)
+            self._known.add(made)
+            images += made
         return images
 
-    def _image_path(self, frame: ChosenFrame) -> str:
+    def _image_path(self, frame: ChosenFrame, mark: str = "") -> str:
         return frame_path(
-            frame.video, frame.frame_index, self._version.n_frames, self._record.image_format
+            frame.video,
+            frame.frame_index,
+            self._version.n_frames,
+            self._record.image_format,
+            self._record.resize,
+            mark,
         )
-
-    def _stored(
-        self, frame: ChosenFrame, known: dict[str, dict[str, object]]
-    ) -> UploadedImage | None:
-        """Returns the image an earlier run left, if its bytes are still those it wrote."""
-        path = self._image_path(frame)
-        entry = known.get(f"{path} {self._options}")
-        if entry is None:
-            return None
-        try:
-            content = self._store.read(path)
-        except ObjectNotFoundError:
-            return None
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-            return None
-        return UploadedImage(**{**entry, "rank": frame.rank})  # type: ignore[arg-type]
 
     def _make(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
         self.decoded = True
@@ -224,11 +211,9 @@ class _VideoExport:
     def _store_image(
         self, frame: ChosenFrame, row: FrameRow, rgb: NDArray[np.uint8]
     ) -> UploadedImage:
-        path = self._image_path(frame)
         size = target_size(rgb.shape[1], rgb.shape[0], self._record.resize)
         content = encode_image(resize_rgb(rgb, size), self._record.image_format)
-        if not _is_stored(self._store, path, content):
-            self._store.write(path, content)
+        path = store_once(self._store, lambda mark: self._image_path(frame, mark), content)
         self._counter.add(1)
         return UploadedImage(
             rank=frame.rank,
@@ -244,11 +229,6 @@ class _VideoExport:
         )
 
 
-def _is_stored(store: Datasource, path: str, content: bytes) -> bool:
-    stored = store.stat(path)
-    return stored is not None and stored.size_bytes == len(content) and store.read(path) == content
-
-
 def _refuse_collisions(store: Datasource, record: SelectionRecord) -> None:
     spell: Callable[[str], str] = str.casefold if store.is_case_insensitive() else str
     seen: dict[str, str] = {}
@@ -261,24 +241,3 @@ def _refuse_collisions(store: Datasource, record: SelectionRecord) -> None:
                 f"the images {other} and {path} would be one file in {store.describe()}, which "
                 "ignores case: rename one of the videos or use another LIGHTLY datasource"
             )
-
-
-def _read_known(table: VideoTable) -> dict[str, dict[str, object]]:
-    try:
-        document = json.loads(table.store.read(f"{table.folder}/{IMAGES_FILE}"))
-    except ObjectNotFoundError:
-        return {}
-    images: dict[str, dict[str, object]] = document["images"]
-    return images if document["fingerprint"] == table.fingerprint else {}
-
-
-def _write_known(
-    table: VideoTable,
-    known: dict[str, dict[str, object]],
-    images: Sequence[UploadedImage],
-    options: str,
-) -> None:
-    """Remembers images; a lost update only costs decoding them again."""
-    merged = {**known, **{f"{image.image} {options}": asdict(image) for image in images}}
-    document = {"fingerprint": table.fingerprint, "images": merged}
-    table.store.write(f"{table.folder}/{IMAGES_FILE}", json.dumps(document).encode())

@@ -5,12 +5,12 @@ What is in them is parsed by `metadata.py` and `predictions.py`.
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import LightlyPipelineError, ObjectNotFoundError
+from lightly_pipeline.threads import ContextThreadPool
 
 _N_READERS = 16
 _BATCH = 1024
@@ -64,7 +64,7 @@ def in_threads(
 ) -> Iterator[tuple[_Item, _Result]]:
     """Yields every item with its result, in order; the work of reading waits for the store."""
     remaining = iter(items)
-    with ThreadPoolExecutor(_N_READERS) as pool:
+    with ContextThreadPool(_N_READERS) as pool:
         while batch := list(islice(remaining, _BATCH)):
             yield from zip(batch, pool.map(function, batch), strict=True)
 

@@ -1,4 +1,4 @@
-"""Users' metadata: the schema, and the value of a key in a metadata file (lightly-worker D.1).
+"""Users' metadata: the schema, and the value of a key in a metadata file.
 
 Pure functions of documents; files are read in `metadata_files.py`.
 """

@@ -1,4 +1,4 @@
-"""Predictions of one task: its schema, and what one file says of one frame (lightly-worker D.2).
+"""Predictions of one task: its schema, and what one file says of one frame.
 
 Pure functions of documents; the scores' formulas are in `scores.py`, files are read in
 `prediction_files.py`.

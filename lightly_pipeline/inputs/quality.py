@@ -16,7 +16,7 @@ from lightly_pipeline.inputs.files import in_threads
 from lightly_pipeline.tables.frames import COLUMNS
 
 KEY_PREFIX = "lightly."
-# The original's names.
+# Lightly's names; docs/quality.md says what they mean.
 _NAMES = (
     "uniformRowRatio",
     "luminance",

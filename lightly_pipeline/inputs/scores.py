@@ -1,4 +1,4 @@
-"""Active-learning scores of one frame from its predictions (lightly-worker B.5).
+"""Active-learning scores of one frame from its predictions.
 
 Formulas on plain arrays; files are parsed in `predictions.py`. All scores lie in 0 to 1, higher
 for what a model is less sure of.

@@ -1,12 +1,13 @@
 """Keeps the log of a run beside its manifest.
 
-Collects what the package logs while a run is on; how it is shown meanwhile is the caller's
-business.
+Collects what the package logs on behalf of the run, in its own thread and in those of its thread
+pools (`threads.py`). How the log is shown meanwhile is the caller's business.
 """
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import DatasourceError
@@ -14,6 +15,9 @@ from lightly_pipeline.layout import run_path
 
 _PACKAGE = "lightly_pipeline"
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+_COLLECTING: ContextVar["_LineHandler | None"] = ContextVar("collecting", default=None)
 
 
 class RunLog:
@@ -28,17 +32,23 @@ class RunLog:
         """Collects what the package logs in the context; an error in it is logged and stored."""
         logger = logging.getLogger(_PACKAGE)
         level = logger.level
+        token = _COLLECTING.set(self._handler)
         logger.addHandler(self._handler)
         logger.setLevel(logging.INFO)
         try:
             yield
-        except BaseException as error:
+        except Exception as error:
             logger.error("%s: %s", type(error).__name__, error)
+            self._write_after(error)
+            raise
+        except BaseException as error:
+            logger.info("interrupted: run again to go on where it stopped")
             self._write_after(error)
             raise
         finally:
             logger.removeHandler(self._handler)
             logger.setLevel(level)
+            _COLLECTING.reset(token)
 
     def write(self) -> None:
         """Stores what was collected as the run's log.txt."""
@@ -60,4 +70,7 @@ class _LineHandler(logging.Handler):
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        # Another run in this process logs through the same logger.
+        if _COLLECTING.get() is not self:
+            return
         self.lines.append(self.format(record))

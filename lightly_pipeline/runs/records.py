@@ -11,7 +11,7 @@ from typing import Any
 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import FRAMES_FOLDER, frame_path, run_path
+from lightly_pipeline.layout import Resize, frame_path, image_name, run_path
 from lightly_pipeline.runs.chosen import ChosenSet, SourceVideo, StoredFrame
 from lightly_pipeline.runs.datapool import PoolClaim
 
@@ -96,6 +96,7 @@ class SelectionRecord:
         failed_videos: Reason by path of videos that were left out.
         n_damaged_frames: Frames of all videos that show or refer to concealed parts.
         replaced: Frames that were chosen at first and could not be decoded again.
+        warnings: Lines for the owner of a video, by its path.
         sequence_length: Frames per chosen sequence, which follow each other in `frames`.
         datapool: What the run enters into the datapool; None when it does not.
     """
@@ -107,7 +108,7 @@ class SelectionRecord:
     embedding_id: str
     catalog_hash: str
     image_format: str
-    resize: int | tuple[int, int] | None
+    resize: Resize
     frames: tuple[ChosenFrame, ...]
     videos: dict[str, VideoVersion]
     n_input_videos: int
@@ -118,6 +119,7 @@ class SelectionRecord:
     failed_videos: dict[str, str] = field(default_factory=dict)
     n_damaged_frames: int = 0
     replaced: tuple[ReplacedFrame, ...] = ()
+    warnings: dict[str, list[str]] = field(default_factory=dict)
     sequence_length: int = 1
     datapool: PoolClaim | None = None
 
@@ -206,7 +208,7 @@ def write_corruptness_report(
     corrupt_samples: Mapping[str, str],
     corrupt_videos: Mapping[str, str],
 ) -> None:
-    """Stores the report in the original's form (lightly-worker C.5)."""
+    """Stores the report in the form of Lightly's worker."""
     document = {"corrupt_samples": dict(corrupt_samples), "corrupt_videos": dict(corrupt_videos)}
     path = run_path(run_id, "corruptness_check_information.json")
     store.write(path, json.dumps(document, indent=2).encode())
@@ -230,7 +232,7 @@ def chosen_set_of(record: SelectionRecord, frames: Iterable[ChosenFrame]) -> Cho
 def image_path(record: SelectionRecord, frame: ChosenFrame) -> str:
     """Returns where the image of a chosen frame belongs."""
     n_frames = record.videos[frame.video].n_frames
-    return frame_path(frame.video, frame.frame_index, n_frames, record.image_format)
+    return frame_path(frame.video, frame.frame_index, n_frames, record.image_format, record.resize)
 
 
 def _chosen_set(record: SelectionRecord, frames: Iterable[StoredFrame]) -> ChosenSet:
@@ -249,7 +251,7 @@ def _chosen_set(record: SelectionRecord, frames: Iterable[StoredFrame]) -> Chose
 def write_sequence_information(
     store: Datasource, record: SelectionRecord, images: Sequence[UploadedImage]
 ) -> None:
-    """Stores which frames belong together, in the original's form (lightly-worker C.6)."""
+    """Stores which frames belong together, in the form of Lightly's worker."""
     by_rank = {image.rank: image for image in images}
     documents = []
     for start in range(0, len(record.frames), record.sequence_length):
@@ -258,7 +260,7 @@ def write_sequence_information(
         documents.append(
             {
                 "video_name": record.frames[start].video,
-                "frame_names": [image.image.removeprefix(FRAMES_FOLDER) for image in members],
+                "frame_names": [image_name(image.image) for image in members],
                 "frame_timestamps_pts": [image.pts for image in members],
                 "frame_timestamps_sec": [image.time_s for image in members],
                 "frame_indices": [image.frame_index for image in members],

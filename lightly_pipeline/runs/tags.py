@@ -7,6 +7,7 @@ next number: of two runs that want the same one, the second reads again and take
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lightly_pipeline.datasources import Datasource
@@ -16,7 +17,7 @@ from lightly_pipeline.errors import (
     PreconditionFailedError,
     TagNotFoundError,
 )
-from lightly_pipeline.layout import FRAMES_FOLDER
+from lightly_pipeline.layout import image_name
 from lightly_pipeline.runs.chosen import ChosenSet
 
 TAGS_FOLDER = ".lightly/tags/"
@@ -24,6 +25,8 @@ INITIAL_TAG = "initial-tag"
 TAG_VERSION = 1
 _NUMBERED = re.compile(r"tag-(\d+)")
 _MAX_RACES = 100
+# Machines that share a dataset may disagree about the time.
+_CLOCKS_DIFFER_BY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Tag:
         created: UTC time of the selection, ISO 8601.
         chosen: The frames, and the run that chose them.
         is_trial: Made by a datapool run that was not to be remembered.
+        written: UTC time of its making, ISO 8601; empty for tags of the first release.
     """
 
     name: str
@@ -45,6 +49,7 @@ class Tag:
     created: str
     chosen: ChosenSet
     is_trial: bool = False
+    written: str = ""
 
     @property
     def run_id(self) -> str:
@@ -54,7 +59,7 @@ class Tag:
     @property
     def filenames(self) -> list[str]:
         """Names of the images, relative to the folder of all images, in the order of picks."""
-        return [frame.image.removeprefix(FRAMES_FOLDER) for frame in self.chosen.frames]
+        return [image_name(frame.image) for frame in self.chosen.frames]
 
 
 def tag_names(store: Datasource) -> list[str]:
@@ -116,7 +121,9 @@ def add_tag(
             return existing
         number = _number(names[0]) + 1 if names else 1
         name = INITIAL_TAG if number == 1 else f"tag-{number:04d}"
-        tag = Tag(name, number, names[0] if names else None, created, chosen, is_trial)
+        written = datetime.now(UTC).isoformat(timespec="seconds")
+        parent = names[0] if names else None
+        tag = Tag(name, number, parent, created, chosen, is_trial, written)
         if _create(store, tag):
             return tag
     raise DatasourceError(
@@ -125,12 +132,13 @@ def add_tag(
 
 
 def _of_run(store: Datasource, names: list[str], created: str, run_id: str) -> Tag | None:
-    """Returns the tag of a run among those made since its selection."""
+    """Returns the tag of a run among those written since its selection."""
+    earliest = datetime.fromisoformat(created) - _CLOCKS_DIFFER_BY
     for name in names:
         tag = read_tag(store, name)
         if tag.run_id == run_id:
             return tag
-        if tag.created < created:
+        if tag.written and datetime.fromisoformat(tag.written) < earliest:
             return None
     return None
 
@@ -142,6 +150,7 @@ def _create(store: Datasource, tag: Tag) -> bool:
         "number": tag.number,
         "parent": tag.parent,
         "created": tag.created,
+        "written": tag.written,
         "is_trial": tag.is_trial,
         "n_frames": len(tag.chosen.frames),
         **tag.chosen.as_dict(),
@@ -185,6 +194,7 @@ def _parsed(content: bytes, location: str) -> Tag:
             document["created"],
             ChosenSet.from_dict(document),
             document["is_trial"],
+            document.get("written", ""),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DatasourceError(f"{location} is not a tag: {error!r}") from None

@@ -16,7 +16,8 @@ from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.models import RunState
-from lightly_pipeline.scheduling.queue import BEAT_S, RunQueue, ScheduledRun
+from lightly_pipeline.scheduling.queue import RunQueue
+from lightly_pipeline.scheduling.scheduled_run import BEAT_S, ScheduledRun
 
 _logger = logging.getLogger(__name__)
 _STEPS = {
@@ -58,8 +59,18 @@ class RunReporter:
         with self._lock:
             self._message = f"{doing}: {done}{f' of about {total}' if total else ''} {unit}"
             if state is not self._state:
-                self._state = state
-                self._queue.enter(self._run, state, doing)
+                self._enter(state, doing)
+
+    def _enter(self, state: RunState, doing: str) -> None:
+        try:
+            self._queue.enter(self._run, state, doing)
+        except ClaimLostError:
+            raise
+        except LightlyPipelineError as error:
+            # Tried again with the next progress; the run does not depend on what its user sees.
+            _logger.warning("run %s: %s", self._run.id, error)
+            return
+        self._state = state
 
     def beat_until(self, stop: threading.Event) -> None:
         """Says now and then that the executor lives, until it is told to stop."""

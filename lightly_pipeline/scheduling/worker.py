@@ -13,7 +13,7 @@ from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.execution import execute
-from lightly_pipeline.scheduling.queue import ScheduledRun
+from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 
 _logger = logging.getLogger(__name__)
 POLL_S = 2.0

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightly_pipeline.selection.inputs import Categories
+    from lightly_pipeline.selection.columns import Categories
     from lightly_pipeline.selection.result import SelectionResult
     from lightly_pipeline.selection.selector import n_to_select, select
     from lightly_pipeline.selection.vectors.duplicates import exact_duplicates
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Categories": "inputs",
+    "Categories": "columns",
     "GridEmbeddings": "vectors.grid",
     "SelectionResult": "result",
     "exact_duplicates": "vectors.duplicates",

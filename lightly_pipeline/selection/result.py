@@ -40,6 +40,8 @@ class StrategyOutcome:
         strength: As configured.
         n_decided: Picks that it decided.
         sum: WEIGHTS, TYPICALITY, SIMILARITY: sum of the new picks' values.
+        neighbor_recall: TYPICALITY of more than 50,000 rows: share of the true nearest neighbours
+            that its values are made from, measured on 64 rows.
         target: BALANCE: wanted share by class; "(all others)" for what the targets leave.
         achieved: BALANCE: share by class among the chosen rows, preselected ones included.
     """
@@ -48,6 +50,7 @@ class StrategyOutcome:
     strength: float
     n_decided: int
     sum: float | None = None
+    neighbor_recall: float | None = None
     target: dict[str, float] | None = None
     achieved: dict[str, float] | None = None
 

@@ -1,10 +1,8 @@
 """Selection by Lightly's `selection_config` on plain arrays.
 
-Puts the parts together: checks, thresholds, objective, engine, figures. Which engine serves which
-objective is decided here; all of them give the sequence of `direct.py`.
+Puts the parts together: checks, thresholds, objective, engine, figures.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Any
@@ -16,20 +14,16 @@ from lightly_pipeline.config import ApproximateDiversityConfig, SelectionConfig
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection import figures
-from lightly_pipeline.selection.inputs import Categories, Inputs, kept_by_thresholds
-from lightly_pipeline.selection.mixture.direct import is_by_value, pick_by_value, pick_directly
-from lightly_pipeline.selection.mixture.lazy import MAX_GROUPS, n_groups, pick_lazily
-from lightly_pipeline.selection.mixture.objective import Balance, Diversity, Objective, Weights
+from lightly_pipeline.selection.columns import Categories, Columns
+from lightly_pipeline.selection.engines import Coverage, pick
+from lightly_pipeline.selection.mixture.objective import Objective
 from lightly_pipeline.selection.mixture.tally import Tally
-from lightly_pipeline.selection.result import SelectionResult, StrategyOutcome
-from lightly_pipeline.selection.strategies import build_objective
+from lightly_pipeline.selection.result import SelectionResult
+from lightly_pipeline.selection.strategies.build import build_objective
+from lightly_pipeline.selection.strategies.task import Participants
+from lightly_pipeline.selection.strategies.threshold import kept_rows
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline.selection.vectors.threads import one_blas_thread
-
-_logger = logging.getLogger(__name__)
-# Below these the direct engine is as fast: measured at 128 dimensions.
-_LAZY_FROM_PICKS = 250
-_LAZY_FROM_PRODUCTS = 3_000_000_000
 
 
 def select(
@@ -71,7 +65,7 @@ def select(
         seed: Of RANDOM inputs without `random_seed`.
         approximate_diversity: Look at a part of the candidates, with DIVERSITY alone: a model, or
             a mapping such as {"every_nth": 10}. The result's `coverage_bound` says what it costs.
-        progress: Told about picks, and about rows where TYPICALITY searches neighbours.
+        progress: Called with the number of picks, and of rows where TYPICALITY searches neighbours.
 
     Returns:
         The chosen rows with figures. `n_samples` and `proportion_samples` count new picks; the
@@ -79,8 +73,9 @@ def select(
 
     Raises:
         InvalidConfigurationError: The configuration is wrong, or asks for an input not given.
-        LightlyPipelineError: Embeddings are NaN, infinite or zero; an input has the wrong length
-            or kind, is NaN, or negative where that cannot be weighed.
+        LightlyPipelineError: Embeddings are NaN, infinite or zero, or (not normalised) of such
+            different lengths that the grid cannot hold them; a column has the wrong shape or kind,
+            is NaN, or negative where that cannot be weighed; THRESHOLD leaves no candidate.
 
     Example:
         >>> import numpy as np
@@ -89,50 +84,48 @@ def select(
         >>> select(rows, {"n_samples": 2, "strategies": [diversity]}).indices.tolist()
         [0, 2]
     """
-    config = _model(selection_config)
+    config = _model(selection_config, normalize=normalize)
+    if not isinstance(embeddings, GridEmbeddings):
+        embeddings = prepare_embeddings(_copied(embeddings), normalize=normalize)
     chosen_before = _checked_rows(preselected, len(embeddings))
-    inputs = Inputs(
-        len(embeddings), metadata or {}, scores or {}, categories or {}, queries or {}, seed
-    )
+    given = {"metadata": metadata, "scores": scores, "categories": categories, "queries": queries}
+    columns = Columns(len(embeddings), **_mappings(given), seed=seed)
     approximate = ApproximateDiversityConfig.from_block(
         approximate_diversity or {}, "approximate_diversity"
     )
     approximate.check_goes_with(config)
     with one_blas_thread():
-        return _select(embeddings, config, chosen_before, inputs, normalize, approximate, progress)
+        return _select(embeddings, config, chosen_before, columns, normalize, approximate, progress)
 
 
 def _select(
-    embeddings: NDArray[np.float32] | GridEmbeddings,
+    embeddings: GridEmbeddings,
     config: SelectionConfig,
     preselected: NDArray[np.int64],
-    inputs: Inputs,
+    columns: Columns,
     normalize: bool,
     approximate: ApproximateDiversityConfig,
     progress: Progress,
 ) -> SelectionResult:
-    if not isinstance(embeddings, GridEmbeddings):
-        copy = np.array(embeddings, dtype=np.float32, order="C")
-        embeddings = prepare_embeddings(copy, normalize=normalize)
-    rows = _participants(config, inputs, preselected)
+    rows = np.flatnonzero(kept_rows(config.strategies, columns, preselected))
     part = embeddings if len(rows) == len(embeddings) else embeddings.take(rows)
-    objective = build_objective(
-        config.strategies, inputs, part, rows, normalize=normalize, progress=progress
-    )
+    among = Participants(rows, part, columns, normalize, progress)
+    objective = build_objective(config.strategies, among)
     wanted = n_to_select(config, len(embeddings) - len(preselected))
     tally = Tally(objective, part, min(wanted, len(rows) - len(preselected)), progress)
-    before = np.searchsorted(rows, preselected)
-    if approximate.is_wanted:
-        bound = _pick_from_a_part(part, tally, before, approximate)
-        return _result(embeddings, part, rows, tally, preselected, None, bound)
-    rest_squared = _pick(part, tally, before)
-    return _result(embeddings, part, rows, tally, preselected, rest_squared, None)
+    coverage = pick(part, tally, np.searchsorted(rows, preselected), approximate)
+    return _result(among, tally, preselected, coverage)
 
 
 def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
     """Returns how many rows a configuration asks for, at most all of them.
 
     `proportion_samples` is rounded down, but a share above 0 gives at least one row.
+
+    >>> diversity = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
+    >>> config = {"proportion_samples": 0.1, "strategies": [diversity]}
+    >>> n_to_select(SelectionConfig.from_block(config), 39)
+    3
     """
     if selection_config.proportion_samples is None:
         return min(selection_config.n_samples or 0, n_candidates)
@@ -143,7 +136,7 @@ def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
     return max(1, floor(share * n_candidates + 1e-9))
 
 
-def _model(config: SelectionConfig | Mapping[str, Any]) -> SelectionConfig:
+def _model(config: SelectionConfig | Mapping[str, Any], *, normalize: bool) -> SelectionConfig:
     if not isinstance(config, SelectionConfig):
         config = SelectionConfig.from_block(config, "selection_config")
     if any(entry.input.kind == "EMBEDDINGS with task" for entry in config.strategies):
@@ -151,7 +144,26 @@ def _model(config: SelectionConfig | Mapping[str, Any]) -> SelectionConfig:
             "not supported yet: EMBEDDINGS with task (object embeddings); remove task to compare "
             "whole images"
         )
+    config.check_distances(normalize=normalize)
     return config
+
+
+def _copied(embeddings: Any) -> NDArray[np.float32]:
+    try:
+        return np.array(embeddings, dtype=np.float32, order="C")
+    except (TypeError, ValueError):
+        raise LightlyPipelineError(
+            "embeddings are no matrix of numbers: give a float32 array of shape (N, d)"
+        ) from None
+
+
+def _mappings(given: Mapping[str, Any]) -> dict[str, Any]:
+    for name, columns in given.items():
+        if columns is not None and not isinstance(columns, Mapping):
+            raise LightlyPipelineError(
+                f"{name} must be a mapping from names to arrays, not {type(columns).__name__}"
+            )
+    return {name: columns or {} for name, columns in given.items()}
 
 
 def _checked_rows(
@@ -171,104 +183,19 @@ def _checked_rows(
     return rows
 
 
-def _participants(
-    config: SelectionConfig, inputs: Inputs, preselected: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Returns the rows that take part: those that pass the thresholds, and the preselected."""
-    kept = kept_by_thresholds(config.strategies, inputs)
-    kept[preselected] = True
-    return np.flatnonzero(kept)
-
-
-def _pick(part: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64]) -> float | None:
-    """Runs the engine that serves the objective; returns the largest D afterwards, where known."""
-    objective = tally.objective
-    if is_by_value(objective):
-        pick_by_value(tally, preselected, len(part))
-        return None
-    alone = len(objective.strategies) == 1 and objective.diversity
-    if alone and alone.strength > 0:
-        return _pick_farthest_first(part, tally, preselected, alone)
-    pick = pick_lazily if _is_worth_laziness(part, tally) else pick_directly
-    with part.read_here_and_there():
-        return pick(part, tally, preselected)
-
-
-def _is_worth_laziness(part: GridEmbeddings, tally: Tally) -> bool:
-    """Returns whether the lazy engine can serve the objective, and is faster than the direct."""
-    objective = tally.objective
-    if not objective.diversity or objective.diversity.strength < 0:
-        return False
-    if tally.k < _LAZY_FROM_PICKS or tally.k * part.vectors.size < _LAZY_FROM_PRODUCTS:
-        return False
-    return n_groups(objective, len(part)) <= MAX_GROUPS
-
-
-def _pick_farthest_first(
-    part: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64], diversity: Diversity
-) -> float:
-    from lightly_pipeline.selection.kcenter.greedy import farthest_first
-
-    found = farthest_first(
-        part,
-        tally.k,
-        preselected=preselected,
-        stop_squared_distance=diversity.minimum_squared,
-        progress=tally.progress,
-    )
-    stopped_by = "n_samples" if len(found.indices) == tally.k else "minimum_distance"
-    tally.adopt(found.indices, found.squared_distances, stopped_by)
-    return 0.0 if found.next_squared_distance is None else found.next_squared_distance
-
-
-def _pick_from_a_part(
-    part: GridEmbeddings,
-    tally: Tally,
-    preselected: NDArray[np.int64],
-    approximate: ApproximateDiversityConfig,
-) -> float:
-    """Picks for DIVERSITY alone without looking at all rows; returns the coverage bound."""
-    from lightly_pipeline.selection.kcenter.approximate import pick_approximately
-
-    diversity = tally.objective.diversity
-    assert diversity is not None
-    found = pick_approximately(
-        part,
-        tally.k,
-        approximate,
-        preselected=preselected,
-        stop_squared_distance=diversity.minimum_squared,
-        progress=tally.progress,
-    )
-    if found.stopped_by == "candidates_exhausted":
-        _logger.warning(
-            "approximate_diversity leaves %d of %d candidates to choose from, and %d are wanted: "
-            "all of them are chosen; look at more to get the rest",
-            found.n_looked_at,
-            len(part) - len(preselected),
-            tally.k,
-        )
-    tally.adopt(found.indices, found.squared_distances, found.stopped_by)
-    return found.coverage_bound
-
-
 def _result(
-    embeddings: GridEmbeddings,
-    part: GridEmbeddings,
-    rows: NDArray[np.int64],
-    tally: Tally,
-    preselected: NDArray[np.int64],
-    rest_squared: float | None,
-    coverage_bound: float | None,
+    among: Participants, tally: Tally, preselected: NDArray[np.int64], coverage: Coverage
 ) -> SelectionResult:
+    rows, part = among.rows, among.embeddings
     picks = np.array(tally.picks, dtype=np.int64)
     before = np.searchsorted(rows, preselected)
     chosen = np.concatenate([before, picks])
     n_candidates = len(rows) - len(preselected)
-    if rest_squared is None:
+    if coverage.largest_squared is None:
         radius, coverage_rows = figures.coverage(part, chosen)
     else:
-        radius, coverage_rows = float(np.sqrt(rest_squared)) * part.scale, len(part)
+        radius = float(np.sqrt(coverage.largest_squared)) * part.scale
+        coverage_rows = len(part)
     if tally.objective.diversity:
         distances = np.sqrt(np.array(tally.squared_distances)) * part.scale
     else:
@@ -280,14 +207,12 @@ def _result(
         decided_by=tuple(_name(tally.objective, place) for place in tally.decided_by),
         coverage_radius=radius,
         coverage_rows=coverage_rows,
-        coverage_bound=coverage_bound,
+        coverage_bound=coverage.bound,
         stopped_by="candidates_exhausted" if exhausted else str(tally.stopped_by),
         n_candidates=n_candidates,
-        n_removed_by_threshold=len(embeddings) - len(rows),
+        n_removed_by_threshold=among.columns.n_rows - len(rows),
         n_preselected=len(preselected),
-        strategies=tuple(
-            _outcome(tally, place) for place in range(len(tally.objective.strategies))
-        ),
+        strategies=tuple(tally.outcome(i) for i in range(len(tally.objective.strategies))),
         neighbors_before=figures.neighbor_summary(part),
         neighbors_after=figures.neighbor_summary(part, picks),
     )
@@ -295,22 +220,3 @@ def _result(
 
 def _name(objective: Objective, place: int) -> str:
     return objective.strategies[place].label if objective.strategies else "order of rows"
-
-
-def _outcome(tally: Tally, place: int) -> StrategyOutcome:
-    strategy = tally.objective.strategies[place]
-    n_decided = tally.decided_by.count(place)
-    if isinstance(strategy, Weights):
-        return StrategyOutcome(
-            strategy.label, strategy.strength, n_decided, sum=tally.sum_of(place)
-        )
-    if isinstance(strategy, Balance):
-        shares = strategy.shares(tally.totals_of(place))
-        return StrategyOutcome(
-            strategy.label,
-            strategy.strength,
-            n_decided,
-            target=dict(zip(strategy.classes, strategy.target.tolist(), strict=True)),
-            achieved=dict(zip(strategy.classes, shares.tolist(), strict=True)),
-        )
-    return StrategyOutcome(strategy.label, strategy.strength, n_decided)

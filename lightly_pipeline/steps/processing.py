@@ -7,8 +7,8 @@ and how far it all is. How one table is made is in `tables.build`.
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import FIRST_EXCEPTION, wait
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -21,9 +21,10 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
 )
 from lightly_pipeline.progress import Progress
-from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.steps.setup import Run, encoder_spec_of
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.threads import ContextThreadPool
 
 _logger = logging.getLogger(__name__)
 # A video that is replaced over and over while it is read is given up on after so many versions.
@@ -68,6 +69,8 @@ def process_videos(
         DatasourceError: A store failed. Unless it stopped answering at all, the other videos were
             finished first; with `allow_incomplete` that is no error.
     """
+    from lightly_pipeline.embedding import without_threads
+
     outcomes: dict[str, VideoOutcome] = {}
     todo = []
     for video in catalog.videos:
@@ -93,8 +96,8 @@ def process_videos(
     # The longest first, so that the last threads to finish do so together.
     order = sorted(todo, key=lambda video: (-video.size_bytes, video.path))
     versions = {video.path: video for video in catalog.videos}
-    with _light_threads(bool(order)):
-        results = list(_map(work, order, run.n_threads))
+    with without_threads(encoder_spec_of(run.config)) if order else nullcontext():
+        results = list(_map(work, order, run.n_threads, on_interrupt=meter.stop))
     failures.check(may_go_on=run.config.pipeline.allow_incomplete)
     for video, made in zip(order, results, strict=True):
         if made is None:
@@ -106,7 +109,7 @@ def process_videos(
     return ProcessResult(
         current,
         tuple(outcomes[video.path] for video in current.videos),
-        len(todo) - len(failures.reasons),
+        sum(made is not None for made in results),
         failures.reasons,
         Traffic.sum(Traffic(made[1].requests, made[1].bytes_read) for made in results if made),
     )
@@ -199,13 +202,23 @@ def _build_current(
 
 
 def _map(
-    function: Callable[[_Item], _Result], items: Sequence[_Item], n_workers: int
+    function: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    n_workers: int,
+    *,
+    on_interrupt: Callable[[], None],
 ) -> Iterator[_Result]:
-    """Yields `function` of every item, in order; on an error, what runs is finished first."""
-    with ThreadPoolExecutor(n_workers) as pool:
+    """Yields `function` of every item, in order; on an error, what runs is finished first.
+
+    When somebody interrupts the wait, `on_interrupt` is called to end what runs.
+    """
+    with ContextThreadPool(n_workers) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
+        except BaseException:
+            on_interrupt()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         failed = [f for f in futures if f.done() and not f.cancelled() and f.exception()]
@@ -214,16 +227,8 @@ def _map(
         yield from (future.result() for future in futures)
 
 
-@contextmanager
-def _light_threads(needed: bool) -> Iterator[None]:
-    """Keeps torch single-threaded while there is something to encode, else does not load it."""
-    if not needed:
-        yield
-        return
-    from lightly_pipeline.embedding.encoders import one_torch_thread
-
-    with one_torch_thread():
-        yield
+class _StoppedError(BaseException):
+    """The run was interrupted; no failure of the video that was being decoded."""
 
 
 class _FrameMeter:
@@ -235,9 +240,13 @@ class _FrameMeter:
         self._frames = 0
         self._done_bytes = 0
         self._frames_of_done = 0
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     def add_frames(self, n: int) -> None:
+        """Counts decoded frames; ends the decoding after a stop."""
+        if self._is_stopped:
+            raise _StoppedError
         with self._lock:
             self._frames += n
             self._report()
@@ -248,6 +257,10 @@ class _FrameMeter:
             self._done_bytes += size_bytes
             self._frames_of_done = self._frames
             self._report()
+
+    def stop(self) -> None:
+        """Ends whatever is still decoding."""
+        self._is_stopped = True
 
     def close(self) -> None:
         """Tells the final count."""

@@ -73,6 +73,7 @@ def selection_record(
         failed_videos=processed.failed,
         n_damaged_frames=sum(outcome.n_damaged for outcome in processed.outcomes),
         sequence_length=run.config.worker.selected_sequence_length,
+        warnings={o.video: list(o.warnings) for o in processed.outcomes if o.warnings},
         datapool=claim,
     )
 

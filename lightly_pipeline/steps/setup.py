@@ -71,6 +71,7 @@ class Run:
             self.table_id,
             self.config.pipeline.untagged_matrix,
             frame_sampling(self.config),
+            self.config.pipeline.video_stream,
         )
 
     @property
@@ -138,6 +139,7 @@ def table_id(config: RunConfig) -> str:
         decoder_version(),
         frame_sampling(config).identity(),
         untagged_matrix=config.pipeline.untagged_matrix,
+        video_stream=config.pipeline.video_stream,
     )
 
 

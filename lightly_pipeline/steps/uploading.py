@@ -3,16 +3,12 @@
 The order of what is written is decided here; how frames become images is in `export`.
 """
 
-import hashlib
-import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import Traffic
-from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import run_path
+from lightly_pipeline.layout import frames_folder
 from lightly_pipeline.runs.datapool import add_entry
 from lightly_pipeline.runs.records import (
     SelectionRecord,
@@ -57,9 +53,8 @@ def upload_frames(run: Run) -> RunResult:
         write_sequence_information(dataset.lightly, record, uploaded.images)
     manifest = write_manifest(dataset.lightly, record, uploaded.images)
     tag = add_tag(dataset.lightly, record.created, chosen, is_trial=record.is_trial)
-    _logger.info(
-        "%d images in %s", len(uploaded.images), dataset.lightly.location(".lightly/frames")
-    )
+    folder = dataset.lightly.location(frames_folder(record.resize).removesuffix("/"))
+    _logger.info("%d images in %s", len(uploaded.images), folder)
     return RunResult(
         run_id=run_id,
         n_input_videos=record.n_input_videos,
@@ -74,12 +69,13 @@ def upload_frames(run: Run) -> RunResult:
         failed_videos=record.failed_videos,
         n_damaged_frames=record.n_damaged_frames,
         missing_frames=missing,
+        warnings=record.warnings,
         n_decoded_videos=0,
         requests=uploaded.traffic.n_requests,
         bytes_read=uploaded.traffic.n_bytes,
         seconds={},
         manifest=dataset.lightly.location(manifest),
-        images=dataset.lightly.location(".lightly/frames"),
+        images=folder,
         summary=record.summary,
         tag=tag.name if tag else None,
     )
@@ -114,20 +110,3 @@ def _missing(record: SelectionRecord, uploaded: "UploadResult") -> dict[str, str
         if f.rank in uploaded.failed
     }
     return nothing_left | given_up
-
-
-def missing_images(dataset: Dataset, run_id: str) -> list[str]:
-    """Returns the images of a run's manifest that are not stored with the hash it names."""
-    manifest = json.loads(dataset.lightly.read(run_path(run_id, "manifest.json")))
-    return [
-        image["image"]
-        for image in manifest["images"]
-        if not _has_hash(dataset, image["image"], image["sha256"])
-    ]
-
-
-def _has_hash(dataset: Dataset, path: str, sha256: str) -> bool:
-    try:
-        return hashlib.sha256(dataset.lightly.read(path)).hexdigest() == sha256
-    except ObjectNotFoundError:
-        return False

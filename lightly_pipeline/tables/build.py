@@ -42,6 +42,7 @@ class TableBuilder:
         embedding_id: Id under which the tables are stored.
         untagged_matrix: How pictures without colour tags are understood.
         sampling: Which frames of a video take part.
+        video_stream: Which of several video streams is read; FFmpeg's choice by default.
     """
 
     source: Datasource
@@ -50,6 +51,7 @@ class TableBuilder:
     embedding_id: str
     untagged_matrix: UntaggedMatrix
     sampling: FrameSampling = ALL_FRAMES
+    video_stream: int | None = None
 
     def table(self, video: StoredObject) -> VideoTable:
         """Returns where the table of this version of the video is, or will be."""
@@ -120,7 +122,10 @@ class TableBuilder:
         encoder = self.load_encoder()
         with (
             opened(
-                file, isolated=blank.isolated, untagged_matrix=self.untagged_matrix
+                file,
+                isolated=blank.isolated,
+                untagged_matrix=self.untagged_matrix,
+                video_stream=self.video_stream,
             ) as opened_video,
             self.store.writer(f"{folder}/{FRAMES_FILE}") as frames_file,
             self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
@@ -139,7 +144,7 @@ class TableBuilder:
             n_damaged=n_damaged,
             dim=encoder.spec.dim,
             corrupt_samples=report.corrupt_samples(blank.video),
-            warnings=info.warnings,
+            warnings=info.warnings + report.warnings,
             info=info.as_dict(),
             report=report.as_dict(),
         )

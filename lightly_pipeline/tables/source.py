@@ -37,6 +37,7 @@ def opened(
     *,
     isolated: bool,
     untagged_matrix: UntaggedMatrix,
+    video_stream: int | None = None,
     index: FrameIndex | None = None,
 ) -> Iterator[Video | IsolatedVideo]:
     """Opens a video for decoding.
@@ -45,6 +46,7 @@ def opened(
         file: A reader of the video; it stays open.
         isolated: Decode in a child process with a deadline and a memory bound.
         untagged_matrix: How pictures without colour tags are understood.
+        video_stream: Which of several video streams is read; FFmpeg's choice by default.
         index: Of the whole video, for fetching frames.
 
     Raises:
@@ -53,7 +55,11 @@ def opened(
     """
     if not isolated:
         with open_video(
-            file, index=index, limits=LIMITS, untagged_matrix=untagged_matrix
+            file,
+            index=index,
+            limits=LIMITS,
+            untagged_matrix=untagged_matrix,
+            video_stream=video_stream,
         ) as opened_video:
             yield opened_video
         return
@@ -68,6 +74,7 @@ def opened(
             index=index,
             limits=LIMITS,
             untagged_matrix=untagged_matrix,
+            video_stream=video_stream,
         ) as child:
             yield child
 
@@ -104,6 +111,7 @@ def fetch_frames(
                 file,
                 isolated=outcome.isolated,
                 untagged_matrix=outcome.report["untagged_matrix"],
+                video_stream=outcome.report.get("video_stream"),
                 index=index,
             ) as opened_video:
                 for frame in opened_video.fetch(indices, ordered=False):

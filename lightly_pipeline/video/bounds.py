@@ -8,10 +8,12 @@ without reading is beyond this module's reach: see `isolated.py`.
 import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.types import DecodeLimits
 
 
@@ -47,6 +49,16 @@ class Meter:
         """Says that a frame came out, or that a packet was passed over on purpose."""
         self._spent_at_progress_s = self._spent_s
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leaves out time that is not FFmpeg's: that of the store it reads from."""
+        started = time.thread_time()
+        try:
+            yield
+        finally:
+            if self._since is not None:
+                self._since += time.thread_time() - started
+
     def note_read(self, n_bytes: int) -> None:
         """Counts bytes that FFmpeg has read.
 
@@ -55,7 +67,7 @@ class Meter:
         """
         self._bytes += n_bytes
         if self._bytes > self._allowed_bytes:
-            raise CorruptVideoError(f"reading it takes more than {self._limits.max_reads:g} passes")
+            raise CorruptVideoError(reasons.TOO_MANY_BYTES(limit=self._limits.max_reads))
         self.check()
 
     def check(self) -> None:
@@ -68,10 +80,10 @@ class Meter:
         if self._since is not None:
             spent += time.thread_time() - self._since
         if spent > self._allowed_s:
-            raise CorruptVideoError(f"decoding exceeded {self._allowed_s:.0f} s")
+            raise CorruptVideoError(reasons.TOO_SLOW(limit=self._allowed_s))
         idle_s = self._limits.max_time_without_frame_s
         if spent - self._spent_at_progress_s > idle_s:
-            raise CorruptVideoError(f"no new frame in {idle_s:.0f} s of decoding")
+            raise CorruptVideoError(reasons.STUCK(limit=idle_s))
 
 
 class MeteredReader:
@@ -100,7 +112,8 @@ class MeteredReader:
         if self._has_failed:
             return b""
         self._has_failed = True
-        content = self._read(size)
+        with self.meter.paused():
+            content = self._read(size)
         self.meter.note_read(len(content))
         self._has_failed = False
         return content

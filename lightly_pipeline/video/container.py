@@ -1,14 +1,15 @@
 """Opens untrusted files: only video containers, only known decoders, bounded pictures.
 
-Gives the container and the stream to read; decoding is in `decode.py`.
+Which stream is read is decided in `streams.py`; decoding is in `decode.py`.
 """
 
 import os
 import struct
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,21 +17,15 @@ import av
 import av.stream
 
 from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.bounds import Meter, MeteredReader
+from lightly_pipeline.video.encryption import is_scrambled
 from lightly_pipeline.video.messages import MessageCapture
+from lightly_pipeline.video.streams import ChosenStream, check_codec, choose_stream
 from lightly_pipeline.video.types import DecodeLimits, VideoInfo
 
 # Playlists, SDP, images and subtitles are demuxers too: a file named .mp4 must not reach them.
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,mpeg,mpegts,mpegvideo,matroska,webm,hevc"
-_DECODERS = frozenset(
-    """
-    aic amv asv1 asv2 av1 cinepak cfhd cscd cyuv dirac dnxhd dvvideo ffv1 ffvhuff flashsv flv
-    fraps h261 h263 h263i h263p h264 hevc huffyuv indeo2 indeo3 indeo4 indeo5 lagarith libdav1d
-    magicyuv mjpeg mjpegb mpeg1video mpeg2video mpeg4 mpegvideo msmpeg4 msmpeg4v1 msmpeg4v2 msrle
-    msvideo1 prores qtrle rawvideo rpza smc snow svq1 svq3 theora tscc utvideo v210 vc1 vp3 vp4
-    vp5 vp6 vp6a vp6f vp7 vp8 vp9 libvpx libvpx-vp9 vvc wmv1 wmv2 wmv3 zlib zmbv 8bps
-    """.split()  # noqa: SIM905
-)
 _RIFF = struct.Struct("<4sI4s")
 _RIFF_HEAD_BYTES = 8
 _BOX = struct.Struct(">I4s")
@@ -38,10 +33,9 @@ _MAX_BOXES = 16
 # What may come before the first fragment of an MP4.
 _BOXES_BEFORE = frozenset((b"ftyp", b"styp", b"moov", b"sidx", b"free", b"skip", b"uuid", b"emsg"))
 _BUFFER_BYTES = 256 * 1024
-_SLOW = (
-    "{what} decodes slowly; converting it to MP4 with H.264 makes runs faster "
-    "(ffmpeg -i IN -c:v libx264 -crf 18 OUT.mp4)"
-)
+_APPLE_DOUBLE = bytes.fromhex("00051607")
+_MAX_WORDS = 2
+_NO_INDEX = "moov atom not found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +50,9 @@ class OpenedStream:
         messages: What FFmpeg said on opening, and how often.
         is_cut: Whether the file is shorter than its header says.
         incomplete: Stream and dts of packets, read on opening, with parts missing.
+        size_bytes: Of the file.
+        video_stream: Which of the video streams was asked for; None for FFmpeg's choice.
+        is_scrambled: Looks whether the file is a scrambled transport stream.
     """
 
     container: Any
@@ -64,12 +61,19 @@ class OpenedStream:
     meter: Meter
     messages: Mapping[str, int]
     is_cut: bool
-    incomplete: Collection[tuple[int, int]] = ()
+    incomplete: Collection[tuple[int, int]]
+    size_bytes: int
+    video_stream: int | None
+    is_scrambled: Callable[[], bool]
 
 
 @contextmanager
 def open_stream(
-    source: str | os.PathLike[str] | BinaryIO, limits: DecodeLimits, *, seeks: bool = False
+    source: str | os.PathLike[str] | BinaryIO,
+    limits: DecodeLimits,
+    *,
+    seeks: bool = False,
+    video_stream: int | None = None,
 ) -> Iterator[OpenedStream]:
     """Opens a video for one pass with one decoder thread.
 
@@ -77,6 +81,7 @@ def open_stream(
         source: A path, or a seekable binary reader, which is rewound first.
         limits: Bounds on the pictures.
         seeks: Whether there will be seeking, instead of reading on.
+        video_stream: Which of the video streams to read, from 0; FFmpeg's choice by default.
 
     Raises:
         CorruptVideoError: It is not a video this package reads, with the reason.
@@ -86,22 +91,33 @@ def open_stream(
         reader = MeteredReader(file, limits)
         is_cut = _is_cut_riff(file, reader.size_bytes)
         messages: Counter[str] = Counter()
-        with MessageCapture(messages) as said, reader.meter:
-            is_unindexed = not seeks and _is_fragmented(file)
-            container = _open(reader, limits, {"fflags": "+ignidx"} if is_unindexed else {})
+        said = MessageCapture(messages, of_failures=True)
+        is_unindexed = not seeks and _is_fragmented(file)
+        flags = {"fflags": "+ignidx"} if is_unindexed else {}
+        container = _open(reader, limits, flags, messages, said)
         try:
-            stream, note = _choose_stream(container)
+            chosen = choose_stream(container, video_stream)
+            stream = chosen.stream
             for other in container.streams:
                 if other is not stream:
                     other.discard = av.stream.Discard.all
             _prepare(stream, limits)
-            info = _info(container, stream, note)
+            info = _info(container, chosen)
             if is_unindexed:
                 # Only the first fragment's is known by then.
                 info = replace(info, duration_s=None)
             reader.meter.expect(info.duration_s)
             yield OpenedStream(
-                container, stream, info, reader.meter, messages, is_cut, said.incomplete
+                container,
+                stream,
+                info,
+                reader.meter,
+                messages,
+                is_cut,
+                said.incomplete,
+                reader.size_bytes,
+                video_stream,
+                partial(is_scrambled, reader),
             )
         finally:
             # An unclosed container leaks 2 MB until the garbage collector finds it.
@@ -140,66 +156,65 @@ def _is_fragmented(file: BinaryIO) -> bool:
     return bool(kind == b"moof")
 
 
-def _open(reader: MeteredReader, limits: DecodeLimits, flags: Mapping[str, str]) -> Any:
+def _open(
+    reader: MeteredReader,
+    limits: DecodeLimits,
+    flags: Mapping[str, str],
+    messages: Counter[str],
+    said: MessageCapture,
+) -> Any:
     options = {
         **flags,
         "format_whitelist": _DEMUXERS,
         "protocol_whitelist": "",
         "max_pixels": str(limits.max_pixels),
+        # Recorders give the streams of a programme other PIDs in mid recording.
+        "merge_pmt_versions": "1",
     }
     try:
-        return av.open(
-            reader, options=options, metadata_errors="replace", buffer_size=_BUFFER_BYTES
-        )
+        with said, reader.meter:
+            return av.open(
+                reader, options=options, metadata_errors="replace", buffer_size=_BUFFER_BYTES
+            )
     except (av.FFmpegError, MemoryError) as error:
-        raise CorruptVideoError(_open_reason(error)) from None
+        raise CorruptVideoError(_open_reason(error, messages, reader)) from None
 
 
-def _open_reason(error: av.FFmpegError | MemoryError) -> str:
+def _open_reason(
+    error: av.FFmpegError | MemoryError, said: Mapping[str, int], reader: MeteredReader
+) -> str:
     if isinstance(error, MemoryError):
-        return "cannot be opened as a video: it asks for more memory than is allowed"
+        return reasons.OPENING_TAKES_MEMORY()
+    reader.seek(0)
+    if reader.read(len(_APPLE_DOUBLE)) == _APPLE_DOUBLE:
+        return reasons.APPLE_DOUBLE()
+    if any(_NO_INDEX in text for text in said):
+        return reasons.INDEX_MISSING()
+    if is_scrambled(reader):
+        return reasons.ENCRYPTED(how="scrambled transport stream")
     if isinstance(error, av.ArgumentError):
-        return "not a video container this package reads"
+        return reasons.NOT_A_CONTAINER()
     text = error.strerror or type(error).__name__
-    return f"cannot be opened as a video: {text} ({type(error).__name__})"
-
-
-def _choose_stream(container: Any) -> tuple[Any, str]:
-    """Returns FFmpeg's best video stream that is a moving picture, else the largest such."""
-    candidates = [s for s in container.streams.video if _is_moving_picture(s)]
-    if not container.streams.video:
-        raise CorruptVideoError("no video stream")
-    if not candidates:
-        raise CorruptVideoError("no video stream with a known decoder")
-    best = container.streams.best("video")
-    if best not in candidates:
-        best = max(candidates, key=lambda s: s.codec_context.width * s.codec_context.height)
-    return best, f"{best.index} of {len(container.streams.video)} video streams"
-
-
-def _is_moving_picture(stream: Any) -> bool:
-    if stream.codec_context is None:
-        return False
-    flags = av.stream.Disposition
-    still = flags.attached_pic | flags.timed_thumbnails
-    return not stream.disposition & still
+    words = "; ".join([f"{text} ({type(error).__name__})", *sorted(said)[:_MAX_WORDS]])
+    return reasons.CANNOT_BE_OPENED(error=words)
 
 
 def _prepare(stream: Any, limits: DecodeLimits) -> None:
     context = stream.codec_context
-    if context.codec.name not in _DECODERS:
-        raise CorruptVideoError(f"codec {context.codec.name} is not on the list of video codecs")
+    check_codec(stream)
     width, height = context.width, context.height
     if width * height > limits.max_pixels:
-        raise CorruptVideoError(f"pictures of {width}x{height} exceed {limits.max_pixels} pixels")
+        raise CorruptVideoError(
+            reasons.PICTURES_TOO_LARGE(width=width, height=height, limit=limits.max_pixels)
+        )
     # Both are needed: the container's options bound the probing, these the decoding.
     context.options = {"max_pixels": str(limits.max_pixels)}
     context.thread_type = "NONE"
     context.thread_count = 1
 
 
-def _info(container: Any, stream: Any, note: str) -> VideoInfo:
-    context = stream.codec_context
+def _info(container: Any, chosen: ChosenStream) -> VideoInfo:
+    stream, context = chosen.stream, chosen.stream.codec_context
     duration = container.duration
     return VideoInfo(
         container=container.format.name,
@@ -211,17 +226,17 @@ def _info(container: Any, stream: Any, note: str) -> VideoInfo:
         fps=float(stream.average_rate) if stream.average_rate else None,
         duration_s=duration / 1e6 if duration and duration > 0 else None,
         pixel_aspect=str(stream.sample_aspect_ratio or context.sample_aspect_ratio or 1),
-        stream=note,
-        warnings=_warnings(container, context.codec.name),
+        stream=chosen.note,
+        warnings=chosen.warnings + _warnings(container, context.codec.name),
     )
 
 
 def _warnings(container: Any, codec: str) -> tuple[str, ...]:
-    """Returns the page's advice: MOV with H.265 and iPhone recordings are slow."""
+    """Returns Lightly's advice: MOV with H.265 and iPhone recordings are slow."""
     metadata = {key.lower(): value for key, value in container.metadata.items()}
     quicktime = metadata.get("major_brand", "").strip() == "qt"
     if "iphone" in metadata.get("com.apple.quicktime.model", "").lower():
-        return (_SLOW.format(what="an iPhone recording"),)
+        return (reasons.SLOW(what="an iPhone recording"),)
     if quicktime and codec == "hevc":
-        return (_SLOW.format(what="MOV with H.265"),)
+        return (reasons.SLOW(what="MOV with H.265"),)
     return ()

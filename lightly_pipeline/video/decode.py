@@ -12,14 +12,17 @@ import av
 from av.codec.context import Flags
 
 from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.colour import describe_colour, settle_tags
 from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.damage import DamageLog, is_about_pictures
+from lightly_pipeline.video.encryption import encryption_of
 from lightly_pipeline.video.gaps import StepLog
 from lightly_pipeline.video.h264 import PictureNumbers, PictureOrder
+from lightly_pipeline.video.headers import Headers, Unclear
 from lightly_pipeline.video.messages import MessageCapture
+from lightly_pipeline.video.numbering import DecodePlan, PacketNote
 from lightly_pipeline.video.orientation import UPRIGHT, orientation_of
-from lightly_pipeline.video.sampling import DecodePlan, PacketTime
 from lightly_pipeline.video.types import (
     DecodeLimits,
     DecodeReport,
@@ -30,6 +33,9 @@ from lightly_pipeline.video.types import (
 from lightly_pipeline.video.versions import decoder_version
 
 _KEPT = 20
+_TRANSPORT_STREAM = "mpegts"
+# Less may be sound alone.
+_LEAST_HOLE_BYTES, _LEAST_HOLE_SHARE = 64 * 1024, 0.05
 # What FFmpeg's demuxers say of a sample, or a cluster, that the file does not hold.
 _TRUNCATED = ("partial file", "File ended prematurely")
 
@@ -75,7 +81,14 @@ class Pass:
         self._number = 0
         self._key_packets: list[KeyPacket] = []
         self._positions: dict[int, int] = {}
+        self._size_bytes = opened.size_bytes
+        self._video_stream = opened.video_stream
+        self._is_scrambled = opened.is_scrambled
+        self._is_transport_stream = opened.info.container == _TRANSPORT_STREAM
+        self._last_position, self._hole, self._is_late = 0, (0, 0), False
+        self._encryption: str | None = None
         self._orientations: set[str] = set()
+        self._angle = 0
         self._colour = ""
         self._n_interlaced = 0
         self.n_frames = 0
@@ -91,8 +104,11 @@ class Pass:
         Raises:
             CorruptVideoError: The stream gave no frame at all, or exceeds the limits.
         """
-        for ordinal, packet in enumerate(self._packets()):
-            if plan is not None and ordinal not in plan.packets:
+        for packet in self._packets():
+            if plan is not None and not (packet.size and self._n_packets - 1 in plan.packets):
+                self._meter.note_progress()
+                continue
+            if self._is_unusable(packet):
                 continue
             yield from self._accepted(self._decode(packet), plan)
             if plan is not None and plan.alone:
@@ -104,20 +120,41 @@ class Pass:
         if not self.n_frames and (plan is None or plan.packets):
             raise CorruptVideoError(self._no_frames_reason())
 
-    def packet_times(self) -> list[PacketTime]:
-        """Reads the whole stream without decoding, in place of `frames`."""
-        return [
-            PacketTime(packet.pts, packet.is_keyframe, not packet.is_discard)
-            for packet in self._packets()
-            if packet.size
-        ]
+    def survey(self, headers: Headers) -> list[PacketNote]:
+        """Reads the whole stream without decoding, in place of `frames`.
+
+        Raises:
+            Unclear: The packets do not tell what comes out of them.
+        """
+        notes = []
+        for packet in self._packets():
+            if not packet.size:
+                continue
+            self._meter.note_progress()
+            if packet.is_corrupt or self._is_unusable(packet):
+                raise Unclear("packets are damaged or encrypted")
+            try:
+                seen = headers.look(bytes(packet))
+            except IndexError:
+                raise Unclear("a packet is cut off") from None
+            notes.append(PacketNote(packet.pts, not packet.is_discard, seen))
+        if self._is_cut or self._n_errors or self._messages:
+            raise Unclear("it is damaged")
+        return notes
 
     def position_of(self, frame: Any) -> int | None:
         """Returns where the packet of the last frame begins in the file, if that is known."""
         return None if frame.pts is None else self._positions.pop(frame.pts, None)
 
-    def report(self, plan: DecodePlan | None = None) -> DecodeReport:
-        """Returns what the pass, by `plan` if by one, met."""
+    def report(
+        self, plan: DecodePlan | None = None, *, whole_because: str | None = None
+    ) -> DecodeReport:
+        """Returns what the pass, by `plan` if by one, met.
+
+        Args:
+            plan: What the pass went by.
+            whole_because: Why a pass that could have been spared was a whole one.
+        """
         cut = self._is_cut or any(t in text for text in self._messages for t in _TRUNCATED)
         damaged = cut or self._n_errors or self._n_flagged or self._messages
         gaps = self._steps.gaps(self._stream.time_base) if damaged and plan is None else ()
@@ -137,6 +174,9 @@ class Pass:
             colour=self._colour,
             untagged_matrix=self._untagged,
             index_source="decoding" if plan is None else "packets",
+            whole_because=whole_because,
+            video_stream=self._video_stream,
+            warnings=self._warnings(),
             key_packets=tuple(self._key_packets),
             decoder=decoder_version(),
         )
@@ -150,6 +190,7 @@ class Pass:
                     packet = next(packets)
             except (StopIteration, EOFError, IndexError):
                 # PyAV 18 ends with an IndexError where streams appeared after opening.
+                self._note_hole(self._size_bytes)
                 return
             except av.FFmpegError as error:
                 self._note_error(error)
@@ -157,13 +198,16 @@ class Pass:
             self._note_packet(packet)
             self._note_reading(packet, said)
             yield packet
-        self._note(f"given up after {self._errors_in_a_row} undecodable packets in a row")
+        self._note(reasons.GIVEN_UP(limit=self._errors_in_a_row))
 
     def _note_packet(self, packet: Any) -> None:
         if packet.is_keyframe:
             self._key_packets.append(KeyPacket(self._n_packets, packet.pts, packet.dts, packet.pos))
         if packet.pts is not None and packet.pos is not None:
             self._positions[packet.pts] = packet.pos
+        if packet.pos is not None:
+            self._is_late = self._is_transport_stream and packet.pos < self._last_position
+            self._note_hole(packet.pos)
         self._n_packets += packet.size > 0
 
     def _note_reading(self, packet: Any, said: MessageCapture) -> None:
@@ -184,6 +228,36 @@ class Pass:
         if said.texts:
             self._damage.note(number, said.texts[0])
 
+    def _note_hole(self, position: int) -> None:
+        """Takes note of the longest part of the file without a packet of the stream."""
+        if position - self._last_position > self._hole[1] - self._hole[0]:
+            self._hole = (self._last_position, position)
+        self._last_position = max(position, self._last_position)
+
+    def _is_unusable(self, packet: Any) -> bool:
+        """Returns whether a packet would decode to noise, and takes note of it."""
+        scheme = encryption_of(packet)
+        if scheme is None and not self._is_late:
+            return False
+        self._encryption = scheme or self._encryption
+        self._n_errors += 1
+        reason = reasons.ENCRYPTED_PACKET() if scheme else reasons.LATE_PACKET()
+        self._damage.note(self._number, reason)
+        if len(self._errors) < _KEPT:
+            self._note(reason)
+        return True
+
+    def _warnings(self) -> tuple[str, ...]:
+        warnings = []
+        begin, end = self._hole
+        share = (end - begin) / max(self._size_bytes, 1)
+        is_left_out = end - begin >= _LEAST_HOLE_BYTES and share >= _LEAST_HOLE_SHARE
+        if is_left_out and self._is_transport_stream:
+            warnings.append(reasons.STREAM_ENDS_EARLY(share=share, position=begin))
+        if reasons.LEFT_AS_CODED() in self._orientations:
+            warnings.append(reasons.LEFT_AS_CODED())
+        return tuple(warnings)
+
     def _decode(self, packet: Any) -> list[Any]:
         try:
             with self._meter, MessageCapture(self._messages) as said:
@@ -203,7 +277,7 @@ class Pass:
     def _accepted(self, frames: list[Any], plan: DecodePlan | None) -> Iterator[Any]:
         for frame in frames:
             if self.n_frames >= self._limits.max_frames:
-                raise CorruptVideoError(f"more than {self._limits.max_frames} frames")
+                raise CorruptVideoError(reasons.TOO_MANY_FRAMES(limit=self._limits.max_frames))
             settle_tags(frame)
             if not self.n_frames:
                 self._colour = describe_colour(frame, self._untagged)
@@ -228,10 +302,11 @@ class Pass:
         self.is_damaged = self._damage.is_damaged(index, number, start)
 
     def _note_orientation(self, frame: Any) -> None:
-        # Reading the matrix costs 1 ms, the angle nothing; only a flip upside down has angle 0.
-        upright_so_far = self.n_frames > 0 and self.orientation == UPRIGHT
-        if not upright_so_far or frame.rotation:
-            self.orientation = orientation_of(frame)
+        # The angle costs nothing. Reading the matrix costs 1 ms and, until the garbage collector
+        # comes, the picture's memory, for PyAV ties them in a circle.
+        angle = frame.rotation
+        if not self.n_frames or angle != self._angle:
+            self._angle, self.orientation = angle, orientation_of(frame)
 
     def _note_error(self, error: Exception) -> str:
         self._n_errors += 1
@@ -245,9 +320,13 @@ class Pass:
         self._errors.append(PacketError(max(self._n_packets - 1, 0), reason))
 
     def _no_frames_reason(self) -> str:
+        if self._encryption is not None:
+            return reasons.ENCRYPTED(how=self._encryption)
+        if self._is_transport_stream and self._is_scrambled():
+            return reasons.ENCRYPTED(how="scrambled transport stream")
         details = [f"{self._n_packets} packets", f"{self._n_errors} errors"]
         if self._errors:
             details.append(f"first: {self._errors[0].reason}")
         elif self._messages:
             details.append(next(iter(sorted(self._messages))))
-        return f"no frames ({', '.join(details)})"
+        return reasons.NO_FRAMES(details=", ".join(details))

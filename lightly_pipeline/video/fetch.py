@@ -69,6 +69,7 @@ class Fetcher:
         limits: Bounds on what the file may cost.
         untagged_matrix: How pictures without colour tags are understood.
         again: Repeats the pass that made the index.
+        video_stream: Which of the video streams is read; None for FFmpeg's choice.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class Fetcher:
         limits: DecodeLimits,
         untagged_matrix: UntaggedMatrix,
         again: Callable[[], Iterator[DecodedFrame]],
+        video_stream: int | None = None,
     ) -> None:
+        self._video_stream = video_stream
         self._source, self._index, self._limits = source, index, limits
         self._again = again
         self._untagged: UntaggedMatrix = untagged_matrix
@@ -97,7 +100,9 @@ class Fetcher:
         if not self._left:
             return
         for rung, seeks in ((self._by_seeking, True), (self._by_skipping, False)):
-            with open_stream(self._source, self._limits, seeks=seeks) as opened:
+            with open_stream(
+                self._source, self._limits, seeks=seeks, video_stream=self._video_stream
+            ) as opened:
                 yield from rung(opened)
             if not self._left:
                 return

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import numpy as np
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,
@@ -51,6 +52,7 @@ class IsolatedVideo:
         index: The index of the video, needed by `fetch`.
         limits: Bounds on what the file may cost.
         untagged_matrix: As in `open_video`.
+        video_stream: As in `open_video`.
     """
 
     def __init__(
@@ -62,11 +64,12 @@ class IsolatedVideo:
         index: FrameIndex | None = None,
         limits: DecodeLimits | None = None,
         untagged_matrix: UntaggedMatrix = "ffmpeg",
+        video_stream: int | None = None,
     ) -> None:
         self._path, self._index = Path(path), index
         self._deadline_s, self._memory_bytes = deadline_s, memory_bytes
         self._limits = limits or DecodeLimits()
-        self._untagged = untagged_matrix
+        self._untagged, self._video_stream = untagged_matrix, video_stream
         self._info: VideoInfo | None = None
         self._report: DecodeReport | None = None
 
@@ -149,6 +152,7 @@ class IsolatedVideo:
             "path": str(self._path),
             "limits": asdict(self._limits),
             "untagged_matrix": self._untagged,
+            "video_stream": self._video_stream,
             "memory_bytes": self._memory_bytes,
             "cpu_s": int(self._deadline_s) + 1,
         }
@@ -184,9 +188,9 @@ class IsolatedVideo:
             yield header, payload
         status = child.wait()
         if patience.is_over or status == -signal.SIGXCPU:
-            raise CorruptVideoError(f"decoding exceeded {self._deadline_s:.0f} s")
+            raise CorruptVideoError(reasons.TOO_SLOW(limit=self._deadline_s))
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        raise CorruptVideoError(f"decoder crashed ({how})")
+        raise CorruptVideoError(reasons.CRASHED(how=how))
 
 
 class _Patience:
@@ -249,7 +253,7 @@ def _serve() -> None:
     except FrameChangedError as error:
         _send(output, {"kind": "changed", "indices": error.indices})
     except MemoryError:
-        _send(output, {"kind": "corrupt", "reason": "decoding asks for more memory than allowed"})
+        _send(output, {"kind": "corrupt", "reason": reasons.DECODING_TAKES_MEMORY()})
     output.flush()
 
 
@@ -277,6 +281,7 @@ def _open(request: dict[str, Any], index: FrameIndex | None) -> "Video":
         index=index,
         limits=DecodeLimits(**request["limits"]),
         untagged_matrix=request["untagged_matrix"],
+        video_stream=request["video_stream"],
     )
 
 

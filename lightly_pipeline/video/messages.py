@@ -28,17 +28,17 @@ class MessageCapture:
 
     Only FFmpeg calls of this thread with one decoder thread are covered, which is all there are. A
     hostile file can say ever new things: beyond fifty texts only their number is kept. What comes
-    before an exception is dropped: the exception says it.
+    before an exception is dropped, for the exception says it, unless `of_failures` too are wanted.
 
     Attributes:
         texts: What was said, afterwards: errors, and that a picture was concealed.
         incomplete: Stream and dts of packets of which a demuxer said that parts are missing.
     """
 
-    __slots__ = ("_capture", "_entries", "_into", "incomplete", "texts")
+    __slots__ = ("_capture", "_entries", "_into", "_of_failures", "incomplete", "texts")
 
-    def __init__(self, into: "Counter[str] | None" = None) -> None:
-        self._into = into
+    def __init__(self, into: "Counter[str] | None" = None, *, of_failures: bool = False) -> None:
+        self._into, self._of_failures = into, of_failures
         self._capture = av.logging.Capture()
         self.texts: list[str] = []
         self.incomplete: set[tuple[int, int]] = set()
@@ -50,7 +50,7 @@ class MessageCapture:
     def __exit__(self, kind: type[BaseException] | None, *others: object) -> None:
         self._capture.__exit__(None, None, None)
         into = self._into
-        if into is None or kind is not None:
+        if into is None or (kind is not None and not self._of_failures):
             return
         for level, name, text in self._entries:
             if level > av.logging.ERROR and not text.startswith(_CONCEALED):

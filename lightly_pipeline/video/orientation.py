@@ -1,16 +1,20 @@
 """Turns pictures upright by the display matrix of their frame.
 
-Only the eight regular cases (turns by 90 degrees, mirrors and transposes) are applied; anything
-else leaves the picture as it is coded.
+As `ffmpeg` does it: scales are divided out, and what is nearly one of the eight regular cases
+(turns by 90 degrees, mirrors and transposes) is taken for it. Anything else leaves the picture as
+it is coded.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_ONE = 1 << 16
+from lightly_pipeline.video import reasons
+
+_TOLERANCE_DEGREES = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Orientation:
 
     def __str__(self) -> str:
         if self.irregular:
-            return "display matrix is no turn by 90 degrees: left as coded"
+            return reasons.LEFT_AS_CODED()
         names = [n for n in ("transpose", "mirror_x", "mirror_y") if getattr(self, n)]
         return "+".join(names) or "upright"
 
@@ -74,8 +78,14 @@ def from_matrix(matrix: NDArray[np.int32]) -> Orientation:
     A picture point (x, y) is shown at (a x + c y, b x + d y).
     """
     a, b, c, d = (int(matrix[i]) for i in (0, 1, 3, 4))
-    if abs(a) == _ONE and abs(d) == _ONE and b == c == 0:
-        return Orientation(mirror_x=a < 0, mirror_y=d < 0)
-    if abs(b) == _ONE and abs(c) == _ONE and a == d == 0:
+    # As av_display_rotation_get() has it.
+    scale_x, scale_y = math.hypot(a, c), math.hypot(b, d)
+    if not scale_x or not scale_y:
+        return Orientation(irregular=True)
+    angle = math.degrees(math.atan2(b / scale_y, a / scale_x))
+    quarters = round(angle / 90)
+    if abs(angle - 90 * quarters) >= _TOLERANCE_DEGREES:
+        return Orientation(irregular=True)
+    if quarters % 2:
         return Orientation(transpose=True, mirror_x=c < 0, mirror_y=b < 0)
-    return Orientation(irregular=True)
+    return Orientation(mirror_x=a < 0, mirror_y=d < 0)

@@ -32,7 +32,7 @@ avoid_gathers()
 
 
 class SmallImages:
-    """Scales frames straight from their planes to what an encoder wants (video.md 5).
+    """Scales frames straight from their planes to what an encoder wants.
 
     One object per thread: it keeps swscale's context from frame to frame.
     """
@@ -58,7 +58,7 @@ class SmallImages:
 
 
 class FullImages:
-    """Converts frames to RGB at full size with interpolated chroma (video.md 4.1).
+    """Converts frames to RGB at full size with interpolated chroma.
 
     Other than RGB, swscale writes planes of RGB in a third of the time of pixels, and the same
     numbers; of RGB with 5 or 6 bits a channel it would make others.

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self
 
@@ -16,17 +17,13 @@ from numpy.typing import NDArray
 from lightly_pipeline.video.container import OpenedStream, open_stream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.fetch import FetchedFrame, Fetcher, in_order
+from lightly_pipeline.video.numbering import DecodePlan
 from lightly_pipeline.video.orientation import UPRIGHT, Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
+from lightly_pipeline.video.proof import prove_plan
 from lightly_pipeline.video.quality.meter import Glance, QualityMeter
 from lightly_pipeline.video.quality.numbers import Quality
-from lightly_pipeline.video.sampling import (
-    ALL_FRAMES,
-    DecodePlan,
-    FrameChooser,
-    FrameSampling,
-    plan_decoding,
-)
+from lightly_pipeline.video.sampling import ALL_FRAMES, FrameChooser, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
@@ -49,6 +46,7 @@ def open_video(
     index: FrameIndex | None = None,
     limits: DecodeLimits | None = None,
     untagged_matrix: UntaggedMatrix = "ffmpeg",
+    video_stream: int | None = None,
 ) -> "Video":
     """Opens a video; use it as a context manager.
 
@@ -65,11 +63,12 @@ def open_video(
         limits: Bounds on what an untrusted file may cost.
         untagged_matrix: How pictures without colour tags are understood: as BT.601, which FFmpeg
             does, or "by_height" as BT.709 from 720 lines on.
+        video_stream: Which of several video streams is read, from 0; FFmpeg's choice by default.
 
     Raises:
         CorruptVideoError: It is not a video this package reads.
     """
-    return Video(source, index, limits or DecodeLimits(), untagged_matrix)
+    return Video(source, index, limits or DecodeLimits(), untagged_matrix, video_stream)
 
 
 class Video:
@@ -85,12 +84,13 @@ class Video:
         index: FrameIndex | None,
         limits: DecodeLimits,
         untagged_matrix: UntaggedMatrix,
+        video_stream: int | None,
     ) -> None:
-        self._source, self._limits = source, limits
+        self._source, self._limits, self._video_stream = source, limits, video_stream
         self._untagged: UntaggedMatrix = untagged_matrix
         self._index = index
         self._report: DecodeReport | None = None
-        self._context: AbstractContextManager[OpenedStream] | None = open_stream(source, limits)
+        self._context: AbstractContextManager[OpenedStream] | None = self._open()
         self._opened: OpenedStream | None = self._context.__enter__()
         self.info: VideoInfo = self._opened.info
 
@@ -104,6 +104,9 @@ class Video:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _open(self) -> AbstractContextManager[OpenedStream]:
+        return open_stream(self._source, self._limits, video_stream=self._video_stream)
 
     def close(self) -> None:
         """Closes the file's container; the reader it came from stays open."""
@@ -137,12 +140,16 @@ class Video:
                 frames before that are not yielded.
             OSError: From the reader, unchanged.
         """
-        plan = self._plan(sampling) if sampling.spares_decoding else None
+        plan = doubt = None
+        if sampling.spares_decoding:
+            plan, doubt = prove_plan(
+                self._fresh, self.close, sampling, self._limits, self._untagged
+            )
         opened = self._fresh()
         decoding = Pass(opened, self._limits, self._untagged)
         takes = FrameChooser(sampling, opened.info.fps).takes
         yield from self._decoded(opened, decoding, plan, takes, frame_input)
-        self._report = decoding.report(plan)
+        self._report = decoding.report(plan, whole_because=doubt)
 
     def _decoded(
         self,
@@ -168,7 +175,7 @@ class Video:
         What FFmpeg puts where data is missing depends on that.
         """
         indices = {row.index for row in index.rows}
-        with open_stream(self._source, self._limits) as opened:
+        with self._open() as opened:
             decoding = Pass(opened, self._limits, self._untagged)
             yield from self._decoded(opened, decoding, None, lambda i, *_: i in indices, None)
 
@@ -185,11 +192,15 @@ class Video:
         time_base = opened.stream.time_base
         # A quotient of whole numbers is rounded as the fraction is, in a tenth of the time.
         ticks, per_s = (time_base.numerator, time_base.denominator) if time_base else (0, 1)
+        # AVI has no times but the places of packets; pictures that wait for others step back there.
+        has_places_for_times, latest_s = opened.info.container == "avi", -inf
         for frame in decoding.frames(plan):
             orientation, pts = decoding.orientation, frame.pts
             position = decoding.position_of(frame)
             index = decoding.n_frames - 1 if plan is None else plan.index_by_pts.get(pts)
             time_s = pts * ticks / per_s if pts is not None and time_base else None
+            if has_places_for_times and time_s is not None:
+                latest_s = time_s = max(time_s, latest_s)
             if index is None or not takes(index, time_s, bool(frame.key_frame)):
                 continue
             # First, for it reads from end to end; the others, that do not, find the planes cached.
@@ -204,16 +215,6 @@ class Video:
                 image,
                 meter.glance(frame, orientation),
             )
-
-    def _plan(self, sampling: FrameSampling) -> DecodePlan | None:
-        opened = self._fresh()
-        if opened.info.container == "avi" and opened.stream.codec_context.has_b_frames:
-            # AVI has no times; with reordering its packets' places are not their frames'.
-            self._opened = opened
-            return None
-        packets = Pass(opened, self._limits, self._untagged).packet_times()
-        self.close()
-        return plan_decoding(packets, sampling, float(opened.stream.time_base or 0))
 
     def index(self) -> FrameIndex:
         """Returns the index of the whole video: the one given, or made in a pass of its own.
@@ -244,14 +245,17 @@ class Video:
         index = self.index()
         self.close()
         again = partial(self._again, index)
-        frames = Fetcher(self._source, index, self._limits, self._untagged, again).fetch(wanted)
+        fetcher = Fetcher(
+            self._source, index, self._limits, self._untagged, again, self._video_stream
+        )
+        frames = fetcher.fetch(wanted)
         return in_order(wanted, frames) if ordered else frames
 
     def _fresh(self) -> OpenedStream:
         """Returns the stream at its start: the one opened first, or a new one."""
         if self._opened is None or self._report is not None:
             self.close()
-            self._context = open_stream(self._source, self._limits)
+            self._context = self._open()
             self._opened = self._context.__enter__()
         opened, self._opened = self._opened, None
         return opened

@@ -1,13 +1,11 @@
-"""Which frames of a video are considered, and which of its packets have to be decoded for them.
+"""Which frames of a video are considered.
 
-Pure decisions on numbers, times and flags. Decoding is in `decode.py`; a sampling is an option of
-our own, its default considers every frame.
+Pure decisions on numbers, times and flags; which packets have to be decoded for them is decided in
+`numbering.py`. A sampling is an option of our own, its default considers every frame.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
+from dataclasses import asdict, dataclass
 
 from lightly_pipeline.errors import CorruptVideoError
 
@@ -15,6 +13,8 @@ from lightly_pipeline.errors import CorruptVideoError
 _JITTER = 0.05
 # Rates are rounded too: 29.97 stands for 30000/1001.
 _SAME_RATE = 0.999
+# Raised when frames that are told apart by their packets get other numbers.
+_NUMBERING = "numbering=2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,10 @@ class FrameSampling:
     def identity(self) -> str:
         """Returns a text that differs whenever other frames may be considered."""
         given = {k: v for k, v in asdict(self).items() if v not in (None, False)}
-        return " ".join(f"{k}={v!r}" for k, v in given.items()) or "all"
+        words = [f"{k}={v!r}" for k, v in given.items()]
+        if self.spares_decoding:
+            words.append(_NUMBERING)
+        return " ".join(words) or "all"
 
     @property
     def spares_decoding(self) -> bool:
@@ -108,68 +111,3 @@ class FrameChooser:
         is_new = bucket != self._bucket
         self._bucket = bucket
         return is_new
-
-
-class PacketTime(NamedTuple):
-    """What a packet says of the frame in it, without decoding."""
-
-    pts: int | None
-    is_key: bool
-    is_shown: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DecodePlan:
-    """Which packets have to be decoded, and what their frames are called.
-
-    Attributes:
-        index_by_pts: Index of every frame of the video.
-        packets: Ordinals of the packets to decode.
-        alone: Whether each packet is decoded for itself, as key frames can be.
-    """
-
-    index_by_pts: dict[int, int]
-    packets: frozenset[int]
-    alone: bool
-
-
-def plan_decoding(
-    packets: Sequence[PacketTime], sampling: FrameSampling, seconds_per_pts: float
-) -> DecodePlan | None:
-    """Returns how to decode only what a sampling needs; None where it takes a whole pass.
-
-    The packets tell the index of every frame where each has its own pts and the first is a key
-    packet; frames that a packet hides (edit lists) count for nothing. Streams without times,
-    and cuts in the middle of a group, are decoded whole. In a damaged file fewer frames may come
-    out than were counted here.
-
-    Args:
-        packets: Of the whole stream, in file order.
-        sampling: The rule.
-        seconds_per_pts: The stream's time base.
-    """
-    shown = [p.pts for p in packets if p.is_shown]
-    known = sorted(pts for pts in shown if pts is not None)
-    in_order = len(known) == len(shown) == len(set(known))
-    if not known or not in_order or not packets[0].is_key:
-        return None
-    index_by_pts = {pts: index for index, pts in enumerate(known)}
-    window = FrameChooser(replace(sampling, every_nth=None, target_fps=None), None)
-    wanted = [
-        n
-        for n, p in enumerate(packets)
-        if p.is_shown and p.pts is not None and window.takes(0, p.pts * seconds_per_pts, p.is_key)
-    ]
-    if not sampling.keyframes_only:
-        wanted = _with_references(packets, wanted)
-    return DecodePlan(index_by_pts, frozenset(wanted), sampling.keyframes_only)
-
-
-def _with_references(packets: Sequence[PacketTime], wanted: Sequence[int]) -> list[int]:
-    """Returns all packets from the key packet before the first wanted picture to the last."""
-    if not wanted:
-        return []
-    first_pts = min(pts for pts in (packets[n].pts for n in wanted) if pts is not None)
-    keys = [n for n, p in enumerate(packets) if p.is_key and p.pts is not None]
-    before = [n for n in keys if n <= wanted[0] and (packets[n].pts or 0) <= first_pts]
-    return list(range(before[-1] if before else 0, wanted[-1] + 1))

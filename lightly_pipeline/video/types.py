@@ -78,7 +78,8 @@ class FrameRow:
     Attributes:
         index: Position in presentation order among the decoded frames, from 0.
         pts: Presentation time in the stream's time base; None where the file has none.
-        time_s: `pts` in seconds; None where the file has none.
+        time_s: `pts` in seconds, in AVI without the steps back that it has there; None where the
+            file has none.
         keyframe: The decoder's flag.
         corrupt: The decoder's flag of a picture with parts missing.
         damaged: Whether it shows concealed parts, or refers to a picture that does.
@@ -257,6 +258,9 @@ class DecodeReport:
         untagged_matrix: The policy by which it was; fetching needs the same.
         index_source: What the frames' indices were told by: "decoding" of the whole video, or the
             times of its "packets", where only a part was decoded.
+        whole_because: Why the whole video was decoded for a sampling that can spare it elsewhere.
+        video_stream: Which of the video streams was asked for; fetching needs the same.
+        warnings: Lines for the owner of the video.
         key_packets: Where decoding can start.
         decoder: Releases of PyAV and FFmpeg.
     """
@@ -276,6 +280,9 @@ class DecodeReport:
     colour: str = ""
     untagged_matrix: UntaggedMatrix = "ffmpeg"
     index_source: Literal["decoding", "packets"] = "decoding"
+    whole_because: str | None = None
+    video_stream: int | None = None
+    warnings: tuple[str, ...] = ()
     key_packets: tuple[KeyPacket, ...] = ()
     decoder: str = ""
 
@@ -318,6 +325,7 @@ class DecodeReport:
                 **values,
                 "errors": tuple(PacketError(**error) for error in values["errors"]),
                 "damage": tuple(DamagedFrames(**run) for run in values["damage"]),
+                "warnings": tuple(values["warnings"]),
                 "gaps": tuple(FrameGap(**gap) for gap in values["gaps"]),
                 "key_packets": tuple(KeyPacket(*packet) for packet in values["key_packets"]),
             }

@@ -21,6 +21,8 @@ from lightly_pipeline.api import (
 from lightly_pipeline.datasources import S3Datasource
 from lightly_pipeline_tests.support.clients import add_dataset
 
+pytestmark = pytest.mark.slow
+
 SECRET = "canary-secret-5b1e"
 TEN = {"n_samples": 10}
 
@@ -94,6 +96,13 @@ def test_a_wrong_option_is_refused_with_what_may_have_been_meant(
     with pytest.raises(InvalidConfigurationError, match=message):
         client.schedule_compute_worker_run(**given)
     assert client.get_scheduled_compute_worker_runs() == []
+
+
+def test_a_state_that_no_run_can_have_is_refused(client: ApiWorkflowClient) -> None:
+    with pytest.raises(InvalidConfigurationError, match=r"'FINISHED' is no state.*known are OPEN"):
+        client.get_scheduled_compute_worker_runs("FINISHED")
+    with pytest.raises(InvalidConfigurationError, match="did you mean CANCELED"):
+        client.get_scheduled_compute_worker_runs("CANCELLED")
 
 
 def test_a_run_from_schedule_to_results(client: ApiWorkflowClient, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from lightly_pipeline.config import (
     WorkerConfig,
     load_config_file,
 )
-from lightly_pipeline.config.base import _model_of
-from lightly_pipeline.config.selection import COMBINATIONS
+from lightly_pipeline.config.base import model_of
+from lightly_pipeline.config.strategies import COMBINATIONS
 from lightly_pipeline.config.support import EXECUTED_COMBINATIONS, Support, support_of
 from lightly_pipeline.errors import InvalidConfigurationError
 
@@ -37,7 +37,7 @@ MODELS: dict[str, type[BaseModel]] = {
 def options(model: type[BaseModel], path: str) -> Iterator[str]:
     """Dotted paths of all options of a block."""
     for name, info in model.model_fields.items():
-        nested = _model_of(info.annotation)
+        nested = model_of(info.annotation)
         if nested is None:
             yield f"{path}.{name}"
         else:
@@ -342,3 +342,15 @@ def test_the_documentation_lists_every_option_as_the_code_treats_it() -> None:
     assert set(rows) == set(ALL_OPTIONS)
     for option, support in rows.items():
         assert Support(support.strip()) is support_of(option), option
+
+
+def test_a_distance_that_normalised_frames_never_have_is_refused_before_any_work() -> None:
+    far = {
+        "input": {"type": "EMBEDDINGS"},
+        "strategy": {"type": "DIVERSITY", "stopping_condition_minimum_distance": 2.5},
+    }
+    selection = {"n_samples": 5, "strategies": [far]}
+    with pytest.raises(InvalidConfigurationError, match=r"strategies\[0\].*is 2.5.*at most 2"):
+        RunConfig.from_blocks(selection_config=selection)
+    lengths_count = {"normalize_embeddings": False}
+    RunConfig.from_blocks(selection_config=selection, worker_config=lengths_count)

@@ -31,7 +31,8 @@ NAMES = st.lists(
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
 )
 @given(names=NAMES)
 def test_listing_is_in_byte_order_of_the_whole_path(
@@ -114,6 +115,32 @@ def test_videos_are_the_eight_extensions_whatever_their_case(store: LocalDatasou
     for name in [*good, "x.mkv", "x.mp4.txt", ".mp4", "mp4", "y.png", ".lightly/frames/z.mp4"]:
         store.write(name, b"")
     assert [video.path for video in list_videos(store)] == sorted(good)
+
+
+def test_apple_double_twins_are_no_videos_and_videos_named_like_them_are(
+    store: LocalDatasource,
+) -> None:
+    twin = bytes.fromhex("0005160700020000") + b"Mac OS X        " + bytes(4000)
+    for path in ("._a.mp4", "sub/._b.MOV", "sub/deep/._c.mpeg", "._.mp4"):
+        store.write(path, twin)
+    good = ["a.mp4", "._real.mp4", "sub/._.avi", "sub/._empty.mov", "twin.mp4"]
+    for path in good:
+        store.write(path, b"" if "empty" in path else b"RIFF")
+    # Only what is named so is looked into.
+    store.write("twin.mp4", twin)
+    assert [video.path for video in list_videos(store)] == sorted(good)
+
+
+def test_a_file_in_place_of_a_folder_is_told_so(tmp_path: Path) -> None:
+    for name in ("clip.mp4", "no extension", "a.b/c.mov"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"video")
+        with pytest.raises(DatasourceError, match="is a file: name its folder") as caught:
+            list(LocalDatasource(path).list())
+        assert str(path.parent) in str(caught.value)
+        with pytest.raises(DatasourceError, match="is a file: name its folder"):
+            verify_access(LocalDatasource(path), writable=False)
 
 
 def test_access_is_tried_before_work(store: LocalDatasource, tmp_path: Path) -> None:

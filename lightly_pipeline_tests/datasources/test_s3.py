@@ -19,6 +19,8 @@ from lightly_pipeline.errors import (
     PermissionDeniedError,
 )
 
+pytestmark = pytest.mark.slow
+
 SECRET = "canary-secret-5f3c"
 
 

@@ -85,7 +85,7 @@ def test_beside_the_plan_little_is_read() -> None:
     assert stored.asked[2].end == 10 * MB
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     size=st.integers(0, 3 * MB),
     borders=st.lists(st.integers(0, 3 * MB), max_size=6, unique=True).map(sorted),

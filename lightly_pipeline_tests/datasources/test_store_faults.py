@@ -15,6 +15,8 @@ from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
 from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, make_bucket
 
+pytestmark = pytest.mark.slow
+
 N_FRAMES = 10
 SECRET = "canary-secret-71b0"
 VIDEO = "GET .*/in/video.mp4"

@@ -13,6 +13,8 @@ from lightly_pipeline.errors import ObjectChangedError, PreconditionFailedError
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "stores"
 
 

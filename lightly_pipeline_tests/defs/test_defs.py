@@ -11,6 +11,8 @@ import pytest
 from lightly_pipeline import Dataset, LocalDatasource, build_definitions, run
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 TEN = {"selection_config": {"config": {"n_samples": 10}}}
 

@@ -13,6 +13,8 @@ from lightly_pipeline.scheduling.database import Database, default_home
 from lightly_pipeline.scheduling.queue import RunQueue
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
+pytestmark = pytest.mark.slow
+
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 FIVE = {"n_samples": 5}
 

@@ -8,6 +8,8 @@ from lightly_pipeline.demo import make_demo_videos
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import open_video
 
+pytestmark = pytest.mark.slow
+
 
 def test_sample_videos_cover_the_codecs_and_are_made_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,11 @@
 """Embeddings depend on the frame, the encoder and nothing else."""
 
+import colorsys
 import hashlib
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,12 +14,14 @@ import pytest
 import torch
 
 from benchmarks.fitting import fit
-from lightly_pipeline.embedding import encoder_spec, load_encoder
-from lightly_pipeline.embedding.encoders import WEIGHTS_FILE, one_torch_thread
+from lightly_pipeline.embedding import encoder_spec, features, load_encoder
+from lightly_pipeline.embedding.default import WEIGHTS_FILE
 from lightly_pipeline.embedding.features import BLOCKS, statistics
 from lightly_pipeline.embedding.spec import sidecar
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline_tests.support.videos import painted
+
+pytestmark = pytest.mark.slow
 
 
 def frames(n: int = 64, size: int = 64) -> np.ndarray:
@@ -33,10 +40,68 @@ def test_bits_do_not_depend_on_the_batch_or_on_threads(encoder) -> None:
     together = encoder.encode(batch)
     alone = np.concatenate([encoder.encode(batch[i : i + 1]) for i in range(len(batch))])
     turned = encoder.encode(batch[::-1].copy())[::-1]
-    with one_torch_thread():
-        single = encoder.encode(batch)
-    for other in (alone, turned, single):
+    with ThreadPoolExecutor(4) as pool:
+        parts = [batch[i : i + 5] for i in range(0, len(batch), 5)]
+        threaded = np.concatenate(list(pool.map(encoder.encode, parts)))
+    for other in (alone, turned, threaded):
         assert np.array_equal(together, other)
+    assert encoder.encode(batch[:0]).shape == (0, encoder.spec.dim)
+
+
+def test_bits_do_not_depend_on_the_machine(tmp_path: Path) -> None:
+    """Sums are taken in another order with every matrix kernel and width of registers."""
+    code = (
+        "import hashlib\n"
+        "from lightly_pipeline.embedding import encoder_spec, load_encoder\n"
+        "import numpy as np\n"
+        "content = load_encoder(encoder_spec()).encode(np.load('frames.npy')).tobytes()\n"
+        "print(hashlib.sha256(content).hexdigest())"
+    )
+    np.save(tmp_path / "frames.npy", frames(20))
+    machines = [
+        {},
+        {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL"},
+        {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "3"},
+    ]
+    hashes = set()
+    for machine in machines:
+        environment = {**os.environ, **machine}
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        hashes.add(subprocess.check_output(command, env=environment, cwd=tmp_path))
+    assert len(hashes) == 1
+
+
+def test_the_histogram_is_the_sum_of_every_pixel_s_eight_shares() -> None:
+    pictures = frames(3)
+    for picture, row in zip(pictures, statistics(pictures), strict=True):
+        assert np.allclose(row[:256] ** 2, soft_histogram(picture), atol=2e-5)
+
+
+def soft_histogram(picture: np.ndarray) -> np.ndarray:
+    """The definition, pixel by pixel."""
+    pixels = picture.reshape(-1, 3) / 255
+    luma = max((pixels @ [0.299, 0.587, 0.114]).mean(), 0.04)
+    histogram = np.zeros((8, 4, 8))
+    for pixel in np.minimum(pixels * np.sqrt(0.4 / luma), 1):
+        hue, saturation, value = colorsys.rgb_to_hsv(*pixel)
+        places = (hue * 8, saturation * 3, value * 7)
+        low = [int(place) for place in places]
+        for corner in np.ndindex(2, 2, 2):
+            at = [lowest + step for lowest, step in zip(low, corner, strict=True)]
+            share = np.prod([1 - abs(place - i) for place, i in zip(places, at, strict=True)])
+            if share:
+                histogram[at[0] % 8, at[1], at[2]] += share
+    return histogram.ravel() / 4096
+
+
+@pytest.mark.parametrize("size", [(1, 50), (100, 75), (224, 224)])
+def test_other_sizes_are_averaged_over_areas(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    expected = torch.nn.functional.adaptive_avg_pool2d(
+        torch.from_numpy(picture).permute(0, 3, 1, 2).double(), 64
+    )
+    averaged = features._averaged(picture)
+    assert np.allclose(averaged, expected.permute(0, 2, 3, 1).numpy(), rtol=1e-6)
 
 
 def test_embeddings_are_raw_float32_of_the_promised_length(encoder) -> None:
@@ -70,18 +135,18 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def test_statistics_are_square_rooted_histograms() -> None:
-    rows = statistics(torch.from_numpy(frames(3))).double() ** 2
+    rows = statistics(frames(3)).astype(np.float64) ** 2
     assert rows.shape == (3, sum(BLOCKS))
-    assert torch.allclose(rows[:, :256].sum(1), torch.ones(3, dtype=torch.float64), atol=1e-5)
-    assert torch.allclose(rows[:, 256:492].sum(1), torch.full((3,), 4.0, dtype=torch.float64))
-    assert torch.allclose(rows[:, 492:].sum(1), torch.ones(3, dtype=torch.float64))
+    assert np.allclose(rows[:, :256].sum(1), 1, atol=1e-5)
+    assert np.allclose(rows[:, 256:492].sum(1), 4, atol=1e-5)
+    assert np.allclose(rows[:, 492:].sum(1), 1, atol=1e-5)
 
 
 def test_one_colour_falls_where_the_definition_says() -> None:
     # Pure red: exposure 0.299 is raised by sqrt(0.4 / 0.299), clipped to 1: hue 0, s = v = 1.
     red = np.zeros((1, 64, 64, 3), np.uint8)
     red[..., 0] = 255
-    histogram = statistics(torch.from_numpy(red))[0, :256] ** 2
+    histogram = statistics(red)[0, :256] ** 2
     assert int(histogram.argmax()) == (0 * 4 + 3) * 8 + 7
     assert float(histogram.max()) == pytest.approx(1, abs=1e-5)
 

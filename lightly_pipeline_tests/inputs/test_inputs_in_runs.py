@@ -25,6 +25,8 @@ from lightly_pipeline_tests.support.selections import (
     strategy,
 )
 
+pytestmark = pytest.mark.slow
+
 SPEED = {"type": "METADATA", "key": "gps.speed"}
 PLACE = {"type": "METADATA", "key": "place"}
 TASK = "cars/v2"
@@ -73,6 +75,18 @@ def test_a_threshold_leaves_only_frames_whose_metadata_passes(dataset: Dataset) 
     result = run(dataset, selection_config=selection(100, DIVERSITY, moving))
     assert {video for video, _ in chosen(result)} == {"sub/c.mp4"}
     assert result.n_selected == N_FRAMES
+
+
+def test_a_threshold_that_leaves_no_frame_ends_the_run_with_the_range_of_its_values(
+    dataset: Dataset,
+) -> None:
+    wide = {"type": "METADATA", "key": "lightly.width"}
+    huge = strategy("THRESHOLD", wide, threshold=9999, operation="BIGGER")
+    with pytest.raises(
+        LightlyPipelineError,
+        match=r"THRESHOLD of METADATA lightly\.width BIGGER 9999 keeps 0 of 120, .* from 160 to",
+    ):
+        run(dataset, selection_config=selection(5, DIVERSITY, huge))
 
 
 def test_balance_follows_categories_of_videos(dataset: Dataset) -> None:

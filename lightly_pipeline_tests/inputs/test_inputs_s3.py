@@ -25,6 +25,8 @@ from lightly_pipeline_tests.support.selections import (
 )
 from lightly_pipeline_tests.support.videos import make_video
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "inputs"
 VIDEOS = ("a.mp4", "sub dir/é b.mp4")
 WORKER = {"use_datapool": True, "selected_sequence_length": 4, "datasource": {"process_all": True}}

@@ -29,7 +29,7 @@ from lightly_pipeline_tests.support.videos import RECIPES, make_video
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 TEN = {"resources": {"selection_config": {"config": {"n_samples": 10}}}}
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")

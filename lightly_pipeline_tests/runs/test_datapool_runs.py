@@ -32,6 +32,8 @@ from lightly_pipeline_tests.support.selections import (
 )
 from lightly_pipeline_tests.support.videos import make_video
 
+pytestmark = pytest.mark.slow
+
 POOL = {"use_datapool": True}
 ALL = {"use_datapool": True, "datasource": {"process_all": True}}
 

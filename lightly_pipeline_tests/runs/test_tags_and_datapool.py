@@ -24,6 +24,8 @@ from lightly_pipeline.runs.datapool import PoolClaim, add_entry, read_datapool
 from lightly_pipeline.runs.tags import add_tag, list_tags, read_tag, tag_names
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY
 
+pytestmark = pytest.mark.slow
+
 TIME = "2026-01-01T00:00:00+00:00"
 
 
@@ -76,6 +78,15 @@ def test_a_run_has_one_tag_however_often_it_is_tried(store: Datasource) -> None:
     add_tag(store, TIME, frames("two", 2, 1))
     assert add_tag(store, TIME, frames("one", 1, 2)) == first
     assert tag_names(store) == ["tag-0002", "initial-tag"]
+
+
+def test_a_run_that_was_slow_to_upload_has_one_tag_still(store: Datasource) -> None:
+    """Tags are numbered when they are written, not when their selection was made."""
+    earlier, later = "2026-01-02T10:00:00+00:00", "2026-01-02T10:05:00+00:00"
+    first = add_tag(store, later, frames("fast to choose last", 1))
+    add_tag(store, earlier, frames("slow to upload", 2))
+    assert add_tag(store, later, frames("fast to choose last", 1)) == first
+    assert len(tag_names(store)) == 2
 
 
 def test_an_unknown_tag_names_those_that_there_are(store: Datasource) -> None:

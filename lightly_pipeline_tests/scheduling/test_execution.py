@@ -1,5 +1,7 @@
 """How a claimed run ends, as its user sees it."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,10 @@ from lightly_pipeline.scheduling.database import Database
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.execution import executing
 from lightly_pipeline.scheduling.models import ComputeWorkerRunInfo, Priority, RunState
-from lightly_pipeline.scheduling.queue import RunQueue, ScheduledRun
+from lightly_pipeline.scheduling.queue import RunQueue
+from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def test_who_lost_its_run_stops_and_leaves_it_alone(
     def work() -> None:
         with executing(queue, run, when_interrupted="release") as reporter:
             reporter.progress("list", 1, None, "videos")
-            monkeypatch.setattr("lightly_pipeline.scheduling.queue.EXPIRY_MS", -1000)
+            monkeypatch.setattr("lightly_pipeline.scheduling.scheduled_run.EXPIRY_MS", -1000)
             assert queue.claim_next((), "two") is not None
             reporter.progress("decode", 1, None, "frames")
 
@@ -83,3 +88,17 @@ def test_a_step_that_the_original_does_not_know_changes_no_state(
         reporter.progress("something new", 1, 2, "things")
         assert info(queue, run).state is RunState.STARTED
     assert info(queue, run).state is RunState.COMPLETED
+
+
+def test_a_state_that_is_locked_for_long_costs_no_run(
+    queue: RunQueue, run: ScheduledRun, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightly_pipeline.scheduling.database._BUSY_S", 0.05)
+    (file,) = home.glob("*.sqlite")
+    with executing(queue, run, when_interrupted="release") as reporter:
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            reporter.progress("decode", 1, None, "frames")
+        assert info(queue, run).state is RunState.STARTED
+        reporter.progress("decode", 2, None, "frames")
+        assert info(queue, run).state is RunState.EMBEDDING

@@ -9,7 +9,8 @@ from lightly_pipeline.scheduling import queue as queue_module
 from lightly_pipeline.scheduling.database import Database, now_ms
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.models import Priority
-from lightly_pipeline.scheduling.queue import EXPIRY_MS, MAX_SILENCES, Claim, RunQueue
+from lightly_pipeline.scheduling.queue import Claim, RunQueue
+from lightly_pipeline.scheduling.scheduled_run import EXPIRY_MS, MAX_SILENCES
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def greedy(
     pairs = norms[:, None] + norms[None] - 2 * rows @ rows.T
     chosen, picks = list(preselected), []
     strengths = sum(abs(s["strength"]) for s in strategies)
-    unit = 2.0**-40 * 2.0 ** np.ceil(np.log2(max(1.0, strengths)))
+    unit = 2.0**-40 * 2.0 ** np.ceil(np.log2(strengths or 1.0))
     new_sums = [0.0] * len(strategies)
     while len(picks) < k:
         spread = live_spread(pairs, chosen)

@@ -10,9 +10,9 @@ from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineEr
 from lightly_pipeline.selection import (
     Categories,
     SelectionResult,
+    engines,
     exact_duplicates,
     select,
-    selector,
 )
 from lightly_pipeline.selection.vectors.grid import prepare_embeddings
 
@@ -217,7 +217,7 @@ def test_many_picks_of_a_mixture_are_the_same_by_either_engine(
     }
     arrays = {"metadata": {"value": values, "kind": kinds}, "preselected": [5, 2000]}
     direct = select(rows, config, **arrays)
-    monkeypatch.setattr(selector, "_LAZY_FROM_PRODUCTS", 0)
+    monkeypatch.setattr(engines, "_LAZY_FROM_PRODUCTS", 0)
     lazy = select(rows, config, **arrays)
     assert lazy.indices.tolist() == direct.indices.tolist()
     assert lazy.distances.tolist() == direct.distances.tolist()
@@ -329,10 +329,136 @@ def test_the_result_is_json() -> None:
     assert json.loads(json.dumps(result.as_dict())) == result.as_dict()
 
 
-def test_thresholds_that_leave_nothing_select_nothing() -> None:
+def test_thresholds_that_leave_nothing_end_the_run_with_the_range_of_the_values() -> None:
     nothing = entry("lightly.sharpness", "THRESHOLD", threshold=2, operation="BIGGER")
-    result = chosen(nothing, DIVERSITY, SHARP)
+    low, high = f"{SHARPNESS.min():.6g}", f"{SHARPNESS.max():.6g}"
+    message = (
+        f"THRESHOLD of METADATA lightly.sharpness BIGGER 2 keeps 0 of 40, whose values go from "
+        f"{low} to {high}"
+    )
+    for strategies in ([nothing, DIVERSITY, SHARP], [nothing, SHARP]):
+        with pytest.raises(LightlyPipelineError, match=message):
+            chosen(*strategies)
+    with pytest.raises(LightlyPipelineError, match="keeps 0 of 39"):
+        chosen(nothing, SHARP, preselected=[int(SHARPNESS.argmax())])
+
+
+def test_thresholds_that_leave_nothing_together_are_all_named() -> None:
+    middle = float(np.median(SHARPNESS))
+    above, below = (
+        entry("lightly.sharpness", "THRESHOLD", threshold=middle, operation=operation)
+        for operation in ("BIGGER", "SMALLER")
+    )
+    with pytest.raises(LightlyPipelineError, match=r"BIGGER .* keeps 20 of 40.*SMALLER .* keeps"):
+        chosen(above, below, DIVERSITY)
+
+
+def test_a_threshold_has_nothing_to_say_where_everything_is_preselected() -> None:
+    nothing = entry("lightly.sharpness", "THRESHOLD", threshold=2, operation="BIGGER")
+    result = chosen(nothing, DIVERSITY, preselected=list(range(N)))
     assert result.indices.tolist() == []
     assert result.stopped_by == "candidates_exhausted"
-    assert chosen(nothing, DIVERSITY).indices.tolist() == []
-    assert chosen(nothing, SHARP, preselected=[3]).indices.tolist() == []
+
+
+@pytest.mark.parametrize("factor", [2.0**-30, 2.0**-900, 2.0**20])
+def test_strengths_say_how_strategies_compare_not_how_much_they_are(factor: float) -> None:
+    def picked(by: float) -> list[int]:
+        return picks(
+            entry(EMBEDDINGS, "DIVERSITY", strength=by),
+            entry("lightly.sharpness", "WEIGHTS", strength=0.5 * by),
+            entry("weather", "BALANCE", distribution="UNIFORM", strength=0.25 * by),
+            n=30,
+        )
+
+    assert picked(factor) == picked(1.0)
+
+
+@pytest.mark.parametrize("factor", [1e-8, 1e-12, 1e-300])
+def test_a_tiny_strength_alone_is_as_good_as_any(factor: float) -> None:
+    balanced = entry("weather", "BALANCE", distribution="UNIFORM", strength=factor)
+    assert picks(balanced, n=9) == picks(entry("weather", "BALANCE", distribution="UNIFORM"), n=9)
+
+
+QUERY = entry({**EMBEDDINGS, "tag_name": "night"}, "SIMILARITY")
+COUNTS = entry({"type": "PREDICTIONS", "task": "yolo", "name": "CATEGORY_COUNT"}, "WEIGHTS")
+SHARES = entry(
+    {"type": "PREDICTIONS", "task": "yolo", "name": "CLASS_DISTRIBUTION"},
+    "BALANCE",
+    distribution="UNIFORM",
+)
+SCORE = entry({"type": "SCORES", "task": "yolo", "score": "uncertainty"}, "WEIGHTS")
+
+
+@pytest.mark.parametrize(
+    ("strategies", "arrays", "message"),
+    [
+        ([SHARP], {"metadata": {"lightly.sharpness": SHARPNESS[:, None]}}, r"\(40, 1\).*\(40,\)"),
+        (
+            [entry("weather", "BALANCE", distribution="UNIFORM")],
+            {"metadata": {"weather": WEATHER[:, None]}},
+            r"\(40, 1\).*\(40,\)",
+        ),
+        (
+            [SCORE],
+            {"scores": {("yolo", "uncertainty"): SHARPNESS[:, None]}},
+            r"SCORES yolo uncertainty has shape \(40, 1\)",
+        ),
+        ([SCORE], {"scores": {("yolo", "uncertainty"): ["low"] * N}}, "not numbers"),
+        ([SCORE], {"scores": {"yolo": SHARPNESS}}, "there is yolo|did you mean yolo"),
+        ([SHARP], {"metadata": {"lightly.sharpness": [[1.0], [1.0, 2.0]] * 20}}, "no array"),
+        ([SHARP], {"metadata": SHARPNESS}, "metadata must be a mapping"),
+        ([QUERY], {"queries": {(None, "night"): [1.0, 2.0]}}, r"shape \(2,\)"),
+        ([QUERY], {"queries": {(None, "night"): [["a", "b"]]}}, "no vectors"),
+        ([QUERY], {"queries": {(None, "night"): [[np.nan] * 6]}}, "the query of SIMILARITY"),
+        ([QUERY], {"queries": {(None, "night"): [[1.0] * 5]}}, "5 dimensions, embeddings 6"),
+        ([COUNTS], {"categories": {"yolo": np.zeros((N, 2))}}, "Categories.names"),
+        (
+            [SHARES],
+            {"categories": {"yolo": Categories((), np.empty((N, 0)), np.empty((N, 0)))}},
+            "has no categories",
+        ),
+        (
+            [SHARES],
+            {"categories": {"yolo": Categories(("a", "b"), SHARPNESS, SHARPNESS)}},
+            "2 columns, one per class",
+        ),
+        (
+            [entry(EMBEDDINGS, "DIVERSITY", stopping_condition_minimum_distance=2.5)],
+            {},
+            "is 2.5, but normalised embeddings are at most 2 apart",
+        ),
+    ],
+)
+def test_arrays_of_the_wrong_kind_are_refused_by_name(
+    strategies: list[dict[str, Any]], arrays: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(LightlyPipelineError, match=message):
+        chosen(*strategies, **arrays)
+
+
+def test_lists_do_as_well_as_arrays() -> None:
+    assert chosen(QUERY, queries={(None, "night"): ROWS[[4]].tolist()}).indices[0] == 4
+    assert picks(SHARP, metadata={"lightly.sharpness": SHARPNESS.tolist()}) == picks(SHARP)
+    config = {"n_samples": 10, "strategies": [DIVERSITY]}
+    assert select(ROWS.tolist(), config).indices.tolist() == picks(DIVERSITY)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (np.empty((5, 0)), "no columns"),
+        (np.ones(5), r"shape \(N, d\).*shape \(5,\)"),
+        ([[1.0, 2.0], [1.0]], "no matrix of numbers"),
+        ([["a", "b"]], "no matrix of numbers"),
+    ],
+)
+def test_embeddings_that_are_no_matrix_are_refused(rows: Any, message: str) -> None:
+    with pytest.raises(LightlyPipelineError, match=message):
+        select(rows, {"n_samples": 1, "strategies": [DIVERSITY]})
+
+
+def test_a_distance_above_2_is_fine_between_embeddings_of_any_length() -> None:
+    far = entry(EMBEDDINGS, "DIVERSITY", stopping_condition_minimum_distance=2.5)
+    rows = np.array([[0, 0], [3, 0], [1, 0]], dtype=np.float32)
+    result = select(rows, {"n_samples": 3, "strategies": [far]}, normalize=False)
+    assert result.indices.tolist() == [0, 1]

@@ -24,6 +24,8 @@ from lightly_pipeline_tests.support.selections import (
     vectors_of,
 )
 
+pytestmark = pytest.mark.slow
+
 EVERY_4TH = {"approximate_diversity": {"every_nth": 4}}
 
 

@@ -23,6 +23,8 @@ from lightly_pipeline_tests.support.selections import (
     strategy,
 )
 
+pytestmark = pytest.mark.slow
+
 HALF = {"selection_memory": "half"}
 SHARP = {"type": "METADATA", "key": "lightly.sharpness"}
 APART = strategy("DIVERSITY", {"type": "EMBEDDINGS"}, stopping_condition_minimum_distance=0.2)

@@ -9,6 +9,8 @@ from lightly_pipeline.video import FrameInput, FrameRow, open_video
 from lightly_pipeline_tests.support.indeo import PICTURES, make_indeo
 from lightly_pipeline_tests.support.videos import BY_NAME, FPS, Recipe, VideoFolder, number_of
 
+pytestmark = pytest.mark.slow
+
 
 def check_pts(rows: list[FrameRow], recipe: Recipe) -> None:
     """Compares the times with what the container can know."""

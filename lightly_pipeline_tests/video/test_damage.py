@@ -19,6 +19,8 @@ from lightly_pipeline.video import DecodedFrame, DecodeLimits, DecodeReport, Fra
 from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline_tests.support.videos import BY_NAME, Recipe, make_video, number_of
 
+pytestmark = pytest.mark.slow
+
 N = 60
 WHOLE: dict[str, Recipe] = {
     "faststart.mp4": replace(

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from lightly_pipeline.video import reasons
+from lightly_pipeline.video.reasons import Reason
 from lightly_pipeline_tests.support.indeo import PICTURES
 from lightly_pipeline_tests.support.traits import TRAITS
 from lightly_pipeline_tests.support.videos import PAIRS
@@ -34,6 +36,13 @@ def test_the_documented_pairs_of_container_and_codec_are_those_tested() -> None:
     }
     tested = {(codec, f".{ext}") for ext, codecs in PAIRS.items() for codec in codecs.split()}
     assert documented == tested | {(codec, ".avi") for codec in PICTURES}
+
+
+def test_every_reason_is_documented() -> None:
+    _, *rows = table("what is said")
+    known = [(r.effect, r.text, r.advice) for r in vars(reasons).values() if isinstance(r, Reason)]
+    documented = [(row[1], row[0].strip("`"), row[2]) for row in rows]
+    assert documented == known
 
 
 def test_the_documented_traits_are_those_tested() -> None:

@@ -19,6 +19,8 @@ from lightly_pipeline_tests.support.videos import (
     number_of,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def index_of(path: Path) -> FrameIndex:
     with open_video(path) as video:
@@ -94,8 +96,7 @@ INDEXED = ("h264.mp4", "h264.avi", "h264.mpg", "h265.hevc", "vp9.webm", "mpeg4.a
 @given(name=st.sampled_from(INDEXED), wanted=st.lists(st.integers(0, 39), max_size=12))
 @settings(
     max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_indices_give_exactly_these_frames(
     fixture_videos: VideoFolder, name: str, wanted: list[int]

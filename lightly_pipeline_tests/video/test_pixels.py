@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightly_pipeline.errors import CorruptVideoError
-from lightly_pipeline.video import DecodeReport, FrameInput, open_video
+from lightly_pipeline.video import DecodeReport, FrameInput, open_video, reasons
 from lightly_pipeline.video.cpu import avoid_gathers
-from lightly_pipeline.video.orientation import Orientation
+from lightly_pipeline.video.orientation import Orientation, from_matrix
 from lightly_pipeline.video.pixels import FullImages, checksum
 from lightly_pipeline.video.types import UntaggedMatrix
 from lightly_pipeline_tests.support.videos import (
@@ -338,8 +338,34 @@ def test_pictures_are_turned_and_mirrored_by_their_display_matrix(
     assert fetched.to_rgb().flags.c_contiguous
 
 
+# What editors and phones write in place of them: rounded, scaled, in floating point, bent.
+NEARLY = {
+    "rounded down": lambda v: v * (ONE - 1),
+    "twice as large": lambda v: v * 2 * ONE,
+    "tiny": lambda v: v * 7,
+    "half a degree off": lambda v: v * ONE or 571,
+    "noise": lambda v: v * ONE - 3,
+}
+
+
+@pytest.mark.parametrize("how", NEARLY)
+@pytest.mark.parametrize("name", MATRICES)
+def test_what_is_nearly_a_turn_is_taken_for_it(how: str, name: str) -> None:
+    a, b, c, d = MATRICES[name]
+    exact = np.array([ONE * a, ONE * b, 0, ONE * c, ONE * d, 0, 0, 0, 1 << 30], np.int32)
+    near = exact.copy()
+    near[[0, 1, 3, 4]] = [NEARLY[how](value) for value in MATRICES[name]]
+    assert from_matrix(near) == from_matrix(exact)
+    assert not from_matrix(near).irregular
+
+
+def test_scales_of_both_sides_are_divided_out() -> None:
+    wide = np.array([0, ONE * 4 // 3, 0, -ONE, 0, 0, 240 << 16, 0, 1 << 30], np.int32)
+    assert str(from_matrix(wide)) == "transpose+mirror_x"
+
+
 @pytest.mark.parametrize(
-    "matrix", [(0, 0, 0, 0), (46341, 46341, -46341, 46341), (ONE, 0, ONE, ONE)]
+    "matrix", [(0, 0, 0, 0), (46341, 46341, -46341, 46341), (ONE, 1400, -1400, ONE)]
 )
 def test_a_matrix_that_is_no_turn_is_left_and_reported(
     fixture_videos: VideoFolder, matrix: tuple[int, ...]
@@ -347,7 +373,8 @@ def test_a_matrix_that_is_no_turn_is_left_and_reported(
     content = fixture_videos["h264.mp4"].read_bytes()
     with open_video(io.BytesIO(with_matrix(content, matrix))) as video:
         pictures = [f.to_rgb() for f in video.frames()]
-        assert video.report.rotation == "display matrix is no turn by 90 degrees: left as coded"
+        assert video.report.rotation == reasons.LEFT_AS_CODED()
+        assert video.report.warnings == (reasons.LEFT_AS_CODED(),)
     assert {p.shape for p in pictures} == {(120, 160, 3)}
     assert [number_of(p) for p in pictures] == list(range(40))
 

@@ -15,6 +15,8 @@ from lightly_pipeline.video.types import KeyPacket
 from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
 
+pytestmark = pytest.mark.slow
+
 MB = 1024 * 1024
 N_FRAMES = 72
 # Demuxer, codec, options.

@@ -12,6 +12,8 @@ from lightly_pipeline.datasources.videos import is_video_path
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import open_video
 
+pytestmark = pytest.mark.slow
+
 # Four files of minutes at 1080p and more show nothing that the others do not.
 _LONGEST = 2000
 

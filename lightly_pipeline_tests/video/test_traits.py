@@ -9,6 +9,8 @@ from lightly_pipeline.video import FrameInput, FrameRow, VideoInfo, open_video
 from lightly_pipeline_tests.support.traits import TRAITS_BY_NAME, irregular_pts
 from lightly_pipeline_tests.support.videos import number_of
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"late-stream.mpg": (80, 60), "odd-size.mp4": (161, 121), "odd-size.webm": (161, 121)}
 
 

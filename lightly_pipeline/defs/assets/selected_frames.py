@@ -18,10 +18,11 @@ from lightly_pipeline.defs.metadata import run_metadata, selection_metadata
 from lightly_pipeline.defs.step import RETRIES, failing, launched_run
 from lightly_pipeline.runs.records import SelectionRecord
 from lightly_pipeline.runs.result import RunResult
+from lightly_pipeline.runs.verification import verify_run
 from lightly_pipeline.steps.listing import stored_catalog
 from lightly_pipeline.steps.processing import read_outcomes
 from lightly_pipeline.steps.selecting import select_frames
-from lightly_pipeline.steps.uploading import missing_images, upload_frames
+from lightly_pipeline.steps.uploading import upload_frames
 
 
 def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefinition:
@@ -107,16 +108,20 @@ def _selected(key: dg.AssetKey, record: SelectionRecord) -> dg.MaterializeResult
 
 
 def _uploaded(key: dg.AssetKey, dataset: Dataset, result: RunResult) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    missing = [*missing_images(dataset, result.run_id), *result.missing_frames]
+    check = verify_run(dataset.lightly, result.run_id)
+    wrong = [*check.missing, *check.changed, *result.missing_frames][:20]
     return dg.MaterializeResult(
         asset_key=key,
         metadata=run_metadata(dataset, result),
         check_results=[
             dg.AssetCheckResult(
-                passed=not missing,
+                passed=check.is_true and not result.missing_frames,
                 asset_key=key,
                 check_name="all_images_present",
-                metadata={"images": result.n_selected, "missing": missing[:20]},
+                metadata={
+                    "images": result.n_selected,
+                    "missing": wrong,
+                },
             )
         ],
     )

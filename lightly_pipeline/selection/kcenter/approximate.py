@@ -1,6 +1,6 @@
 """Farthest-first on less than all rows, with a bound on what that costs.
 
-For inputs that are too many for the exact engine of `kcenter.py`. Both ways give a *coverage
+For inputs that are too many for the exact engine of `greedy.py`. Both ways give a *coverage
 bound*: no row is farther than this from its nearest pick. Thinning costs less and covers better
 than shards on videos, whose neighbouring frames are nearly equal. What a user may ask for is in
 `config/pipeline.py`.
@@ -65,10 +65,9 @@ def pick_approximately(
             shard.
         stop_squared_distance: Stop, in a shard and among the picks of all, when the best row is
             strictly nearer than this.
-        progress: Told about picks, with shards about those of each step.
+        progress: Called with the number of picks; with shards, of each step.
     """
     candidates = np.delete(np.arange(len(embeddings)), preselected)
-
     pick = partial(
         _pick_among,
         embeddings,

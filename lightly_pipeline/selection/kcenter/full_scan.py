@@ -2,16 +2,16 @@
 
 The farthest rows after a pass are copied; picks are served from them as long as no other row can
 be farther, and the next pass shows all rows the new picks in one matrix product. Many picks are
-the business of `kcenter.py`, which does not look at all rows each time.
+the business of `greedy.py`, which does not look at all rows each time.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.kcenter.hot_rows import score_of_farthest
 from lightly_pipeline.selection.kcenter.sequence import Sequence
+from lightly_pipeline.selection.lazy.active_set import score_of_farthest
 from lightly_pipeline.selection.vectors.distances import (
-    SieveRows,
+    FilterRows,
     squared_to_all,
     squared_to_earlier,
 )
@@ -19,7 +19,7 @@ from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 _BLOCK_BYTES = 2**20
 _PANEL = 256
-_MIN_HOT, _HOT_SHARE = 1024, 64
+_MIN_ACTIVE, _ACTIVE_SHARE = 1024, 64
 
 
 def scan_in_passes(
@@ -41,8 +41,8 @@ def scan_in_passes(
     while not sequence.is_finished:
         scan.see(chosen[n_seen:])
         n_seen = len(chosen)
-        hot = scan.hot_rows()
-        rows = hot.choose(sequence.k + 1 - len(sequence.rows), chosen)
+        active = scan.active_rows()
+        rows = active.choose(sequence.k + 1 - len(sequence.rows), chosen)
         if not rows:
             return False
         chosen = np.append(chosen, rows)
@@ -62,8 +62,8 @@ class _Scan:
         self._half_norms = (embeddings.squared_norms / 2).astype(np.float32)
         self._scores = np.full(n, -np.inf, np.float32)
         self._block_rows = max(64, _BLOCK_BYTES // (4 * dim))
-        self._rows = SieveRows(embeddings, self._block_rows)
-        self._n_hot = max(_MIN_HOT, n // _HOT_SHARE)
+        self._rows = FilterRows(embeddings, self._block_rows)
+        self._n_active = max(_MIN_ACTIVE, n // _ACTIVE_SHARE)
 
     def see(self, picks: NDArray[np.int64]) -> None:
         """Raises the scores for new picks and takes these out of the running."""
@@ -80,19 +80,19 @@ class _Scan:
                 np.maximum(self._scores[block], best, out=self._scores[block])
         self._scores[picks] = np.inf
 
-    def hot_rows(self) -> "_HotRows":
+    def active_rows(self) -> "_ActiveRows":
         """Returns the farthest rows; all others have scores of at least their limit."""
         scores = self._scores
-        limit = score_of_farthest(scores, self._n_hot)
+        limit = score_of_farthest(scores, self._n_active)
         rows = np.flatnonzero(scores < limit)
-        if len(rows) > 2 * self._n_hot:
-            limit = np.partition(scores[rows], self._n_hot)[self._n_hot]
+        if len(rows) > 2 * self._n_active:
+            limit = np.partition(scores[rows], self._n_active)[self._n_active]
             rows = rows[scores[rows] < limit]
         margin = np.float32(2 * self._rows.slack)
-        return _HotRows(self._embeddings, rows, scores[rows], limit, margin)
+        return _ActiveRows(self._embeddings, rows, scores[rows], limit, margin)
 
 
-class _HotRows:
+class _ActiveRows:
     """A copy of the farthest rows, small enough for the cache."""
 
     def __init__(

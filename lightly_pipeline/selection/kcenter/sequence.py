@@ -1,6 +1,6 @@
 """The rows a selection has taken so far, and when it ends.
 
-Whoever knows the farthest row offers it here; finding that row is in `kcenter.py` and
+Whoever knows the farthest row offers it here; finding that row is in `greedy.py` and
 `full_scan.py`.
 """
 

@@ -11,7 +11,8 @@ O(S + x)^strength, in logarithms. Factors, as Lightly's engine has them:
   among the chosen rows and x.
 
 A factor of 0 counts as the smallest positive float64, so that 0 for all candidates says nothing.
-What the factors are made of is in `inputs.py`, whom they make chosen in `direct.py` and `lazy.py`.
+What the factors are made of is in `strategies/`, whom they make chosen in `direct.py` and
+`rounds.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ _TINY = float(np.finfo(np.float64).tiny)
 _SMALLEST_SHARE = 1e-10
 # Logarithms differ in the last bits between C libraries, sums with their order.
 _RESOLUTION = 2.0**-40
+_SMALLEST_UNIT = float(np.finfo(np.float64).smallest_subnormal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Weights:
         minimum: Stop when the best candidate's value is below.
         max_sum: Stop once the new picks' values sum up to this.
         target_range: (lower, upper): stop once the sum reaches the lower, never exceed the upper.
+        neighbor_recall: TYPICALITY: share of the true neighbours that the values are made from;
+            None for other strategies, and where it is all of them.
     """
 
     label: str
@@ -59,6 +63,7 @@ class Weights:
     minimum: float | None = None
     max_sum: float | None = None
     target_range: tuple[float, float] | None = None
+    neighbor_recall: float | None = None
 
     def take(self, rows: NDArray[np.int64]) -> "Weights":
         """Returns the strategy for some rows."""
@@ -136,9 +141,15 @@ class Objective:
 
     @property
     def unit(self) -> float:
-        """What scores are rounded to: equal multiples are ties, which go to the lowest index."""
+        """What scores are rounded to: equal multiples are ties, which go to the lowest index.
+
+        2^-40 times the smallest power of two that is no less than the sum of the strengths' sizes.
+        """
         strengths = sum(abs(strategy.strength) for strategy in self.strategies)
-        return _RESOLUTION * float(2.0 ** np.ceil(np.log2(max(1.0, strengths))))
+        if not strengths:
+            return _RESOLUTION
+        # Powers of two can be halved exactly down to this.
+        return max(_RESOLUTION * float(2.0 ** np.ceil(np.log2(strengths))), _SMALLEST_UNIT)
 
 
 def log_sum(strength: float, chosen: float, values: NDArray[np.float64]) -> NDArray[np.float64]:

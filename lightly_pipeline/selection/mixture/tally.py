@@ -1,8 +1,10 @@
 """What is chosen so far, the scores that follow from it, and when to stop.
 
 The bookkeeping that the direct and the lazy engine share, so that they cannot differ. How distances
-are kept is in `distances.py`.
+are kept is in `lazy/` and `vectors/distances.py`.
 """
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from lightly_pipeline.selection.mixture.objective import (
     Weights,
     log_sum,
 )
+from lightly_pipeline.selection.result import StrategyOutcome
 from lightly_pipeline.selection.vectors.distances import Spread
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
@@ -153,9 +156,21 @@ class Tally:
         """Returns the sum of the new picks' values for WEIGHTS strategy i."""
         return self._new_sums[i]
 
-    def totals_of(self, i: int) -> NDArray[np.float64]:
-        """Returns the class sums of the chosen rows for BALANCE strategy i."""
-        return self._totals[i]
+    def outcome(self, i: int) -> StrategyOutcome:
+        """Returns what became of strategy i."""
+        strategy = self.objective.strategies[i]
+        outcome = StrategyOutcome(strategy.label, strategy.strength, self.decided_by.count(i))
+        if isinstance(strategy, Weights):
+            recall = strategy.neighbor_recall
+            return replace(outcome, sum=self._new_sums[i], neighbor_recall=recall)
+        if isinstance(strategy, Balance):
+            shares = strategy.shares(self._totals[i])
+            return replace(
+                outcome,
+                target=dict(zip(strategy.classes, strategy.target.tolist(), strict=True)),
+                achieved=dict(zip(strategy.classes, shares.tolist(), strict=True)),
+            )
+        return outcome
 
     def _decide(self, row: int, squared: float) -> int:
         if not self._sample:

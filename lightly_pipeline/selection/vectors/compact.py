@@ -1,6 +1,6 @@
-"""Rows in 16 bits a number, to sieve with where the rows themselves lie on disk.
+"""Rows in 16 bits a number, to filter with where the rows themselves lie on disk.
 
-Half the memory of float32. What a sieve lets through is still evaluated on the rows, so nothing is
+Half the memory of float32. What a filter lets through is still evaluated on the rows, so nothing is
 chosen otherwise; how the rows come about is in `grid.py`.
 
 Whole numbers rather than float16: at unit length and up to 500 dimensions their error is smaller

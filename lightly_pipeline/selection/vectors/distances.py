@@ -1,6 +1,6 @@
 """Exact squared distances to the nearest chosen row, kept up to date cheaply.
 
-Float32 products only sieve which rows a chosen one can have come nearer to; those are evaluated in
+Float32 products only filter which rows a chosen one can have come nearer to; those are evaluated in
 float64, exact on the grid. Which row is chosen is decided elsewhere.
 """
 
@@ -19,7 +19,7 @@ _PASS_ROWS = 2048
 _GRID_SQUARED = 2.0**50
 
 
-def sieve_slack(dim: int) -> float:
+def filter_slack(dim: int) -> float:
     """Returns a bound on the error of any float32 dot product of vectors of norm at most 1.
 
     Higham 2002 (gamma_d), with room for the rounding of float32 norms.
@@ -28,8 +28,8 @@ def sieve_slack(dim: int) -> float:
     return dim * unit / (1 - dim * unit) + 2e-6
 
 
-class SieveRows:
-    """All rows as float32 products sieve with them: compact ones where there are such.
+class FilterRows:
+    """All rows as float32 products filter with them: compact ones where there are such.
 
     Attributes:
         slack: Bound on the error of a product of a row with a vector of norm at most 1.
@@ -43,7 +43,7 @@ class SieveRows:
         self._compact = embeddings.compact
         self._buffer = np.empty((block_rows, dim), np.float32)
         self.is_on_disk = isinstance(embeddings.vectors, np.memmap) and not self._compact
-        self.slack = sieve_slack(dim)
+        self.slack = filter_slack(dim)
         if self._compact:
             self.slack = self._compact.widened(self.slack)
 
@@ -92,8 +92,8 @@ def lower_to_nearest(
         largest_norm: No norm of the others exceeds it.
     """
     blocks = list(blocks)
-    sieve = SieveRows(embeddings, BLOCK_ROWS)
-    slack = sieve.slack * largest_norm**2
+    filter_rows = FilterRows(embeddings, BLOCK_ROWS)
+    slack = filter_rows.slack * largest_norm**2
     for start in range(0, len(chosen), _MAX_PANEL):
         panel = chosen[start : start + _MAX_PANEL]
         vectors, norms = others.vectors[panel], others.squared_norms[panel]
@@ -101,7 +101,7 @@ def lower_to_nearest(
         half_norms = (norms / 2).astype(np.float32)
         for block in blocks:
             # Half the row's norm less half the squared distance.
-            scores = sieve.read(block) @ columns - half_norms
+            scores = filter_rows.read(block) @ columns - half_norms
             rows, places = _promising(scores, embeddings, squared, block, slack)
             np.minimum.at(squared, rows, _exact(embeddings, rows, vectors, norms, places))
 
@@ -206,7 +206,7 @@ class NearestChosen:
     def __init__(self, embeddings: GridEmbeddings) -> None:
         self.embeddings = embeddings
         self.squared = np.full(len(embeddings), np.inf)
-        self._rows = SieveRows(embeddings, _PASS_ROWS)
+        self._rows = FilterRows(embeddings, _PASS_ROWS)
         self._products = np.empty(len(embeddings), dtype=np.float32)
 
     def add(self, row: int) -> None:
@@ -233,7 +233,7 @@ class Spread:
 
     def __init__(self, embeddings: GridEmbeddings) -> None:
         self._embeddings = embeddings
-        self._slack = sieve_slack(embeddings.vectors.shape[1])
+        self._slack = filter_slack(embeddings.vectors.shape[1])
         self._vectors = np.empty((64, embeddings.vectors.shape[1]), dtype=np.float32)
         self._rows = np.empty(64, dtype=np.int64)
         self._nearest = np.empty(64)

@@ -1,9 +1,10 @@
 """Embeddings on a grid where float64 distances are exact.
 
-Rounding every coordinate to a multiple of 2^-25 makes each product a multiple of 2^-50 and each
+Rounding every coordinate to a multiple of 2^-25 (2^-24 from 0.5 on, where float32 knows no others)
+makes each product a multiple of 2^-50 and each
 partial sum of a dot product of vectors of norm <= 1 an integer below 2^51 in those units: float64
 gives the exact value in any order, on any machine and number of threads. Equal means equal, and
-ties can go to the lowest index. Choosing frames is in `kcenter.py`.
+ties can go to the lowest index. Choosing frames is elsewhere.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +22,8 @@ _BLOCK_ROWS = 1024
 _SHOWN = 10
 # Rounding to the grid moves a unit vector of up to 1,000 coordinates by at most this, squared.
 _UNIT_TOLERANCE = 1e-6
+# Shorter rows, in units of the rounding that they may suffer, are not told apart as they should.
+_SHORTEST = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,11 @@ def prepare_embeddings(
             a memory-mapped file. Half the memory that the rows would need; the same picks.
 
     Raises:
-        LightlyPipelineError: Rows are NaN or infinite, or zero where they must be normalised.
+        LightlyPipelineError: Rows are NaN or infinite, or zero where they must be normalised; or
+            they are not, and most are so much shorter than the longest that rounding blurs them.
     """
     _check(embeddings)
-    scale = 1.0 if normalize else _power_of_two_above(_largest_norm(embeddings))
+    scale = 1.0 if normalize else _scale_of(embeddings)
     norms = np.empty(len(embeddings), dtype=np.float64)
     numbers = np.empty(embeddings.shape, dtype=np.int16) if compact else None
     error = 0.0
@@ -124,6 +128,8 @@ def _check(embeddings: NDArray[np.float32]) -> None:
             f"embeddings must be a float32 array of shape (N, d), not {embeddings.dtype} of shape "
             f"{embeddings.shape}"
         )
+    if not embeddings.shape[1]:
+        raise LightlyPipelineError("embeddings have no columns: there is nothing to compare")
     if not embeddings.flags.c_contiguous or not embeddings.flags.writeable:
         raise LightlyPipelineError("embeddings must be C-contiguous and writable; pass a copy")
 
@@ -137,14 +143,28 @@ def _refuse(indices: NDArray[np.int64], n_rows: int, normalize: bool) -> None:
     )
 
 
-def _largest_norm(embeddings: NDArray[np.float32]) -> float:
-    largest = 0.0
+def _scale_of(embeddings: NDArray[np.float32]) -> float:
+    """Returns the power of two above all lengths.
+
+    Raises:
+        LightlyPipelineError: The grid at this scale cannot hold most of the rows.
+    """
+    lengths = np.empty(len(embeddings))
     for start in range(0, len(embeddings), _BLOCK_ROWS):
         rows = embeddings[start : start + _BLOCK_ROWS].astype(np.float64)
-        squared = np.einsum("ij,ij->i", rows, rows)
-        finite = squared[np.isfinite(squared)]
-        largest = max(largest, float(finite.max(initial=0.0)))
-    return float(np.sqrt(largest))
+        lengths[start : start + len(rows)] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    lengths = np.where(np.isfinite(lengths), lengths, 0.0)
+    longest = int(lengths.argmax()) if len(lengths) else 0
+    scale = _power_of_two_above(float(lengths.max(initial=0.0)))
+    shortest = _SHORTEST * np.sqrt(embeddings.shape[1]) * scale / _GRID
+    others = lengths[lengths > 0]
+    if len(others) and np.median(others) < shortest:
+        raise LightlyPipelineError(
+            f"embeddings are of too different lengths to be compared exactly: the longest is "
+            f"{lengths[longest]:.4g} (row {longest}), half of them are below "
+            f"{np.median(others):.4g}; remove or repair the long ones, or normalize"
+        )
+    return scale
 
 
 def _power_of_two_above(value: float) -> float:

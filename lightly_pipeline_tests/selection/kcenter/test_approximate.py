@@ -13,6 +13,8 @@ from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.selection import SelectionResult, select
 from lightly_pipeline.selection.vectors.threads import blas_threads
 
+pytestmark = pytest.mark.slow
+
 DIVERSITY = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
 WAYS: dict[str, dict[str, int]] = {
     "every 10th": {"every_nth": 10},
@@ -62,7 +64,7 @@ def test_no_row_is_farther_from_a_pick_than_the_bound(how: dict[str, int], norma
     assert result.coverage_rows == len(rows)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), n=st.integers(1, 60), k=st.integers(1, 70), seed=st.integers(0, 99))
 def test_the_bound_holds_whatever_was_chosen_before_and_wherever_it_stops(
     data: st.DataObject, n: int, k: int, seed: int

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.selection.kcenter import full_scan, greedy, hot_rows, lazy_blocks, pick_list
+from lightly_pipeline.selection.kcenter import full_scan, greedy
 from lightly_pipeline.selection.kcenter.greedy import farthest_first
+from lightly_pipeline.selection.lazy import active_set, blocks, pick_list
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 
 
@@ -43,33 +44,33 @@ def embeddings(n: int, dim: int, seed: int = 0, spread: float = 0.05) -> GridEmb
 
 
 def use_rounds(
-    monkeypatch: pytest.MonkeyPatch, block: int = 7, hot: int = 4, panel: int = 3
+    monkeypatch: pytest.MonkeyPatch, block: int = 7, active: int = 4, panel: int = 3
 ) -> None:
     """Serves picks in rounds whatever the size of the input, with sizes that fit small inputs."""
     monkeypatch.setattr(greedy, "_LAZY_FROM_PICKS", 0)
-    monkeypatch.setattr(greedy, "_BLOCK_ROWS", block)
-    monkeypatch.setattr(greedy, "_MIN_HOT", hot)
-    monkeypatch.setattr(greedy, "_MAX_HOT", 4 * hot)
-    monkeypatch.setattr(greedy, "_INNER_HOT", max(hot // 2, 1))
-    monkeypatch.setattr(hot_rows, "_SAMPLE", 40)
-    monkeypatch.setattr(lazy_blocks, "_PANEL", panel)
-    monkeypatch.setattr(lazy_blocks, "_SPAN", 2 * panel)
+    monkeypatch.setattr(blocks, "_BLOCK_ROWS", block)
+    monkeypatch.setattr(greedy, "_MIN_ACTIVE", active)
+    monkeypatch.setattr(greedy, "_MAX_ACTIVE", 4 * active)
+    monkeypatch.setattr(greedy, "_INNER_ACTIVE", max(active // 2, 1))
+    monkeypatch.setattr(active_set, "_SAMPLE", 40)
+    monkeypatch.setattr(blocks, "_PANEL", panel)
+    monkeypatch.setattr(blocks, "_SPAN", 2 * panel)
 
 
 def change_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sorts rows into blocks anew in every round, however near each other they are already."""
-    monkeypatch.setattr(lazy_blocks, "_REGROUP_FROM_PICKS", 1)
-    monkeypatch.setattr(lazy_blocks, "_MAX_LEFT_OUT", 1.0)
+    monkeypatch.setattr(blocks, "_REGROUP_FROM_PICKS", 1)
+    monkeypatch.setattr(blocks, "_MAX_LEFT_OUT", 1.0)
     monkeypatch.setattr(pick_list, "_SAMPLE", 5)
 
 
-def use_passes(monkeypatch: pytest.MonkeyPatch, block_bytes: int = 100, hot: int = 4) -> None:
+def use_passes(monkeypatch: pytest.MonkeyPatch, block_bytes: int = 100, active: int = 4) -> None:
     """Looks at all rows each time whatever the number of picks, with sizes for small inputs."""
     monkeypatch.setattr(greedy, "_LAZY_FROM_PICKS", 10**9)
     monkeypatch.setattr(full_scan, "_BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(full_scan, "_PANEL", 3)
-    monkeypatch.setattr(hot_rows, "_SAMPLE", 40)
-    monkeypatch.setattr(full_scan, "_MIN_HOT", hot)
+    monkeypatch.setattr(active_set, "_SAMPLE", 40)
+    monkeypatch.setattr(full_scan, "_MIN_ACTIVE", active)
 
 
 @pytest.fixture(
@@ -97,7 +98,7 @@ def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 @st.composite
 def small_inputs(draw: st.DrawFn) -> np.ndarray:
-    """Few rows with ties and copies, or apart by less than a sieve can tell."""
+    """Few rows with ties and copies, or apart by less than float32 can tell."""
     rows = draw(
         arrays(
             np.float32,
@@ -114,7 +115,7 @@ def small_inputs(draw: st.DrawFn) -> np.ndarray:
 SMALL = small_inputs()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=SMALL, k=st.integers(0, 65), normalize=st.booleans())
 def test_equals_the_definition_with_ties_to_the_lowest_index(
     rows: np.ndarray, k: int, normalize: bool
@@ -123,7 +124,8 @@ def test_equals_the_definition_with_ties_to_the_lowest_index(
     assert farthest_first(grid, k).indices.tolist() == naive(grid.vectors, min(k, len(rows)))
 
 
-@settings(max_examples=80, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=80)
 @given(rows=SMALL, data=st.data())
 def test_stops_only_strictly_below_the_distance(rows: np.ndarray, data: st.DataObject) -> None:
     grid = prepare_embeddings(rows.copy())
@@ -134,7 +136,8 @@ def test_stops_only_strictly_below_the_distance(rows: np.ndarray, data: st.DataO
     assert picks.indices.tolist() == everything.indices[: len(picks.indices)].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=100)
 @given(rows=SMALL, k=st.integers(0, 65), data=st.data())
 def test_preselected_rows_count_as_chosen(rows: np.ndarray, k: int, data: st.DataObject) -> None:
     grid = prepare_embeddings(rows.copy())
@@ -282,14 +285,15 @@ def test_appended_copies_change_no_pick_before_everything_is_chosen() -> None:
     assert farthest_first(doubled, 250).indices.tolist()[:200] == alone
 
 
-def test_block_and_hot_sizes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_block_and_active_set_sizes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = embeddings(1500, 12)
     expected = naive(grid.vectors, 400)
-    for block, hot, panel in [(1, 1, 1), (64, 16, 32), (256, 256, 512), (1000, 1500, 100)]:
-        use_rounds(monkeypatch, block, hot, panel)
+    for block, active, panel in [(1, 1, 1), (64, 16, 32), (256, 256, 512), (1000, 1500, 100)]:
+        use_rounds(monkeypatch, block, active, panel)
         assert farthest_first(grid, 400).indices.tolist() == expected
-    for block_bytes, hot in [(1, 1), (10_000, 30), (10**6, 10**6)]:
-        use_passes(monkeypatch, block_bytes, hot)
+    for block_bytes, active in [(1, 1), (10_000, 30), (10**6, 10**6)]:
+        use_passes(monkeypatch, block_bytes, active)
         assert farthest_first(grid, 400).indices.tolist() == expected
 
 

@@ -1,4 +1,4 @@
-"""Farthest-first at sizes where rounds, blocks and hot rows work as they do for users."""
+"""Farthest-first at sizes where rounds, blocks and active sets work as they do for users."""
 
 import hashlib
 import os
@@ -12,6 +12,8 @@ import pytest
 from lightly_pipeline.selection.kcenter.greedy import farthest_first
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline_tests.selection.certificate import first_wrong_step
+
+pytestmark = pytest.mark.slow
 
 Arrange = Callable[[np.ndarray], np.ndarray]
 

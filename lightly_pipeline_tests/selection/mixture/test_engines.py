@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightly_pipeline.progress import silent
-from lightly_pipeline.selection.mixture import lazy
+from lightly_pipeline.selection.lazy import blocks
+from lightly_pipeline.selection.mixture import rounds
 from lightly_pipeline.selection.mixture.direct import is_by_value, pick_by_value, pick_directly
 from lightly_pipeline.selection.mixture.objective import Balance, Diversity, Objective, Weights
 from lightly_pipeline.selection.mixture.tally import Tally
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
 from lightly_pipeline_tests.selection.reference import greedy
+
+pytestmark = pytest.mark.slow
 
 STRENGTHS = st.sampled_from([-2.0, -1.0, -0.5, 0.5, 1.0, 3.0])
 
@@ -117,7 +120,7 @@ def directly(grid: GridEmbeddings, tally: Tally, preselected: np.ndarray) -> Non
         pick_directly(grid, tally, preselected)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(problems())
 def test_the_direct_engine_equals_the_definition(problem: dict[str, Any]) -> None:
     picks, stopped_by = expected(problem)
@@ -132,17 +135,25 @@ def combines_diversity(problem: dict[str, Any]) -> bool:
     return bool(diverse) and len(problem["strategies"]) > 1
 
 
-@settings(max_examples=150, deadline=None)
-@given(problems().filter(combines_diversity), st.integers(1, 8), st.integers(1, 8))
+def change_places(patch: pytest.MonkeyPatch) -> None:
+    """Sorts rows into blocks anew in every round, however near each other they are already."""
+    patch.setattr(blocks, "_REGROUP_FROM_PICKS", 1)
+    patch.setattr(blocks, "_MAX_LEFT_OUT", 1.0)
+
+
+@settings(max_examples=150)
+@given(problems().filter(combines_diversity), st.integers(1, 8), st.integers(1, 8), st.booleans())
 def test_the_lazy_engine_equals_the_definition(
-    problem: dict[str, Any], n_hot: int, block_rows: int
+    problem: dict[str, Any], n_active: int, block_rows: int, rows_change_places: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lazy, "_MIN_HOT", n_hot)
-        patch.setattr(lazy, "_MIN_HOT_PER_GROUP", 1)
-        patch.setattr(lazy, "_MAX_HOT", 2 * n_hot)
-        patch.setattr(lazy, "_BLOCK_ROWS", block_rows)
-        found = run(lazy.pick_lazily, problem)
+        if rows_change_places:
+            change_places(patch)
+        patch.setattr(rounds, "_MIN_ACTIVE", n_active)
+        patch.setattr(rounds, "_MIN_ACTIVE_PER_GROUP", 1)
+        patch.setattr(rounds, "_MAX_ACTIVE", 2 * n_active)
+        patch.setattr(blocks, "_BLOCK_ROWS", block_rows)
+        found = run(rounds.pick_lazily, problem)
     assert found == run(directly, problem)
     assert found[0] == expected(problem)[0]
 
@@ -178,9 +189,9 @@ MIXTURES = ("D W", "D W W-", "D B", "D W B", "D- W", "W B", "D- W- B-")
 def test_adversarial_rows_are_chosen_as_defined(
     rows: np.ndarray, mixture: str, compact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lazy, "_MIN_HOT", 4)
-    monkeypatch.setattr(lazy, "_MIN_HOT_PER_GROUP", 2)
-    monkeypatch.setattr(lazy, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(rounds, "_MIN_ACTIVE", 4)
+    monkeypatch.setattr(rounds, "_MIN_ACTIVE_PER_GROUP", 2)
+    monkeypatch.setattr(blocks, "_BLOCK_ROWS", 7)
     n = len(rows)
     # Equal weights and classes in long runs: as many ties as there can be.
     parts = {
@@ -197,7 +208,7 @@ def test_adversarial_rows_are_chosen_as_defined(
     picks = expected(problem)[0]
     assert run(directly, problem)[0] == picks
     if combines_diversity(problem):
-        assert run(lazy.pick_lazily, problem)[0] == picks
+        assert run(rounds.pick_lazily, problem)[0] == picks
 
 
 def test_the_spread_of_the_chosen_is_as_of_now_not_as_of_when_they_were_picked() -> None:
@@ -240,21 +251,24 @@ def mixture_over(n: int) -> Objective:
 
 def lazily(grid: GridEmbeddings, objective: Objective, k: int) -> list[int]:
     tally = Tally(objective, grid, k, silent)
-    lazy.pick_lazily(grid, tally, np.array([7, 100], dtype=np.int64))
+    rounds.pick_lazily(grid, tally, np.array([7, 100], dtype=np.int64))
     return tally.picks
 
 
-def test_block_and_hot_set_sizes_and_column_order_change_nothing(
+def test_block_and_active_set_sizes_and_column_order_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     grid, objective = walk(2000), mixture_over(2000)
     tally = Tally(objective, grid, 150, silent)
     pick_directly(grid, tally, np.array([7, 100], dtype=np.int64))
     assert lazily(grid, objective, 150) == tally.picks
-    for block_rows, n_hot in ((64, 16), (1000, 2000)):
-        monkeypatch.setattr(lazy, "_BLOCK_ROWS", block_rows)
-        monkeypatch.setattr(lazy, "_MIN_HOT", n_hot)
+    for block_rows, n_active in ((64, 16), (1000, 2000)):
+        monkeypatch.setattr(blocks, "_BLOCK_ROWS", block_rows)
+        monkeypatch.setattr(rounds, "_MIN_ACTIVE", n_active)
         assert lazily(grid, objective, 150) == tally.picks
+    change_places(monkeypatch)
+    monkeypatch.setattr(blocks, "_BLOCK_ROWS", 32)
+    assert lazily(grid, objective, 150) == tally.picks
     order = np.random.default_rng(0).permutation(24)
     columns = np.ascontiguousarray(grid.vectors[:, order])
     permuted = GridEmbeddings(columns, grid.squared_norms, grid.scale)
@@ -290,5 +304,23 @@ def test_permuting_rows_permutes_the_picks() -> None:
         Tally(o, g, 80, silent) for o, g in [(objective, grid), (objective.take(order), permuted)]
     ]
     for tally, rows in zip(tallies, (grid, permuted), strict=True):
-        lazy.pick_lazily(rows, tally, np.empty(0, dtype=np.int64))
+        rounds.pick_lazily(rows, tally, np.empty(0, dtype=np.int64))
     assert order[tallies[1].picks].tolist() == tallies[0].picks
+
+
+@pytest.mark.parametrize("must_change_places", [False, True])
+def test_the_largest_distance_left_is_that_of_all_rows(
+    must_change_places: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks that nobody asked about since their last refresh count with what they missed."""
+    if must_change_places:
+        change_places(monkeypatch)
+    monkeypatch.setattr(blocks, "_BLOCK_ROWS", 32)
+    monkeypatch.setattr(rounds, "_MIN_ACTIVE", 16)
+    grid, objective = walk(2000), mixture_over(2000)
+    before = np.array([7, 100], dtype=np.int64)
+    for k in (1, 40, 300, 1998):
+        direct, lazy = (Tally(objective, grid, k, silent) for _ in range(2))
+        expected = pick_directly(grid, direct, before)
+        assert rounds.pick_lazily(grid, lazy, before) == expected
+        assert lazy.picks == direct.picks

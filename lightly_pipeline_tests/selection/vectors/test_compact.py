@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightly_pipeline.selection import GridEmbeddings, prepare_embeddings, select
-from lightly_pipeline.selection.vectors.distances import BLOCK_ROWS, SieveRows, sieve_slack
+from lightly_pipeline.selection.vectors.distances import BLOCK_ROWS, FilterRows, filter_slack
 from lightly_pipeline.selection.vectors.matrix import empty_matrix
 
 N, DIM = 3000, 16
@@ -16,7 +16,7 @@ DIVERSITY = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
 NUMBER = {"type": "METADATA", "key": "number"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     n=st.integers(1, 20),
     dim=st.integers(1, 700),
@@ -34,8 +34,8 @@ def test_no_product_is_off_by_more_than_the_slack(
         # One number near 1 or -1, where 16 bits end.
         rows[np.arange(n), rng.integers(dim, size=n)] *= 1e4
     grid = prepare_embeddings(rows, normalize=normalize, compact=True)
-    sieve = SieveRows(grid, n)
-    seen = sieve.read(slice(0, n)).copy()
+    filter_rows = FilterRows(grid, n)
+    seen = filter_rows.read(slice(0, n)).copy()
     exact = grid.vectors.astype(np.float64)
     # The worst direction there is for each row, and any other ones.
     left = exact - seen
@@ -43,20 +43,20 @@ def test_no_product_is_off_by_more_than_the_slack(
     lengths = np.linalg.norm(others, axis=1, keepdims=True)
     others /= np.where(lengths > 0, lengths, 1)
     products = seen @ others.astype(np.float32).T
-    assert np.abs(products - exact @ others.T).max() <= sieve.slack
+    assert np.abs(products - exact @ others.T).max() <= filter_rows.slack
     assert grid.compact is not None
     assert np.linalg.norm(left, axis=1).max() <= grid.compact.error
     assert grid.compact.numbers.nbytes * 2 == grid.vectors.nbytes
     assert grid.compact.error <= 2.0**-15 * np.sqrt(dim) * (1 + 1e-15)
-    assert sieve.slack >= sieve_slack(dim)
+    assert filter_rows.slack >= filter_slack(dim)
 
 
 def test_without_compact_rows_the_rows_themselves_are_read() -> None:
     grid = prepare_embeddings(walk(600))
-    sieve = SieveRows(grid, BLOCK_ROWS)
-    assert sieve.slack == sieve_slack(DIM)
-    assert sieve.read(slice(300, 400)).base is not None
-    assert np.array_equal(sieve.read(slice(300, 400)), grid.vectors[300:400])
+    filter_rows = FilterRows(grid, BLOCK_ROWS)
+    assert filter_rows.slack == filter_slack(DIM)
+    assert filter_rows.read(slice(300, 400)).base is not None
+    assert np.array_equal(filter_rows.read(slice(300, 400)), grid.vectors[300:400])
 
 
 def walk(n: int = N, seed: int = 3) -> np.ndarray:
@@ -125,7 +125,7 @@ def test_the_result_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # So that the lazy engine serves inputs of this size.
-    monkeypatch.setattr("lightly_pipeline.selection.selector._LAZY_FROM_PRODUCTS", 0)
+    monkeypatch.setattr("lightly_pipeline.selection.engines._LAZY_FROM_PRODUCTS", 0)
     n_samples, strategies, options = case
     rng = np.random.default_rng(1)
     inputs: dict[str, Any] = {

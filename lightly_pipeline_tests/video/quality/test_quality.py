@@ -62,7 +62,7 @@ def measured(rgb: np.ndarray, pixel_format: str = "yuv444p", **how: Orientation)
     return quality
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(3, 600), st.integers(3, 300), st.integers(0, 10**6), st.floats(0, 12))
 def test_uniform_rows_follow_lightlys_definition(
     height: int, width: int, seed: int, strength: float

@@ -1,0 +1,174 @@
+"""Writes the parts of the pages that the code knows better: options, combinations, commands.
+
+Between `<!-- generated: NAME -->` and `<!-- end -->` a page holds what this script makes; all else
+is written by hand. `python docs/generate.py` rewrites the pages, `--check` only says which differ.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from lightly_pipeline.cli import command_line
+from lightly_pipeline.config import LightlyConfig, PipelineConfig, SelectionConfig, WorkerConfig
+from lightly_pipeline.config.base import model_of
+from lightly_pipeline.config.dataset import DatasetDeclaration, Place
+from lightly_pipeline.config.strategies import COMBINATIONS
+from lightly_pipeline.config.support import EXECUTED_COMBINATIONS, note_on, support_of
+
+DOCS = Path(__file__).parent
+BLOCKS: dict[str, type[BaseModel]] = {
+    "worker_config": WorkerConfig,
+    "lightly_config": LightlyConfig,
+    "selection_config": SelectionConfig,
+    "pipeline_config": PipelineConfig,
+}
+DECLARATIONS: dict[str, type[BaseModel]] = {"dataset": DatasetDeclaration, "place": Place}
+_PART = re.compile(r"(<!-- generated: ([a-z_ ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> int:
+    """Rewrites the pages; with `--check` returns 1 where one differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, report what differs")
+    check = parser.parse_args().check
+    stale = []
+    for page in sorted(DOCS.rglob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        made = _PART.sub(lambda part: part[1] + "\n" + _made(part[2]) + "\n" + part[3], text)
+        if made != text and not check:
+            page.write_text(made, encoding="utf-8")
+        stale += [page] if made != text else []
+    if check and stale:
+        names = ", ".join(str(page.relative_to(DOCS.parent)) for page in stale)
+        print(f"not what the code says: {names}; run python docs/generate.py", file=sys.stderr)
+    return int(check and bool(stale))
+
+
+def _made(name: str) -> str:
+    kind, _, argument = name.partition(" ")
+    makers: dict[str, Callable[[str], Iterator[str]]] = {
+        "options": _options,
+        "fields": _declaration,
+        "combinations": _combinations,
+        "commands": _commands,
+    }
+    return "".join(f"{line}\n" for line in makers[kind](argument))
+
+
+def _options(block: str) -> Iterator[str]:
+    """Yields the table of a configuration block."""
+    yield "| option | values | default | meaning | here |"
+    yield "|---|---|---|---|---|"
+    schema = BLOCKS[block].model_json_schema(by_alias=False)
+    for path, field, values in _fields(BLOCKS[block], schema, schema["$defs"], block):
+        cells = (f"`{path}`", values, _default(field), field.description, _here(path))
+        yield f"| {' | '.join(cells)} |"
+
+
+def _declaration(name: str) -> Iterator[str]:
+    """Yields the table of what a dataset's declaration may hold."""
+    yield "| field | default | meaning |"
+    yield "|---|---|---|"
+    for key, field in DECLARATIONS[name].model_fields.items():
+        default = "required" if field.is_required() else _default(field)
+        yield f"| `{key}` | {default} | {field.description} |"
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    return "" if value is None or field.is_required() else f"`{json.dumps(value)}`"
+
+
+def _fields(
+    model: type[BaseModel], schema: dict[str, Any], definitions: dict[str, Any], path: str
+) -> Iterator[tuple[str, Any, str]]:
+    """Yields (dotted path, field, its values in words) of a model and of those inside it."""
+    for name, field in model.model_fields.items():
+        nested = model_of(field.annotation)
+        if nested is None:
+            yield f"{path}.{name}", field, _values(schema["properties"][name])
+        else:
+            yield from _fields(nested, definitions[nested.__name__], definitions, f"{path}.{name}")
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """Returns in words what a JSON schema allows."""
+    if "anyOf" in schema:
+        return " or ".join(_values(part) for part in schema["anyOf"] if part.get("type") != "null")
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    kind = schema.get("type")
+    if kind == "array":
+        fixed = schema.get("minItems") == schema.get("maxItems")
+        size = f"{schema['minItems']} " if fixed and "minItems" in schema else ""
+        parts = schema.get("items") or schema["prefixItems"][0]
+        return f"list of {size}{_plural(_values(parts))}"
+    if kind == "object":
+        (value,) = schema.get("patternProperties", {}).values() or [schema["additionalProperties"]]
+        return f"{_values(value)}, by name"
+    words = {"boolean": "`true`, `false`", "string": "text", "integer": "integer"}
+    return words.get(str(kind), "number") + _range(schema)
+
+
+def _range(schema: dict[str, Any]) -> str:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if "exclusiveMinimum" in schema:
+        return f" above {schema['exclusiveMinimum']:g}"
+    if low is not None and high is not None:
+        return f" {low:g} to {high:g}"
+    return f" from {low:g} on" if low is not None else ""
+
+
+def _plural(values: str) -> str:
+    first, space, rest = values.partition(" ")
+    return f"{first if first == 'text' else first + 's'}{space}{rest}"
+
+
+def _here(path: str) -> str:
+    note = note_on(path)
+    if note.startswith("see "):
+        title = note.removeprefix("see ")
+        note = f"see [{title}](#{title.lower().replace(' ', '-')})"
+    return support_of(path).value + (f": {note}" if note else "")
+
+
+def _combinations(_: str) -> Iterator[str]:
+    """Yields the table of inputs and the strategies that go with them."""
+    yield "| input | goes with |"
+    yield "|---|---|"
+    for kind, strategies in COMBINATIONS.items():
+        refused = all((kind, strategy) not in EXECUTED_COMBINATIONS for strategy in strategies)
+        yield f"| {kind} | {', '.join(strategies)}{': refused for now' if refused else ''} |"
+
+
+def _commands(_: str) -> Iterator[str]:
+    """Yields every command of the command line: what it is for, and a table of its options."""
+    (commands,) = (a for a in command_line()._actions if isinstance(a.choices, dict))
+    for entry in commands._choices_actions:
+        yield f"## {entry.dest}"
+        yield ""
+        yield f"{entry.help[0].upper()}{entry.help[1:]}."
+        yield ""
+        yield "| option | default | meaning |"
+        yield "|---|---|---|"
+        for action in commands.choices[entry.dest]._actions:
+            if "--help" not in action.option_strings:
+                yield f"| {' | '.join(_cells(action))} |"
+        yield ""
+
+
+def _cells(action: argparse.Action) -> tuple[str, str, str]:
+    option = " ".join([*action.option_strings, str(action.metavar or "")]).strip()
+    default = "required" if action.required else f"`{action.default}`" if action.default else ""
+    return f"`{option}`", default, str(action.help)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Which images are there already, and under which name a new one goes: none is ever changed.
+
+Every run's manifest names its images with their hash, so an image that is stored stays as it is. A
+video that was replaced, another colour rule or another release may give the same frame other
+bytes; these get a name of their own.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.errors import (
+    DatasourceError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+)
+from lightly_pipeline.runs.records import UploadedImage
+from lightly_pipeline.tables.handle import VideoTable
+
+# The images a video has given so far, so that a second run need not decode it again.
+IMAGES_FILE = "images.json"
+
+
+class KnownImages:
+    """The images that earlier runs made of one version of a video with the same options.
+
+    Args:
+        table: Of the video.
+        options: What else decides the bytes of an image: format and size.
+    """
+
+    def __init__(self, table: VideoTable, options: str) -> None:
+        self._table, self._options = table, options
+        self._images = _read(table)
+
+    def find(self, frame_index: int, rank: int) -> UploadedImage | None:
+        """Returns the image of a frame, if its bytes are still those that were written."""
+        entry = self._images.get(f"{frame_index} {self._options}")
+        if entry is None:
+            return None
+        try:
+            content = self._table.store.read(entry["image"])
+        except ObjectNotFoundError:
+            return None
+        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            return None
+        return UploadedImage(**{**entry, "rank": rank})
+
+    def add(self, images: Sequence[UploadedImage]) -> None:
+        """Remembers images; a lost update only costs decoding them again."""
+        self._images |= {f"{i.frame_index} {self._options}": asdict(i) for i in images}
+        document = {"fingerprint": self._table.fingerprint, "images": self._images}
+        path = f"{self._table.folder}/{IMAGES_FILE}"
+        self._table.store.write(path, json.dumps(document).encode())
+
+
+def _read(table: VideoTable) -> dict[str, dict[str, Any]]:
+    try:
+        document = json.loads(table.store.read(f"{table.folder}/{IMAGES_FILE}"))
+    except ObjectNotFoundError:
+        return {}
+    if document["fingerprint"] != table.fingerprint:
+        return {}
+    return dict(_keyed_by_frame(key, entry) for key, entry in document["images"].items())
+
+
+def _keyed_by_frame(key: str, entry: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Returns an entry under today's key: the frame's index stands where the path once did."""
+    options = key.removeprefix(f"{entry['image']} ").removeprefix(f"{entry['frame_index']} ")
+    return f"{entry['frame_index']} {options}", entry
+
+
+def store_once(store: Datasource, path_of: Callable[[str], str], content: bytes) -> str:
+    """Stores an image unless it is there, and leaves every other image as it is.
+
+    Args:
+        store: The LIGHTLY datasource.
+        path_of: Gives the path for a mark: the plain one for "", another one for a hash.
+        content: Of the image.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        DatasourceError: The store failed.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    for mark in ("", digest[:16], digest):
+        path = path_of(mark)
+        if _is_stored(store, path, content):
+            return path
+    raise DatasourceError(
+        f"{store.location(path_of(digest))} holds other bytes than the hash in its name says: "
+        "something else wrote it; remove it and run again"
+    )
+
+
+def _is_stored(store: Datasource, path: str, content: bytes) -> bool:
+    """Returns whether the content is at `path`, where it is put if nothing is there."""
+    stored = store.stat(path)
+    if stored is None:
+        try:
+            store.write(path, content, if_absent=True)
+        except PreconditionFailedError:
+            # Somebody was faster; perhaps with the same image.
+            return store.read(path) == content
+        return True
+    return stored.size_bytes == len(content) and store.read(path) == content

@@ -1,0 +1,44 @@
+"""The log of a run holds what was logged for it, and nothing of another run's."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from lightly_pipeline import LocalDatasource
+from lightly_pipeline.runs.log import RunLog
+from lightly_pipeline.threads import ContextThreadPool
+
+logger = logging.getLogger("lightly_pipeline.test")
+
+
+def test_two_runs_of_one_process_keep_apart(tmp_path: Path) -> None:
+    both = Barrier(2)
+
+    def work(name: str) -> None:
+        log = RunLog(LocalDatasource(tmp_path), name)
+        with log.collecting():
+            both.wait()
+            logger.info("%s in its own thread", name)
+            with ContextThreadPool(2) as pool:
+                list(pool.map(lambda i: logger.info("%s in a pool: %s", name, i), range(3)))
+            both.wait()
+        log.write()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(work, ["one", "two"]))
+    for name, other in (("one", "two"), ("two", "one")):
+        lines = (tmp_path / ".lightly/runs" / name / "log.txt").read_text().splitlines()
+        assert len(lines) == 4
+        assert all(name in line and other not in line for line in lines)
+
+
+def test_an_interrupted_run_says_so_and_not_what_python_calls_it(tmp_path: Path) -> None:
+    log = RunLog(LocalDatasource(tmp_path), "r")
+    with pytest.raises(KeyboardInterrupt), log.collecting():
+        raise KeyboardInterrupt
+    text = (tmp_path / ".lightly/runs/r/log.txt").read_text()
+    assert "interrupted: run again to go on" in text
+    assert "KeyboardInterrupt" not in text
