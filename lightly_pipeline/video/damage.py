@@ -4,7 +4,7 @@ Evidence is noted by packet, in the order of decoding: a packet with parts missi
 message, a gap in the stream's own numbering. A frame is damaged if there is evidence at its packet
 or before, back to the last picture that decoding can start from. Frames are asked about in
 presentation order, in which everything from a start on refers to nothing before it: that is what
-makes it a start, whether its group is closed or open. Where evidence comes from is in `decode.py`.
+makes it a start, whether its group is closed or open. Evidence comes from `evidence.py`.
 """
 
 import re

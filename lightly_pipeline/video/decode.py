@@ -5,7 +5,6 @@ Knows packets and frames; opening is in `container.py`, what becomes of a frame 
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -15,10 +14,9 @@ from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import reasons
 from lightly_pipeline.video.colour import describe_colour, settle_tags
 from lightly_pipeline.video.container import OpenedStream
-from lightly_pipeline.video.damage import DamageLog, is_about_pictures
 from lightly_pipeline.video.encryption import encryption_of
+from lightly_pipeline.video.evidence import Evidence
 from lightly_pipeline.video.gaps import StepLog
-from lightly_pipeline.video.h264 import PictureNumbers, PictureOrder
 from lightly_pipeline.video.headers import Headers, Unclear
 from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.numbering import DecodePlan, PacketNote
@@ -38,14 +36,6 @@ _TRANSPORT_STREAM = "mpegts"
 _LEAST_HOLE_BYTES, _LEAST_HOLE_SHARE = 64 * 1024, 0.05
 # What FFmpeg's demuxers say of a sample, or a cluster, that the file does not hold.
 _TRUNCATED = ("partial file", "File ended prematurely")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Rides with a packet through the decoder; PyAV tells such objects by identity."""
-
-    number: int
-    refreshed_since: int | None
 
 
 class Pass:
@@ -70,15 +60,11 @@ class Pass:
         self._limits = limits
         self._untagged: UntaggedMatrix = untagged_matrix
         self._messages = Counter(opened.messages)
-        self._is_cut, self._incomplete = opened.is_cut, opened.incomplete
+        self._is_cut = opened.is_cut
         self._steps = StepLog()
-        self._damage = DamageLog()
-        context = self._stream.codec_context
-        is_h264 = context.codec.name == "h264"
-        self._numbers = PictureNumbers(context.extradata) if is_h264 else None
+        self._evidence = Evidence(self._stream.codec_context, opened.incomplete)
         self._errors: list[PacketError] = []
         self._n_errors = self._errors_in_a_row = self._n_packets = self._n_flagged = 0
-        self._number = 0
         self._key_packets: list[KeyPacket] = []
         self._positions: dict[int, int] = {}
         self._size_bytes = opened.size_bytes
@@ -165,8 +151,8 @@ class Pass:
             errors=tuple(self._errors),
             messages=dict(sorted(self._messages.items())),
             n_flagged=self._n_flagged,
-            n_damaged=self._damage.n_damaged,
-            damage=self._damage.runs()[:_KEPT],
+            n_damaged=self._evidence.n_damaged,
+            damage=self._evidence.runs()[:_KEPT],
             truncated=cut,
             gaps=gaps[:_KEPT],
             n_interlaced=self._n_interlaced,
@@ -196,7 +182,7 @@ class Pass:
                 self._note_error(error)
                 return
             self._note_packet(packet)
-            self._note_reading(packet, said)
+            self._evidence.read(packet, self._n_packets - 1, said.texts)
             yield packet
         self._note(reasons.GIVEN_UP(limit=self._errors_in_a_row))
 
@@ -209,24 +195,6 @@ class Pass:
             self._is_late = self._is_transport_stream and packet.pos < self._last_position
             self._note_hole(packet.pos)
         self._n_packets += packet.size > 0
-
-    def _note_reading(self, packet: Any, said: MessageCapture) -> None:
-        """Marks the packet with its number, and takes note of what is missing in or before it."""
-        number = self._number = self._n_packets - 1
-        if packet.size:
-            order = self._numbers.look(packet, number) if self._numbers else PictureOrder()
-            packet.opaque = _Place(number, order.refreshed_since)
-            if order.is_gap:
-                # A picture that is a start by itself needs nothing from before.
-                self._damage.note(number, "pictures before it are missing", after=-1)
-        if number == 0 and not packet.is_keyframe:
-            self._damage.note(0, "the video begins between two key frames")
-        is_first_incomplete = not number and (packet.stream_index, packet.dts) in self._incomplete
-        if packet.is_corrupt or is_first_incomplete:
-            # Parsers give out a picture with the flag of the packet that follows it.
-            self._damage.note(number, "parts of its packet are missing", after=1)
-        if said.texts:
-            self._damage.note(number, said.texts[0])
 
     def _note_hole(self, position: int) -> None:
         """Takes note of the longest part of the file without a packet of the stream."""
@@ -242,7 +210,7 @@ class Pass:
         self._encryption = scheme or self._encryption
         self._n_errors += 1
         reason = reasons.ENCRYPTED_PACKET() if scheme else reasons.LATE_PACKET()
-        self._damage.note(self._number, reason)
+        self._evidence.failed(reason)
         if len(self._errors) < _KEPT:
             self._note(reason)
         return True
@@ -265,12 +233,9 @@ class Pass:
         except EOFError:
             return []
         except (av.FFmpegError, MemoryError) as error:
-            self._damage.note(self._number, self._note_error(error), before=1)
+            self._evidence.failed(self._note_error(error))
             return []
-        for text in said.texts:
-            if is_about_pictures(text):
-                # It may be about the first of two fields, which came before.
-                self._damage.note(self._number, text, before=1)
+        self._evidence.decoded(said.texts)
         self._errors_in_a_row = 0
         return list(frames)
 
@@ -284,22 +249,14 @@ class Pass:
             self._note_orientation(frame)
             if self.orientation != UPRIGHT:
                 self._orientations.add(str(self.orientation))
-            self._note_damage(frame, plan)
+            index = self.n_frames if plan is None else plan.index_by_pts.get(frame.pts)
+            self.is_damaged = self._evidence.is_damaged(frame, index)
+            self._n_flagged += frame.is_corrupt
             self._n_interlaced += frame.interlaced_frame
             self._steps.add(self.n_frames, frame.pts)
             self.n_frames += 1
             self._meter.note_progress()
             yield frame
-
-    def _note_damage(self, frame: Any, plan: DecodePlan | None) -> None:
-        place = frame.opaque
-        number = self._number if place is None else place.number
-        if frame.is_corrupt:
-            self._n_flagged += 1
-            self._damage.note(number, "the decoder flags it")
-        index = self.n_frames if plan is None else plan.index_by_pts.get(frame.pts)
-        start = number if frame.key_frame else place and place.refreshed_since
-        self.is_damaged = self._damage.is_damaged(index, number, start)
 
     def _note_orientation(self, frame: Any) -> None:
         # The angle costs nothing. Reading the matrix costs 1 ms and, until the garbage collector
