@@ -10,11 +10,12 @@ import pytest
 from lightly_pipeline import Dataset
 from lightly_pipeline.layout import run_path
 from lightly_pipeline.runs.result import RunResult
+from lightly_pipeline.runs.verification import verify_run
 from lightly_pipeline.steps.listing import list_catalog
 from lightly_pipeline.steps.processing import process_videos
 from lightly_pipeline.steps.selecting import select_frames
 from lightly_pipeline.steps.setup import Run, resolve_config
-from lightly_pipeline.steps.uploading import missing_images, upload_frames
+from lightly_pipeline.steps.uploading import upload_frames
 from lightly_pipeline_tests.support.selections import chosen, local_dataset, selection
 from lightly_pipeline_tests.support.videos import BY_NAME, make_video
 
@@ -74,7 +75,7 @@ def test_the_next_choice_takes_the_place_and_both_are_named(
     assert [f for f in first if f not in [("a.mov", i) for i in lost]] == [
         f for f in now if f in first
     ]
-    assert not missing_images(dataset, result.run_id)
+    assert verify_run(dataset.lightly, result.run_id).is_true
     replaced = manifest_of(dataset, result)["replaced"]
     assert [(r["video"], r["frame_index"]) for r in replaced] == [("a.mov", i) for i in lost]
     by = [(r["by_video"], r["by_frame_index"]) for r in replaced]
@@ -107,7 +108,7 @@ def test_a_run_that_finds_no_other_frames_says_what_it_lacks(
     assert result.n_selected == 2 * N_FRAMES - 2
     assert set(result.missing_frames) == {"b.mov (frame 3)", "b.mov (frame 7)"}
     assert "nothing was left to replace it" in result.missing_frames["b.mov (frame 3)"]
-    assert not missing_images(dataset, result.run_id)
+    assert verify_run(dataset.lightly, result.run_id).is_true
 
 
 def test_replacements_that_fail_as_well_are_replaced_again(
