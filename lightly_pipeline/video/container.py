@@ -35,6 +35,9 @@ _BOXES_BEFORE = frozenset((b"ftyp", b"styp", b"moov", b"sidx", b"free", b"skip",
 _BUFFER_BYTES = 256 * 1024
 _APPLE_DOUBLE = bytes.fromhex("00051607")
 _MAX_WORDS = 2
+_TRANSPORT_STREAM = "mpegts"
+# Recorders give the streams of a programme other PIDs in mid recording.
+_FOLLOW_PIDS = {"merge_pmt_versions": "1"}
 _NO_INDEX = "moov atom not found"
 
 
@@ -91,7 +94,12 @@ def open_stream(
         messages: Counter[str] = Counter()
         is_unindexed = not seeks and _is_fragmented(file)
         flags = {"fflags": "+ignidx"} if is_unindexed else {}
-        container = _open(reader, limits, flags, messages)
+        container = _open(reader, limits, {**flags, **_FOLLOW_PIDS}, messages)
+        if not container.streams.video and container.format.name == _TRANSPORT_STREAM:
+            # A video that begins late was taken for the sound whose place it has in the tables.
+            container.close()
+            reader.seek(0)
+            container = _open(reader, limits, flags, messages)
         try:
             chosen = choose_stream(container, video_stream)
             stream = chosen.stream
@@ -163,8 +171,6 @@ def _open(
         "format_whitelist": _DEMUXERS,
         "protocol_whitelist": "",
         "max_pixels": str(limits.max_pixels),
-        # Recorders give the streams of a programme other PIDs in mid recording.
-        "merge_pmt_versions": "1",
     }
     try:
         with MessageCapture(messages, of_failures=True), reader.meter:
