@@ -142,7 +142,7 @@ def _safe_segment(segment: str) -> str:
 
 def shown_path(path: str) -> str:
     """Returns a path for people and documents: bytes of its names that are no text are escaped."""
-    return _encode(path).decode("utf-8", "backslashreplace")
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_text(segment: str) -> bool:

@@ -15,6 +15,8 @@ _Document = TypeVar("_Document")
 _Item = TypeVar("_Item")
 # As many as the client has connections: what is waited for is the store, not the processor.
 _AT_ONCE = 32
+FEW = 8
+"""At once, where each may hold as much in memory as a reader does."""
 _READINGS = 2
 
 
@@ -47,13 +49,13 @@ def read_document(
 
 
 def concurrently(
-    function: Callable[[_Item], _Document], items: Iterable[_Item]
+    function: Callable[[_Item], _Document], items: Iterable[_Item], *, at_once: int = _AT_ONCE
 ) -> Iterator[_Document]:
-    """Yields `function` of every item in order, where each asks a store for little.
+    """Yields `function` of every item in order, where each waits for a store.
 
     On an error the rest is not begun.
     """
-    pool = ContextThreadPool(_AT_ONCE)
+    pool = ContextThreadPool(at_once)
     try:
         yield from pool.map(function, items)
     finally:

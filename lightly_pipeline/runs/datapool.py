@@ -78,7 +78,8 @@ def read_datapool(store: Datasource) -> Datapool:
     paths = [item.path for item in store.list(POOL_FOLDER) if item.path.endswith(".json")]
     documents = list(concurrently(lambda path: _read(store, path), paths))
     if documents:
-        adopted = [read_tag(store, name) for name in documents[0]["adopted"]]
+        names = documents[0]["adopted"]
+        adopted = list(concurrently(lambda name: read_tag(store, name), names))
     else:
         adopted = [tag for tag in reversed(list_tags(store)) if not tag.is_trial]
     entered = [ChosenSet.from_dict(document) for document in documents]

@@ -139,6 +139,20 @@ def test_a_wrong_block_fails_every_launch_before_work(
     assert not Path(dataset.lightly.describe()).exists()
 
 
+def test_names_that_are_no_text_are_listed_and_processed(
+    definitions: dg.Definitions, dataset: Dataset, tmp_path: Path
+) -> None:
+    source = Path(dataset.input.describe())
+    try:
+        (source / "a.mp4").rename(source / os.fsdecode(b"caf\xe9.mp4"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        job = definitions.resolve_job_def("street_run_job")
+        assert job.execute_in_process(run_config={"resources": TEN}, instance=instance).success
+        assert "caf%E9.mp4" in instance.get_dynamic_partitions("street_videos")
+
+
 def test_the_sensor_asks_for_a_listing_only_when_something_changed(
     definitions: dg.Definitions, dataset: Dataset
 ) -> None:
