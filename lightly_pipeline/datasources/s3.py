@@ -1,7 +1,7 @@
 """A prefix of an S3 bucket as a datasource; AWS or any store that speaks its protocol.
 
-One cached client (`s3_client.py`), one loop of retries (`patience.py`). Reading in ranges is in
-`s3_reader.py`, what is believed in `s3_answers.py`, what errors mean in `s3_errors.py`.
+One cached client (`s3_client.py`), one loop of retries (`patience.py`). Reading is in `s3_open.py`
+and `s3_reader.py`, what is believed in `s3_answers.py`, what errors mean in `s3_errors.py`.
 """
 
 import tempfile
@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, BinaryIO, Literal, Self, TypeVar, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from lightly_pipeline.datasources.local_files import naming_full_disk
 from lightly_pipeline.datasources.patience import DEFAULT_PATIENCE_S, Patience
@@ -32,17 +31,15 @@ from lightly_pipeline.datasources.s3_errors import (
     status_of,
     translated,
 )
-from lightly_pipeline.datasources.s3_reader import RangeReader
+from lightly_pipeline.datasources.s3_open import REFUSED, ObjectVersion, TranslatingReader
 from lightly_pipeline.datasources.secrets import refuse_secrets
 from lightly_pipeline.errors import (
     InvalidConfigurationError,
-    ObjectChangedError,
     ObjectNotFoundError,
     PreconditionFailedError,
 )
 
 _Answer = TypeVar("_Answer")
-_REFUSED = (ClientError, BotoCoreError, ResponseParserError)
 # Larger tables spill from memory to a temporary file before they are sent.
 _SPOOL_BYTES = 16 * 1024 * 1024
 _WRITE_ID_KEY = "write-id"
@@ -177,14 +174,16 @@ class S3Datasource:
     ) -> BinaryIO:
         """Returns a reader that gets ranges of this version as they are asked for."""
 
-        def opened(client: Any) -> RangeReader:
-            return _TranslatingReader(
-                lambda byte_range: self._get_range(client, path, byte_range, etag),
-                self.location(path),
+        def opened(client: Any) -> TranslatingReader:
+            where = self.location(path)
+            version = ObjectVersion(client, self._key(path), where, etag, self._cache)
+            return TranslatingReader(
+                version.get,
+                where,
                 ranges,
                 etag=etag,
-                head=lambda: client.head_object(**self._key(path), ChecksumMode="ENABLED"),
-                patiently=lambda call: self._patiently(call, self.location(path)),
+                head=version.head,
+                patiently=lambda call: self._patiently(call, where),
             )
 
         return cast(BinaryIO, self._translating("read", path, opened))
@@ -299,26 +298,6 @@ class S3Datasource:
         ):
             raise PreconditionFailedError(f"{self.location(path)} is another version by now")
 
-    def _get_range(self, client: Any, path: str, byte_range: str, etag: str | None) -> Any:
-        """Asks once for a range of a version, without the condition where it never holds."""
-        key = {**self._key(path), "Range": byte_range}
-        if not etag or "unconditional" in self._cache:
-            return client.get_object(**key)
-        try:
-            return client.get_object(**key, IfMatch=etag)
-        except ClientError as error:
-            if status_of(error) != 412:
-                raise
-        current = check_described(client.head_object(**self._key(path)), "ETag")
-        if plain_etag(current["ETag"]) != plain_etag(etag):
-            raise ObjectChangedError(
-                f"{self.location(path)} was changed since it was listed; "
-                "run again to take the new version"
-            )
-        # SeaweedFS 3.97 refuses every condition (its issue 7274); answers are compared anyway.
-        self._cache["unconditional"] = True
-        return client.get_object(**key)
-
     def _key(self, path: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": self.prefix + path, **self._payer()}
 
@@ -335,7 +314,7 @@ class S3Datasource:
     def _translating(self, operation: str, path: str, call: Callable[[Any], _Answer]) -> _Answer:
         try:
             return call(self._client())
-        except _REFUSED as error:
+        except REFUSED as error:
             where = self.location(path) if path else self.describe()
             raise translated(error, operation, where) from None
 
@@ -355,19 +334,3 @@ _FIELDS = tuple(name for name, value in S3Datasource.__dataclass_fields__.items(
 def _metadata(head: Any) -> dict[str, str]:
     """Returns an object's own metadata; stores differ in the case of the keys."""
     return {key.lower(): value for key, value in head.get("Metadata", {}).items()}
-
-
-class _TranslatingReader(RangeReader):
-    """A reader whose later failures are the datasource's errors, too."""
-
-    def read_available(self, size: int = -1) -> bytes:
-        try:
-            return super().read_available(size)
-        except _REFUSED as error:
-            raise translated(error, "read", self._location) from None
-
-    def confirm(self) -> bool:
-        try:
-            return super().confirm()
-        except _REFUSED as error:
-            raise translated(error, "read", self._location) from None

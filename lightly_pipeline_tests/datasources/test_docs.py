@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lightly_pipeline.datasources.s3_errors import reasons
+from lightly_pipeline.datasources.s3_reasons import reasons
 
 DOCS = Path(__file__).parents[2] / "docs/storage.md"
 
