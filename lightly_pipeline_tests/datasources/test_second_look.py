@@ -12,6 +12,7 @@ import pytest
 from lightly_pipeline import Dataset, RunResult, S3Datasource, run
 from lightly_pipeline.datasources import confirmed, patience
 from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
+from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
 from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
@@ -30,6 +31,8 @@ class Place:
     direct: S3Datasource
     proxy: FaultyStore
     content: bytes
+    key: str
+    in_parts: bool
 
     def run(self, patience_s: float = 30) -> RunResult:
         return run(
@@ -82,10 +85,11 @@ def place(
         )
 
     direct = store(endpoint, "")
-    put(direct, f"{prefix}/in/video.mp4", content, in_parts=request.param == "in parts")
+    key, in_parts = f"{prefix}/in/video.mp4", request.param == "in parts"
+    put(direct, key, content, in_parts=in_parts)
     proxy.clear()
     dataset = Dataset("a", input=store(proxy.url, "in"), lightly=store(proxy.url, "out"))
-    return Place(dataset, direct, proxy, content)
+    return Place(dataset, direct, proxy, content, key, in_parts)
 
 
 def put(store: S3Datasource, key: str, content: bytes, *, in_parts: bool) -> None:
@@ -181,13 +185,13 @@ def test_a_store_that_never_gives_the_same_twice_is_named_and_nothing_is_recorde
 
 def test_what_is_broken_in_the_store_is_recorded_and_read_at_most_twice(place: Place) -> None:
     broken = bytearray(place.content)
-    broken[1_000_000:1_000_400] = bytes(400)
-    place.direct.write("in/video.mp4", bytes(broken))
-    result = place.run()
-    assert result.corrupt_samples
+    broken[1_000_000:1_100_000] = bytes(100_000)
+    put(place.direct, place.key, bytes(broken), in_parts=place.in_parts)
+    place.run()
     (outcome,) = place.outcomes()
-    # One put: its MD5 is known, and it need not be read again.
-    assert outcome["bytes_read"] < 1.2 * len(broken)
+    assert VideoOutcome(**outcome).is_doubtful
+    # Of an object that was put at once the MD5 is known: it need not be read again.
+    assert outcome["bytes_read"] < (2.3 if place.in_parts else 1.2) * len(broken)
 
 
 def test_no_video_at_all_is_recorded(place: Place) -> None:
