@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.candidates.earlier import EarlierFrames, EmbeddedVideo, find_earlier
 from lightly_pipeline.candidates.rows import FrameRows, RowVideo, frame_rows, joined
-from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.datasources import Datasource, StoredObject, concurrently
+from lightly_pipeline.datasources.documents import FEW
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.runs.chosen import ChosenSet
 from lightly_pipeline.runs.datapool import Datapool
@@ -50,15 +51,16 @@ def embedded_videos(
         embedding_id: Of the tables that are compared.
         processed: Videos with their outcomes.
     """
-    found = {}
-    for video, outcome in processed:
-        if outcome.is_corrupt:
-            continue
+
+    def embedded(made: tuple[StoredObject, VideoOutcome]) -> EmbeddedVideo:
+        video, outcome = made
         table = video_table(store, embedding_id, video)
-        found[video.path] = EmbeddedVideo(
+        return EmbeddedVideo(
             video, outcome.n_frames, table, outcome.dim, _frame_indices(table, outcome)
         )
-    return found
+
+    good = [(video, outcome) for video, outcome in processed if not outcome.is_corrupt]
+    return {found.video.path: found for found in concurrently(embedded, good, at_once=FEW)}
 
 
 def _frame_indices(table: VideoTable, outcome: VideoOutcome) -> NDArray[np.int64]:
@@ -107,8 +109,14 @@ def load_pool(
     }
     earlier = find_earlier(store, chosen_before, embedding_id, current, starts, len(rows))
     matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim, on_disk=on_disk)
-    for video, end in zip(candidates, ends, strict=True):
+
+    def load(place: tuple[EmbeddedVideo, int]) -> int:
+        video, end = place
         video.table.read_embeddings_into(matrix[end - len(video.indices) : end])
-        progress("load", int(end), len(rows), "frames")
+        return end
+
+    places = list(zip(candidates, map(int, ends), strict=True))
+    for end in concurrently(load, places, at_once=FEW):
+        progress("load", end, len(rows), "frames")
     matrix[len(rows) :] = earlier.embeddings
     return Pool(joined(rows, earlier.extra), matrix, len(rows), earlier)
