@@ -5,6 +5,7 @@ stay light so that `--help` answers at once.
 """
 
 import argparse
+import io
 import json
 import logging
 import signal
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # File names may hold bytes that are no text; they are shown escaped.
+            stream.reconfigure(errors="backslashreplace")
     options = command_line().parse_args(arguments)
     display = _ProgressDisplay(sys.stderr)
     _show_log(display)

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,12 @@ class Dataset:
                 f"dataset {self.name}: type {self.dataset_type.name} is not supported; "
                 "this package selects frames of videos (DatasetType.VIDEOS)"
             )
+
+    def patient(self, seconds: float) -> "Dataset":
+        """Returns the same dataset, whose stores are waited for as long as this."""
+        return replace(
+            self, input=self.input.patient(seconds), lightly=self.lightly.patient(seconds)
+        )
 
 
 def declared_datasets() -> list[Dataset]:

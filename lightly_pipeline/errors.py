@@ -39,6 +39,18 @@ class PermissionDeniedError(DatasourceError):
     """The credentials do not allow the operation."""
 
 
+class ArchivedObjectError(DatasourceError):
+    """The object is archived: it has to be restored before it can be read."""
+
+
+class DamagedDocumentError(DatasourceError):
+    """A document of ours in a datasource is empty, cut or of another shape."""
+
+
+class StoreFullError(DatasourceError):
+    """There is no room left to write; nothing else can be written there either."""
+
+
 class TagNotFoundError(LightlyPipelineError):
     """A dataset has no tag of that name; the message names those that there are."""
 

@@ -127,7 +127,7 @@ def _safe_segment(segment: str) -> str:
     segments become one.
     """
     raw = _encode(segment)
-    plain = segment not in ("", ".", "..") and not segment.startswith("%")
+    plain = segment not in ("", ".", "..") and not segment.startswith("%") and _is_text(segment)
     if plain and len(raw) <= _MAX_SEGMENT_BYTES and not re.search(rb"[\x00-\x1f\x7f]", raw):
         return segment
     escaped = "%" + "".join(
@@ -138,6 +138,16 @@ def _safe_segment(segment: str) -> str:
     # Too long even so: keep what can be read of both ends, and the hash that tells twins apart.
     digest = hashlib.sha256(raw).hexdigest()
     return f"%{digest}-{escaped[1:80]}..{escaped[-80:]}"
+
+
+def shown_path(path: str) -> str:
+    """Returns a path for people and documents: bytes of its names that are no text are escaped."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_text(segment: str) -> bool:
+    """Returns whether a name is UTF-8: buckets and some disks take no other."""
+    return not any("\ud800" <= character <= "\udfff" for character in segment)
 
 
 def _encode(path: str) -> bytes:

@@ -25,9 +25,8 @@ from lightly_pipeline.errors import (
 from lightly_pipeline.layout import table_folder
 from lightly_pipeline.steps.listing import list_catalog
 from lightly_pipeline.steps.processing import process_videos
-from lightly_pipeline.steps.setup import Run, resolve_config, table_id
+from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.tables import source as table_source
-from lightly_pipeline.tables.handle import video_table
 from lightly_pipeline.video import DecodeLimits
 from lightly_pipeline_tests.support.stores import refuse_table
 from lightly_pipeline_tests.support.streams import cut_at_key
@@ -286,10 +285,19 @@ def test_a_decoder_that_dies_or_never_ends_costs_one_video(
 
 def leave_marker(tmp_path: Path, video: str) -> None:
     """Leaves what an attempt leaves that dies in the middle."""
+    code = (
+        "import sys\n"
+        "from lightly_pipeline import Dataset, LocalDatasource\n"
+        "from lightly_pipeline.steps.setup import resolve_config, table_id\n"
+        "from lightly_pipeline.tables.handle import video_table\n"
+        "source, target, video = sys.argv[1:]\n"
+        "data = Dataset('a', input=LocalDatasource(source), lightly=LocalDatasource(target))\n"
+        "listed = data.input.stat(video)\n"
+        "video_table(data.lightly, table_id(resolve_config(data)), listed).begin_attempt()\n"
+    )
     data = dataset(tmp_path)
-    listed = data.input.stat(video)
-    assert listed is not None
-    video_table(data.lightly, table_id(resolve_config(data)), listed).begin_attempt()
+    places = [data.input.describe(), data.lightly.describe()]
+    subprocess.run([sys.executable, "-c", code, *places, video], check=True)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

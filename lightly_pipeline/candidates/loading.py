@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.candidates.earlier import EarlierFrames, EmbeddedVideo, find_earlier
 from lightly_pipeline.candidates.rows import FrameRows, RowVideo, frame_rows, joined
-from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.datasources import Datasource, StoredObject, concurrently
+from lightly_pipeline.datasources.documents import FEW
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.runs.chosen import ChosenSet
 from lightly_pipeline.runs.datapool import Datapool
@@ -57,10 +58,9 @@ def embedded_videos(
         with_damaged: Whether damaged frames may be candidates.
         left_out: Frames by path of video that are no candidates for another reason.
     """
-    found = {}
-    for video, outcome in processed:
-        if outcome.unusable_reason(with_damaged=with_damaged) is not None:
-            continue
+
+    def embedded(made: tuple[StoredObject, VideoOutcome]) -> EmbeddedVideo:
+        video, outcome = made
         table = video_table(store, embedding_id, video)
         indices = _frame_indices(table, outcome)
         may_be_chosen = np.ones(len(indices), dtype=bool)
@@ -69,10 +69,16 @@ def embedded_videos(
         if left_out and video.path in left_out:
             may_be_chosen &= ~np.isin(indices, list(left_out[video.path]))
         rows = np.flatnonzero(may_be_chosen)
-        found[video.path] = EmbeddedVideo(
+        return EmbeddedVideo(
             video, outcome.n_frames, table, outcome.dim, indices[rows], rows, len(indices)
         )
-    return found
+
+    good = [
+        (video, outcome)
+        for video, outcome in processed
+        if outcome.unusable_reason(with_damaged=with_damaged) is None
+    ]
+    return {found.video.path: found for found in concurrently(embedded, good, at_once=FEW)}
 
 
 def _frame_indices(table: VideoTable, outcome: VideoOutcome) -> NDArray[np.int64]:
@@ -129,9 +135,15 @@ def load_pool(
     }
     earlier = find_earlier(store, chosen_before, embedding_id, current, starts, len(rows))
     matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim, on_disk=on_disk)
-    for video, end in zip(candidates, ends, strict=True):
+
+    def load(part: tuple[EmbeddedVideo, int]) -> int:
+        video, end = part
         video.read_embeddings_into(matrix[end - len(video.indices) : end])
-        progress("load", int(end), len(rows), "frames")
+        return end
+
+    parts = list(zip(candidates, map(int, ends), strict=True))
+    for end in concurrently(load, parts, at_once=FEW):
+        progress("load", end, len(rows), "frames")
     matrix[len(rows) :] = earlier.embeddings
     places = np.concatenate([video.rows for video in candidates])
     return Pool(joined(rows, earlier.extra), matrix, len(rows), places, earlier)

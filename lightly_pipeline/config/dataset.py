@@ -43,6 +43,9 @@ class Place(StrictModel):
     )
     verify: str | None = Field(None, description="Bundle of certificate authorities.")
     kms_key_id: str | None = Field(None, description="KMS key for written objects.")
+    request_payer: Literal["requester"] | None = Field(
+        None, description="requester, where who reads the bucket pays for it."
+    )
 
     @property
     def options(self) -> dict[str, str]:

@@ -110,6 +110,13 @@ class PipelineConfig(StrictModel):
         description="Select although videos of the catalogue have no embeddings, because nobody "
         "made them yet or because a store would not give the video.",
     )
+    store_patience_s: float = Field(
+        120.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="How long a request that a store refuses for the moment, or does not answer, "
+        "is tried again, in seconds. The log says what is waited for.",
+    )
     remove_exact_duplicates: bool = Field(
         False, description="Leave frames out that are exact copies of earlier ones."
     )

@@ -68,6 +68,7 @@ _SUPPORTED = {
     "pipeline_config.remove_exact_duplicates": "see Exact copies",
     "pipeline_config.selection_memory": "see Half the memory",
     "pipeline_config.similarity_folders": "see Similarity",
+    "pipeline_config.store_patience_s": "",
     "pipeline_config.untagged_matrix": "",
     "pipeline_config.video_stream": "",
 }

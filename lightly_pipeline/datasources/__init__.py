@@ -16,8 +16,10 @@ from lightly_pipeline.datasources.protocol import (
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasources.access import still_answers, verify_access
+    from lightly_pipeline.datasources.documents import concurrently, read_document
     from lightly_pipeline.datasources.local import LocalDatasource
     from lightly_pipeline.datasources.s3 import S3Datasource
+    from lightly_pipeline.datasources.second_look import confirmed
     from lightly_pipeline.datasources.urls import datasource_from_url
     from lightly_pipeline.datasources.videos import VIDEO_EXTENSIONS, is_video_path, list_videos
 
@@ -29,9 +31,12 @@ __all__ = [
     "S3Datasource",
     "StoredObject",
     "Traffic",
+    "concurrently",
+    "confirmed",
     "datasource_from_url",
     "is_video_path",
     "list_videos",
+    "read_document",
     "still_answers",
     "traffic_of",
     "verify_access",
@@ -41,9 +46,12 @@ _HOMES = {
     "LocalDatasource": "local",
     "S3Datasource": "s3",
     "VIDEO_EXTENSIONS": "videos",
+    "concurrently": "documents",
+    "confirmed": "second_look",
     "datasource_from_url": "urls",
     "is_video_path": "videos",
     "list_videos": "videos",
+    "read_document": "documents",
     "still_answers": "access",
     "verify_access": "access",
 }

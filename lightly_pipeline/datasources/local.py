@@ -1,17 +1,29 @@
 """A folder as a datasource.
 
-Files are read in place and written atomically. Nothing about videos or images belongs here.
+Files are read in place and written atomically (`local_files.py`). Nothing about videos or images
+belongs here.
 """
 
+import errno
 import fcntl
+import logging
 import os
 import stat as stat_module
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
+from lightly_pipeline.datasources.local_files import (
+    LOCK_NAME,
+    created,
+    finished_beside,
+    in_place,
+    is_partial,
+    partial_beside,
+    remove_leftovers,
+    settle,
+)
 from lightly_pipeline.datasources.protocol import ByteRange, StoredObject
 from lightly_pipeline.errors import (
     DatasourceError,
@@ -20,17 +32,16 @@ from lightly_pipeline.errors import (
     PreconditionFailedError,
 )
 
-# Unfinished writes; listings leave them out, so a crash leaves nothing that anyone sees.
-_PARTIAL_PREFIX = ".lightly-partial-"
-_LOCK_NAME = ".lightly-partial-lock"
+_logger = logging.getLogger(__name__)
+_OWN_FOLDER = ".lightly"
 
 
 class LocalDatasource:
     """The files below a folder.
 
     Symbolic links are followed to files, and to folders unless they lead back up (a loop).
-    Conditional writes are safe among processes that share the folder through this class; on
-    network file systems as far as their locks reach.
+    Of writers that create the same file exactly one wins, by a hard link or, where there are none,
+    a lock; replacing one version takes a lock.
 
     Args:
         path: The folder. It must exist to be read; writing makes it.
@@ -38,6 +49,7 @@ class LocalDatasource:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._root = Path(path).expanduser().resolve()
+        self._passed_over: set[Path] = set()
 
     def __repr__(self) -> str:
         return f"LocalDatasource({str(self._root)!r})"
@@ -46,6 +58,10 @@ class LocalDatasource:
     def root(self) -> Path:
         """The folder, absolute."""
         return self._root
+
+    def patient(self, seconds: float) -> Self:  # noqa: ARG002  a disk is not waited for
+        """Returns the same folder."""
+        return self
 
     def describe(self) -> str:
         """Returns the folder's path."""
@@ -108,43 +124,66 @@ class LocalDatasource:
         with self.open(path) as file:
             return file.read()
 
+    def prepare_writing(self) -> None:
+        """Tries what writing takes of the file system, and removes what killed writers left.
+
+        Raises:
+            DatasourceError: It knows neither hard links nor locks.
+        """
+        folder = self._root / _OWN_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+        second = partial_beside(folder / "probe")
+        with finished_beside(second) as (_, partial):
+            can_link = created(partial, second)
+        second.unlink(missing_ok=True)
+        if not can_link:
+            with _locked(folder):
+                pass
+
     def write(
         self, path: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None
     ) -> StoredObject:
-        """Writes a file by renaming a finished one into place."""
+        """Writes a file by giving a finished one its name."""
         target = self._resolve(path)
-        if not if_absent and if_match is None:
-            with self.writer(path) as file:
-                file.write(data)
-            return _record(path, target.stat())
         target.parent.mkdir(parents=True, exist_ok=True)
+        with finished_beside(target) as (file, partial):
+            file.write(data)
+            settle(file)
+            if if_absent:
+                self._create(path, partial, target)
+            elif if_match is not None:
+                self._replace(path, partial, target, if_match)
+            else:
+                in_place(partial, target)
+        return _record(path, target.stat())
+
+    def _create(self, path: str, partial: Path, target: Path) -> None:
+        is_ours = created(partial, target)
+        if is_ours is None:
+            with _locked(target.parent):
+                is_ours = not target.exists()
+                if is_ours:
+                    in_place(partial, target)
+        if not is_ours:
+            raise PreconditionFailedError(f"{self.location(path)} exists already")
+
+    def _replace(self, path: str, partial: Path, target: Path, etag: str) -> None:
         with _locked(target.parent):
             current = self.stat(path)
-            if if_absent and current is not None:
-                raise PreconditionFailedError(f"{self.location(path)} exists already")
-            if if_match is not None and (current is None or current.etag != if_match):
+            if current is None or current.etag != etag:
                 raise PreconditionFailedError(f"{self.location(path)} is another version by now")
-            with self.writer(path) as file:
-                file.write(data)
-            return _record(path, target.stat())
+            in_place(partial, target)
 
     @contextmanager
     def writer(self, path: str) -> Iterator[BinaryIO]:
         """Yields a temporary file that takes the path's place when the context ends well."""
         target = self._resolve(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=_PARTIAL_PREFIX, dir=target.parent)
-        partial = Path(name)
-        try:
-            with os.fdopen(descriptor, "w+b") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            partial.chmod(0o666 & ~_umask())
-            partial.replace(target)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        with finished_beside(target) as (file, partial):
+            yield file
+            settle(file)
+            in_place(partial, target)
 
     def delete(self, path: str) -> None:
         """Removes a file if it is there."""
@@ -153,9 +192,8 @@ class LocalDatasource:
     def is_case_insensitive(self) -> bool:
         """Returns whether the disk takes "a" and "A" for one name, found out by trying."""
         self._root.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=_PARTIAL_PREFIX + "a", dir=self._root) as file:
-            name = Path(file.name)
-            return name.with_name(name.name.swapcase()).exists()
+        with finished_beside(self._root / "a") as (_, partial):
+            return partial.with_name(partial.name.swapcase()).exists()
 
     def _resolve(self, path: str) -> Path:
         parts = path.split("/")
@@ -166,47 +204,77 @@ class LocalDatasource:
     def _walk(
         self, folder: Path, relative: str, prefix: str, above: frozenset[tuple[int, int]]
     ) -> Iterator[StoredObject]:
-        status = folder.stat()
+        try:
+            status = folder.stat()
+            entries = [entry for entry in os.scandir(folder) if not is_partial(entry.name)]
+        except OSError as error:
+            if relative:
+                return self._pass_over(folder, error)
+            raise DatasourceError(f"the folder {folder} cannot be read: {error.strerror}") from None
         identity = (status.st_dev, status.st_ino)
         if identity in above:
-            return
-        try:
-            entries = [entry for entry in os.scandir(folder) if not _is_partial(entry.name)]
-        except PermissionError as error:
-            raise DatasourceError(f"the folder {folder} cannot be read: {error.strerror}") from None
+            return None
         for entry in sorted(entries, key=_byte_order):
             path = relative + entry.name
-            if entry.is_dir():
-                inside = path + "/"
+            inside = path + "/"
+            if _is_folder(entry):
                 if inside.startswith(prefix) or prefix.startswith(inside):
                     yield from self._walk(Path(entry.path), inside, prefix, above | {identity})
-            elif entry.is_file() and path.startswith(prefix):
-                yield _record(path, entry.stat())
+            elif path.startswith(prefix):
+                try:
+                    found = entry.stat()
+                except OSError as error:
+                    self._pass_over(Path(entry.path), error)
+                    continue
+                if stat_module.S_ISREG(found.st_mode):
+                    yield _record(path, found)
+        return None
+
+    def _pass_over(self, place: Path, error: OSError) -> None:
+        """Goes on without what vanished while it was listed, or may not be read; warns once.
+
+        Raises:
+            DatasourceError: The disk has a problem: what is there must not look as if it was gone.
+        """
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return
+        if error.errno not in (errno.EACCES, errno.EPERM):
+            raise DatasourceError(f"{place} cannot be read: {error.strerror}") from error
+        if place not in self._passed_over:
+            self._passed_over.add(place)
+            _logger.warning("%s may not be read (%s): passed over", place, error.strerror)
 
 
 def _byte_order(entry: "os.DirEntry[str]") -> bytes:
     # A folder sorts as "name/", so that the whole listing is in byte order of the paths.
-    return os.fsencode(entry.name) + (b"/" if entry.is_dir() else b"")
+    return os.fsencode(entry.name) + (b"/" if _is_folder(entry) else b"")
 
 
-def _is_partial(name: str) -> bool:
-    return name.startswith(_PARTIAL_PREFIX)
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link that leads to nowhere one may look.
+        return False
 
 
 def _record(path: str, status: os.stat_result) -> StoredObject:
     return StoredObject(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
 
-def _umask() -> int:
-    # Reading the mask means setting it: there is no other way in POSIX.
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock for a compare-and-write."""
-    with Path(folder, _LOCK_NAME).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """Holds the folder's lock for a compare-and-write.
+
+    Raises:
+        DatasourceError: Its file system knows no locks.
+    """
+    with Path(folder, LOCK_NAME).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise DatasourceError(
+                f"cannot write to {folder} safely: its file system knows neither hard links nor "
+                f"locks ({error.strerror}): use another LIGHTLY folder, or mount it with locks"
+            ) from error
         yield

@@ -6,7 +6,7 @@ The protocol and the record of one object only; how a store does it is in `local
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,10 @@ class Datasource(Protocol):
         DatasourceError: From every method, when the store fails for longer than retries last.
     """
 
+    def patient(self, seconds: float) -> Self:
+        """Returns the same place, where each request is tried again for so long."""
+        ...
+
     def describe(self) -> str:
         """Returns the location for people, without secrets."""
         ...
@@ -109,6 +113,14 @@ class Datasource(Protocol):
 
         Raises:
             ObjectNotFoundError: There is no such object.
+        """
+        ...
+
+    def prepare_writing(self) -> None:
+        """Finds out whether what writing needs can be had, and clears what killed writers left.
+
+        Raises:
+            DatasourceError: Something cannot be had; says where.
         """
         ...
 

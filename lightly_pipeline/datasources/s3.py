@@ -1,10 +1,9 @@
 """A prefix of an S3 bucket as a datasource; AWS or any store that speaks its protocol.
 
-One cached boto3 client; credentials come from the environment, a profile, a role or boto3's own
-chain. Reading in ranges is in `s3_reader.py`, what errors mean in `s3_errors.py`.
+One cached client (`s3_client.py`), one loop of retries (`patience.py`). Reading is in `s3_open.py`
+and `s3_reader.py`, what is believed in `s3_answers.py`, what errors mean in `s3_errors.py`.
 """
 
-import os
 import tempfile
 import threading
 import uuid
@@ -12,27 +11,35 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, BinaryIO, Literal, TypeVar, cast
+from typing import Any, BinaryIO, Literal, Self, TypeVar, cast
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from lightly_pipeline.datasources.local_files import naming_full_disk
+from lightly_pipeline.datasources.patience import DEFAULT_PATIENCE_S, Patience
 from lightly_pipeline.datasources.protocol import ByteRange, StoredObject
+from lightly_pipeline.datasources.s3_answers import (
+    check_content,
+    check_described,
+    check_listing,
+    plain_etag,
+)
+from lightly_pipeline.datasources.s3_client import make_client
 from lightly_pipeline.datasources.s3_errors import (
     NOT_IMPLEMENTED,
+    passing,
     status_of,
     translated,
-    with_retries,
 )
-from lightly_pipeline.datasources.s3_reader import RangeReader
+from lightly_pipeline.datasources.s3_open import REFUSED, ObjectVersion, TranslatingReader
+from lightly_pipeline.datasources.secrets import refuse_secrets
 from lightly_pipeline.errors import (
     InvalidConfigurationError,
-    ObjectChangedError,
     ObjectNotFoundError,
     PreconditionFailedError,
 )
 
 _Answer = TypeVar("_Answer")
-_CONNECT_S, _READ_S, _ATTEMPTS, _POOL = 5, 30, 6, 32
 # Larger tables spill from memory to a temporary file before they are sent.
 _SPOOL_BYTES = 16 * 1024 * 1024
 _WRITE_ID_KEY = "write-id"
@@ -48,7 +55,8 @@ class S3Datasource:
     Attributes:
         resource_path: `s3://bucket/prefix/`.
         region: AWS region; boto3's own default without it.
-        endpoint_url: Of a store that is not AWS; AWS_ENDPOINT_URL_S3 serves as well.
+        endpoint_url: Of a store that is not AWS; AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL and a
+            profile's endpoint_url serve as well.
         profile: Profile in the AWS configuration files.
         role_arn: Role to assume.
         external_id: Its external id.
@@ -58,6 +66,7 @@ class S3Datasource:
         addressing_style: How the bucket is put into requests.
         verify: False is not offered; a path names a bundle of certificate authorities.
         kms_key_id: KMS key that written objects are encrypted with.
+        request_payer: "requester" where who reads the bucket pays for it.
     """
 
     resource_path: str
@@ -72,12 +81,18 @@ class S3Datasource:
     addressing_style: Literal["auto", "path", "virtual"] = "auto"
     verify: str | None = None
     kms_key_id: str | None = None
+    request_payer: Literal["requester"] | None = None
     _lock: threading.Lock = field(
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
     _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _patience: Patience = field(
+        default_factory=lambda: Patience(DEFAULT_PATIENCE_S), init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
+        refuse_secrets(self.resource_path, "resource_path")
+        refuse_secrets(self.endpoint_url or "", "endpoint_url")
         scheme, separator, rest = self.resource_path.partition("://")
         if scheme != "s3" or not separator or not rest.split("/", maxsplit=1)[0]:
             raise InvalidConfigurationError(
@@ -90,6 +105,18 @@ class S3Datasource:
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("S3Datasource is not pickled: it may hold credentials; make it anew")
+
+    def patient(self, seconds: float) -> Self:
+        """Returns the same place, waited for this long, by the same client."""
+        values = {name: getattr(self, name) for name in _FIELDS}
+        other = type(self)(**values)
+        for name, value in (
+            ("_lock", self._lock),
+            ("_cache", self._cache),
+            ("_patience", Patience(seconds)),
+        ):
+            object.__setattr__(other, name, value)
+        return other
 
     @property
     def bucket(self) -> str:
@@ -111,7 +138,10 @@ class S3Datasource:
         return f"s3://{self.bucket}/{self.prefix}{path}"
 
     def read_url(self, path: str, *, valid_s: int) -> str:
-        """Returns a URL signed with the datasource's credentials; it ends with them at latest."""
+        """Returns a URL signed with the datasource's credentials; it ends with them at latest.
+
+        Where the reader pays, who uses it has to send the header `x-amz-request-payer: requester`.
+        """
 
         def sign(client: Any) -> str:
             url: str = client.generate_presigned_url(
@@ -129,7 +159,7 @@ class S3Datasource:
             for item in page.get("Contents", ()):
                 path = item["Key"][len(self.prefix) :]
                 if path and not path.endswith("/"):
-                    yield StoredObject(path, item["Size"], item["ETag"])
+                    yield StoredObject(path, item["Size"], item.get("ETag", ""))
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
@@ -143,33 +173,32 @@ class S3Datasource:
         self, path: str, *, etag: str | None = None, ranges: Sequence[ByteRange] = ()
     ) -> BinaryIO:
         """Returns a reader that gets ranges of this version as they are asked for."""
-        match = {"IfMatch": etag} if etag else {}
-        client = self._client()
 
-        def get(byte_range: str) -> Any:
-            try:
-                return client.get_object(**self._key(path), Range=byte_range, **match)
-            except ClientError as error:
-                if status_of(error) == 412:
-                    raise ObjectChangedError(
-                        f"{self.location(path)} was changed since it was listed; "
-                        "run again to take the new version"
-                    ) from None
-                raise
+        def opened(client: Any) -> TranslatingReader:
+            where = self.location(path)
+            version = ObjectVersion(client, self._key(path), where, etag, self._cache)
+            return TranslatingReader(
+                version.get,
+                where,
+                ranges,
+                etag=etag,
+                head=version.head,
+                patiently=lambda call: self._patiently(call, where),
+            )
 
-        def opened(_: Any) -> RangeReader:
-            return _TranslatingReader(get, self.location(path), ranges)
-
-        return cast(BinaryIO, self._call("read", path, opened))
+        return cast(BinaryIO, self._translating("read", path, opened))
 
     def read(self, path: str) -> bytes:
         """Returns an object's content."""
 
         def get(client: Any) -> bytes:
-            content: bytes = client.get_object(**self._key(path))["Body"].read()
-            return content
+            answer = client.get_object(**self._key(path))
+            return check_content(answer, answer["Body"].read())
 
         return self._call("read", path, get)
+
+    def prepare_writing(self) -> None:
+        """Needs nothing: S3 creates once by itself, and an unfinished put leaves nothing."""
 
     def write(
         self, path: str, data: bytes, *, if_absent: bool = False, if_match: str | None = None
@@ -202,7 +231,10 @@ class S3Datasource:
     @contextmanager
     def writer(self, path: str) -> Iterator[BinaryIO]:
         """Yields a temporary file that is put when the context ends well."""
-        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
+        with (
+            naming_full_disk(f"the folder of temporary files, {tempfile.gettempdir()}, (TMPDIR)"),
+            tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file,
+        ):
             yield cast(BinaryIO, file)
             self._put(path, file)
 
@@ -216,7 +248,9 @@ class S3Datasource:
 
     def _page(self, prefix: str, token: dict[str, str]) -> Any:
         def get(client: Any) -> Any:
-            return client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **token)
+            return check_listing(
+                client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **token, **self._payer())
+            )
 
         return self._call("list", "", get)
 
@@ -235,7 +269,8 @@ class S3Datasource:
             if not isinstance(body, bytes):
                 body.seek(0)
             try:
-                return str(client.put_object(**options, Body=body, **condition)["ETag"])
+                answer = client.put_object(**options, Body=body, **condition)
+                return str(check_described(answer, "ETag")["ETag"])
             except ClientError as error:
                 if not condition or status_of(error) != NOT_IMPLEMENTED:
                     raise
@@ -245,8 +280,12 @@ class S3Datasource:
 
     def _head(self, path: str) -> Any:
         """Returns the answer to a HEAD request, or None when there is no such object."""
+
+        def head(client: Any) -> Any:
+            return check_described(client.head_object(**self._key(path)), "ETag", "ContentLength")
+
         try:
-            return self._call("read", path, lambda client: client.head_object(**self._key(path)))
+            return self._call("read", path, head)
         except ObjectNotFoundError:
             return None
 
@@ -254,93 +293,44 @@ class S3Datasource:
         """Checks that there is no object, or the version that is meant."""
         if if_match is None and head is not None:
             raise PreconditionFailedError(f"{self.location(path)} exists already")
-        if if_match is not None and (head is None or head["ETag"] != if_match):
+        if if_match is not None and (
+            head is None or plain_etag(head["ETag"]) != plain_etag(if_match)
+        ):
             raise PreconditionFailedError(f"{self.location(path)} is another version by now")
 
     def _key(self, path: str) -> dict[str, str]:
-        return {"Bucket": self.bucket, "Key": self.prefix + path}
+        return {"Bucket": self.bucket, "Key": self.prefix + path, **self._payer()}
+
+    def _payer(self) -> dict[str, str]:
+        return {"RequestPayer": self.request_payer} if self.request_payer else {}
 
     def _call(self, operation: str, path: str, call: Callable[[Any], _Answer]) -> _Answer:
-        """Calls the store, with retries, and translates what it refuses."""
+        """Calls the store until it answers, and translates what it refuses."""
+        where = self.location(path) if path else self.describe()
+        return self._translating(
+            operation, path, lambda client: self._patiently(lambda: call(client), where)
+        )
+
+    def _translating(self, operation: str, path: str, call: Callable[[Any], _Answer]) -> _Answer:
         try:
-            client = self._client()
-            return with_retries(lambda: call(client))
-        except (ClientError, BotoCoreError) as error:
+            return call(self._client())
+        except REFUSED as error:
             where = self.location(path) if path else self.describe()
             raise translated(error, operation, where) from None
+
+    def _patiently(self, call: Callable[[], _Answer], what: str) -> _Answer:
+        return self._patience.call(call, passes=passing, what=what)
 
     def _client(self) -> Any:
         with self._lock:
             if "client" not in self._cache:
-                self._cache["client"] = self._make_client()
+                self._cache["client"] = make_client(self)
             return self._cache["client"]
 
-    def _make_client(self) -> Any:
-        import boto3
-        from botocore.config import Config
 
-        foreign = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3")
-        style = self.addressing_style
-        options: dict[str, Any] = {
-            "connect_timeout": _CONNECT_S,
-            "read_timeout": _READ_S,
-            "retries": {"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            "max_pool_connections": _POOL,
-            # Also for signed URLs, where the default would be the signature AWS has retired.
-            "signature_version": "s3v4",
-            "s3": {"addressing_style": "path" if foreign and style == "auto" else style},
-        }
-        if foreign:
-            # Older stores refuse the trailing checksums that AWS takes.
-            options["request_checksum_calculation"] = "when_required"
-        session = boto3.Session(
-            aws_access_key_id=self.access_key_id,
-            aws_secret_access_key=self.secret_access_key,
-            aws_session_token=self.session_token,
-            profile_name=self.profile,
-            region_name=self.region,
-        )
-        if self.role_arn:
-            session = _assumed(session, self.role_arn, self.external_id)
-        return session.client(
-            "s3",
-            endpoint_url=self.endpoint_url,
-            region_name=self.region or session.region_name or "us-east-1",
-            verify=self.verify,
-            config=Config(**options),
-        )
+_FIELDS = tuple(name for name, value in S3Datasource.__dataclass_fields__.items() if value.init)
 
 
 def _metadata(head: Any) -> dict[str, str]:
     """Returns an object's own metadata; stores differ in the case of the keys."""
     return {key.lower(): value for key, value in head.get("Metadata", {}).items()}
-
-
-class _TranslatingReader(RangeReader):
-    """A reader whose later failures are the datasource's errors, too."""
-
-    def read_available(self, size: int = -1) -> bytes:
-        try:
-            return super().read_available(size)
-        except (ClientError, BotoCoreError) as error:
-            raise translated(error, "read", self._location) from None
-
-
-def _assumed(session: Any, role_arn: str, external_id: str | None) -> Any:
-    """Returns a session with credentials of a role that refresh themselves."""
-    import boto3
-    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-    from botocore.session import get_session
-
-    core = session._session
-    fetcher = AssumeRoleCredentialFetcher(
-        client_creator=core.create_client,
-        source_credentials=core.get_credentials(),
-        role_arn=role_arn,
-        extra_args={"ExternalId": external_id} if external_id else {},
-    )
-    assumed: Any = get_session()
-    assumed._credentials = DeferredRefreshableCredentials(
-        method="assume-role", refresh_using=fetcher.fetch_credentials
-    )
-    return boto3.Session(botocore_session=assumed, region_name=session.region_name)

@@ -4,74 +4,93 @@ Pure decisions over botocore's exceptions; messages name the object and what to 
 credential.
 """
 
-import random
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
+    FlexibleChecksumError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
+    ProfileNotFound,
     ReadTimeoutError,
     ResponseStreamingError,
+    SSLError,
 )
 from botocore.exceptions import (
     ConnectionError as StoreConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
+from lightly_pipeline.datasources.s3_answers import IgnoredRangeError, WrongAnswerError, is_page
+from lightly_pipeline.datasources.s3_reasons import (
+    CERTIFICATE,
+    DAMAGED,
+    IGNORED_RANGE,
+    NO_CREDENTIALS,
+    REFUSALS,
+    THROTTLED,
+    UNREACHABLE,
+    WRONG_ANSWER,
+)
 from lightly_pipeline.errors import (
     DatasourceError,
     ObjectNotFoundError,
     PermissionDeniedError,
     PreconditionFailedError,
+    StoreFullError,
 )
 
-_Answer = TypeVar("_Answer")
 NOT_IMPLEMENTED = 501
 """HTTP status of a store that does not know what it is asked for."""
-# Rounds on top of botocore's own retries, which give up early when many calls fail at once.
-_ROUNDS, _BASE_S, _CAP_S = 5, 0.5, 20.0
-_THROTTLED = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
-_TRANSIENT = {"RequestTimeout", "InternalError", "ServiceUnavailable", "ConditionalRequestConflict"}
+_THROTTLED = {
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequests",
+    "ServiceUnavailable",
+}
+_TRANSIENT = {"RequestTimeout", "InternalError", "ConditionalRequestConflict", "OperationAborted"}
 # A body that was damaged on its way is refused by the store and worth sending again.
 _DAMAGED = {"BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}
-_HINTS = {
-    "AccessDenied": "the credentials do not allow it",
-    "InvalidAccessKeyId": "the access key is not known there",
-    "SignatureDoesNotMatch": "the secret key does not belong to the access key",
-    "ExpiredToken": "the session token has expired",
-    "RequestTimeTooSkewed": "this machine's clock is wrong",
-    "AccountProblem": "the account is not in order",
-}
 
 
-def with_retries(call: Callable[[], _Answer]) -> _Answer:
-    """Calls until it works, an error is final, or the rounds are used up (full jitter)."""
-    for round_number in range(_ROUNDS):
-        try:
-            return call()
-        except (ClientError, BotoCoreError) as error:
-            if not is_transient(error) or round_number == _ROUNDS - 1:
-                raise
-            time.sleep(random.uniform(0, min(_CAP_S, _BASE_S * 2**round_number)))  # noqa: S311
-    raise AssertionError("unreachable")
+_BY_CODE = {code: refusal for refusal in REFUSALS for code in refusal.codes}
 
 
-def is_transient(error: Exception) -> bool:
-    """Returns whether the same call may work a little later."""
+def passing(error: Exception) -> str | None:
+    """Returns in a few words what is the matter if the same call may work a little later."""
     if isinstance(error, ClientError):
-        code, status = code_of(error), status_of(error)
-        if code in _THROTTLED | _TRANSIENT | _DAMAGED or status == 429:
-            return True
-        return status >= 500 and status != NOT_IMPLEMENTED
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return False
-    return isinstance(
-        error, StoreConnectionError | HTTPClientError | ReadTimeoutError | ResponseStreamingError
+        return _passing_refusal(error)
+    if isinstance(error, WrongAnswerError | ResponseParserError):
+        return f"it answered wrongly: {error}"
+    if isinstance(error, SSLError) and "CERTIFICATE_VERIFY" in str(error):
+        return None
+    lost = (
+        StoreConnectionError,
+        HTTPClientError,
+        ReadTimeoutError,
+        ResponseStreamingError,
+        IncompleteReadError,
+        FlexibleChecksumError,
     )
+    return type(error).__name__ if isinstance(error, lost) else None
+
+
+def _passing_refusal(error: ClientError) -> str | None:
+    code, status = code_of(error), status_of(error)
+    if code in _THROTTLED or status == 429:
+        return f"throttled ({code})"
+    if code in _BY_CODE:
+        return None
+    if code in _TRANSIENT | _DAMAGED or (status >= 500 and status != NOT_IMPLEMENTED):
+        return f"{code} (HTTP {status})"
+    # A HEAD has no body to tell a store's own refusal by.
+    if is_page(error.response) and error.operation_name != "HeadObject":
+        return f"it answered wrongly: an HTML page (HTTP {status})"
+    return None
 
 
 def code_of(error: ClientError) -> str:
@@ -93,26 +112,49 @@ def translated(error: Exception, operation: str, location: str) -> DatasourceErr
         operation: What was tried, such as "read".
         location: The object or the bucket.
     """
+    tried = f"cannot {operation} {location}"
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return PermissionDeniedError(
-            f"cannot {operation} {location}: no credentials found; set AWS_PROFILE, or "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role provides them"
-        )
-    if not isinstance(error, ClientError):
-        return DatasourceError(f"cannot {operation} {location}: {type(error).__name__}: {error}")
+        return PermissionDeniedError(_line(tried, NO_CREDENTIALS))
+    if isinstance(error, ProfileNotFound):
+        return PermissionDeniedError(f"{tried}: {error}; check AWS_PROFILE and ~/.aws/config")
+    if isinstance(error, ClientError):
+        return _refused(error, tried, location)
+    if isinstance(error, SSLError):
+        return DatasourceError(_line(tried, CERTIFICATE, str(error)))
+    if isinstance(error, IgnoredRangeError):
+        return DatasourceError(_line(tried, IGNORED_RANGE, str(error)))
+    if isinstance(error, FlexibleChecksumError):
+        return DatasourceError(_line(tried, DAMAGED))
+    if isinstance(error, WrongAnswerError | ResponseParserError):
+        return DatasourceError(_line(tried, WRONG_ANSWER, str(error)))
+    if passing(error):
+        return DatasourceError(_line(tried, UNREACHABLE, f"{type(error).__name__}: {error}"))
+    return DatasourceError(f"{tried}: {type(error).__name__}: {error}")
+
+
+def _refused(error: ClientError, tried: str, location: str) -> DatasourceError:
     code, status = code_of(error), status_of(error)
-    if code == "NoSuchBucket":
-        return DatasourceError(f"cannot {operation} {location}: there is no such bucket")
-    if code in ("NoSuchKey", "404", "NotFound") or status == 404:
+    refusal = _BY_CODE.get(code)
+    if refusal is not None:
+        return refusal.kind(_line(tried, (refusal.says, refusal.do), code))
+    if status == 507:
+        return StoreFullError(_line(tried, (_FULL.says, _FULL.do), code))
+    if is_page(error.response) and error.operation_name != "HeadObject":
+        return DatasourceError(_line(tried, WRONG_ANSWER, f"an HTML page, HTTP {status}"))
+    if status == 404:
         return ObjectNotFoundError(f"{location} does not exist")
-    if code in ("PreconditionFailed", "412") or status == 412:
+    if status == 412:
         return PreconditionFailedError(f"{location} is another version by now")
-    if status in (401, 403) or code in _HINTS:
-        hint = _HINTS.get(code, "the credentials do not allow it")
-        return PermissionDeniedError(f"cannot {operation} {location}: {hint} ({code})")
+    if status in (401, 403):
+        return PermissionDeniedError(_line(tried, (_DENIED.says, _DENIED.do), code))
     if code in _THROTTLED or status in (429, 503):
-        return DatasourceError(
-            f"cannot {operation} {location}: throttled ({code}) for longer than retries last; "
-            "run again later, or with fewer threads"
-        )
-    return DatasourceError(f"cannot {operation} {location}: {code} (HTTP {status})")
+        return DatasourceError(_line(tried, THROTTLED, code))
+    return DatasourceError(f"{tried}: {code} (HTTP {status})")
+
+
+def _line(tried: str, reason: tuple[str, str], code: str = "") -> str:
+    says, do = reason
+    return f"{tried}: {says}{f' ({code})' if code else ''}: {do}"
+
+
+_DENIED, _FULL = _BY_CODE["AccessDenied"], _BY_CODE["QuotaExceeded"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from lightly_pipeline.datasources.local import LocalDatasource
 from lightly_pipeline.datasources.protocol import Datasource
+from lightly_pipeline.datasources.secrets import refuse_secrets
 from lightly_pipeline.errors import InvalidConfigurationError
 
 
@@ -23,6 +24,8 @@ def datasource_from_url(
         InvalidConfigurationError: It is neither, or options are given for a folder.
     """
     scheme, separator, _ = url.partition("://")
+    if separator:
+        refuse_secrets(url, "path")
     if separator and scheme == "s3":
         from lightly_pipeline.datasources.s3 import S3Datasource
 

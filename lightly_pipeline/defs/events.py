@@ -12,7 +12,7 @@ import dagster as dg
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.defs.metadata import outcome_metadata
-from lightly_pipeline.layout import partition_key
+from lightly_pipeline.layout import partition_key, shown_path
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
 
@@ -50,7 +50,11 @@ def _version_event(dataset: Dataset, key: str, video: StoredObject) -> dg.AssetM
         asset_key=dg.AssetKey([dataset.name, "videos"]),
         partition=key,
         tags={"dagster/data_version": version},
-        metadata={"path": video.path, "size_bytes": video.size_bytes, "etag": video.etag},
+        metadata={
+            "path": shown_path(video.path),
+            "size_bytes": video.size_bytes,
+            "etag": video.etag,
+        },
     )
 
 

@@ -3,7 +3,11 @@
 A tick lists and compares; everything else happens in runs.
 """
 
+import json
 import os
+import time
+import uuid
+from dataclasses import asdict, dataclass, field, replace
 
 import dagster as dg
 
@@ -13,6 +17,59 @@ from lightly_pipeline.tables.fingerprint import catalog_hash
 
 TICK_S = int(os.environ.get("LIGHTLY_PIPELINE_TICK_SECONDS", "60"))
 """How often the INPUT datasource is listed and the automation evaluated."""
+# A tick has a minute; the next one asks again.
+_PATIENCE_S = 10.0
+_MAX_PAUSE_S, _MAX_DOUBLED = 3600.0, 10
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the sensor has seen and asked for; kept in its cursor.
+
+    Attributes:
+        listed: Hash of the last listing that a run was asked for.
+        line: Of requests since the cursor was empty: Dagster never launches a run key twice, and a
+            dataset may go back to an earlier state.
+        n_requests: How many there were.
+        n_failures: Runs that failed since the listing changed.
+    """
+
+    listed: str = ""
+    line: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    n_requests: int = 0
+    n_failures: int = 0
+
+    @classmethod
+    def from_cursor(cls, cursor: str | None) -> "Seen":
+        """Returns what a cursor says; earlier releases kept the hash alone."""
+        if not cursor:
+            return cls()
+        return cls(**json.loads(cursor)) if cursor.startswith("{") else cls(listed=cursor)
+
+    @property
+    def cursor(self) -> str:
+        """The text of the cursor."""
+        return json.dumps(asdict(self))
+
+    @property
+    def run_key(self) -> str:
+        """The key of the last request."""
+        return f"{self.listed[:16]}-{self.line}-{self.n_requests}"
+
+    def after(self, listed: str, *, failed_s: float | None) -> "Seen":
+        """Returns what is seen after a listing; one request more where a run is wanted.
+
+        Args:
+            listed: Hash of the listing.
+            failed_s: How long ago the last catalogue run failed; None if it did not.
+        """
+        if listed != self.listed:
+            return replace(self, listed=listed, n_requests=self.n_requests + 1, n_failures=0)
+        if failed_s is None or failed_s < min(TICK_S * 2**self.n_failures, _MAX_PAUSE_S):
+            return self
+        return replace(
+            self, n_requests=self.n_requests + 1, n_failures=min(self.n_failures + 1, _MAX_DOUBLED)
+        )
 
 
 def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
@@ -32,10 +89,12 @@ def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
         description="Asks for a new listing when the videos in the INPUT datasource changed.",
     )
     def new_videos(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        listed = catalog_hash(tuple(list_videos(owner.dataset.input)))
-        if listed == context.cursor:
+        listed = catalog_hash(tuple(list_videos(owner.dataset.input.patient(_PATIENCE_S))))
+        seen = Seen.from_cursor(context.cursor)
+        now = seen.after(listed, failed_s=_failed_s(context.instance, f"{name}_catalog_job"))
+        if now.n_requests == seen.n_requests:
             return dg.SkipReason("nothing changed since the last listing")
-        return dg.SensorResult([dg.RunRequest(run_key=listed)], cursor=listed)
+        return dg.SensorResult([dg.RunRequest(run_key=now.run_key)], cursor=now.cursor)
 
     return [
         new_videos,
@@ -46,6 +105,14 @@ def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
             default_status=status,
         ),
     ]
+
+
+def _failed_s(instance: dg.DagsterInstance, job: str) -> float | None:
+    """Returns how many seconds ago the newest run of a job failed; None if it did not."""
+    newest = instance.get_run_records(dg.RunsFilter(job_name=job), limit=1)
+    if not newest or newest[0].dagster_run.status is not dg.DagsterRunStatus.FAILURE:
+        return None
+    return time.time() - (newest[0].end_time or newest[0].update_timestamp.timestamp())
 
 
 def dataset_schedule(owner: DatasetAssets) -> dg.ScheduleDefinition:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources import Datasource, read_document
 from lightly_pipeline.errors import (
+    DamagedDocumentError,
     DatasourceError,
     ObjectNotFoundError,
     PreconditionFailedError,
@@ -58,13 +59,19 @@ class KnownImages:
 
 
 def _read(table: VideoTable) -> dict[str, dict[str, Any]]:
+    """Returns the images of this version that are remembered; none where that cannot be read."""
+
+    def parsed(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        if document["fingerprint"] != table.fingerprint:
+            return {}
+        found = dict(_keyed_by_frame(key, entry) for key, entry in document["images"].items())
+        return {key: asdict(UploadedImage(**entry)) for key, entry in found.items()}
+
+    path = f"{table.folder}/{IMAGES_FILE}"
     try:
-        document = json.loads(table.store.read(f"{table.folder}/{IMAGES_FILE}"))
-    except ObjectNotFoundError:
+        return read_document(table.store, path, parsed, "a list of images")
+    except (ObjectNotFoundError, DamagedDocumentError):
         return {}
-    if document["fingerprint"] != table.fingerprint:
-        return {}
-    return dict(_keyed_by_frame(key, entry) for key, entry in document["images"].items())
 
 
 def _keyed_by_frame(key: str, entry: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.datasources import Datasource, StoredObject, Traffic
+from lightly_pipeline.datasources import Datasource, StoredObject, Traffic, concurrently
 from lightly_pipeline.errors import (
     CorruptVideoError,
     FrameChangedError,
@@ -76,10 +76,15 @@ def upload_images(
         chosen[frame.video].append(frame)
     counter = _Counter(progress, len(record.frames))
     with _pool(n_threads) as videos, _pool(n_threads) as encoders:
-        exports = [
-            _VideoExport(source, store, record, video, encoders, n_threads, counter)
-            for video in chosen
-        ]
+        # Each looks up the images that are known of its video.
+        exports = list(
+            concurrently(
+                lambda video: _VideoExport(
+                    source, store, record, video, encoders, n_threads, counter
+                ),
+                chosen,
+            )
+        )
         done = [
             videos.submit(export.run, frames)
             for export, frames in zip(exports, chosen.values(), strict=True)

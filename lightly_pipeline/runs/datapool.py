@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.datasources import (
+    Datasource,
+    StoredObject,
+    concurrently,
+    read_document,
+)
 from lightly_pipeline.errors import DatapoolChangedError, DatasourceError, ObjectNotFoundError
 from lightly_pipeline.runs.chosen import ChosenSet
 from lightly_pipeline.runs.tags import create_only, list_tags, read_tag
@@ -71,9 +76,10 @@ class PoolClaim:
 def read_datapool(store: Datasource) -> Datapool:
     """Returns the datapool; without entries, what the dataset's tags hold."""
     paths = [item.path for item in store.list(POOL_FOLDER) if item.path.endswith(".json")]
-    documents = [_read(store, path) for path in paths]
+    documents = list(concurrently(lambda path: _read(store, path), paths))
     if documents:
-        adopted = [read_tag(store, name) for name in documents[0]["adopted"]]
+        names = documents[0]["adopted"]
+        adopted = list(concurrently(lambda name: read_tag(store, name), names))
     else:
         adopted = [tag for tag in reversed(list_tags(store)) if not tag.is_trial]
     entered = [ChosenSet.from_dict(document) for document in documents]
@@ -123,11 +129,16 @@ def add_entry(store: Datasource, claim: PoolClaim, created: str, chosen: ChosenS
 
 def _read(store: Datasource, path: str) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = json.loads(store.read(path))
+        return read_document(store, path, _checked, "a datapool entry")
     except ObjectNotFoundError:
         raise DatasourceError(f"{store.location(path)} was removed while it was read") from None
-    except ValueError as error:
-        raise DatasourceError(f"{store.location(path)} is not a datapool entry: {error}") from None
+
+
+def _checked(document: dict[str, Any]) -> dict[str, Any]:
+    """Returns an entry whose parts can be read."""
+    ChosenSet.from_dict(document)
+    _processed_videos(document["processed"])
+    _ = document["adopted"]
     return document
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources import Datasource, read_document
 from lightly_pipeline.errors import ObjectNotFoundError
 from lightly_pipeline.layout import Resize, frame_path, image_name, run_path
 from lightly_pipeline.runs.chosen import ChosenSet, SourceVideo, StoredFrame
@@ -155,14 +155,18 @@ def read_selection(store: Datasource, run_id: str) -> SelectionRecord:
 
     Raises:
         ObjectNotFoundError: The run has no selection.
+        DamagedDocumentError: Its selection cannot be read: it cannot be made again as it was.
     """
     path = run_path(run_id, "selection.json")
     try:
-        document = json.loads(store.read(path))
+        return read_document(store, path, _record, "a selection; start a new run")
     except ObjectNotFoundError:
         raise ObjectNotFoundError(
             f"run {run_id} has no selection at {store.location(path)}: select frames first"
         ) from None
+
+
+def _record(document: dict[str, Any]) -> SelectionRecord:
     document.pop("version")
     resize = document["resize"]
     document["resize"] = tuple(resize) if isinstance(resize, list) else resize

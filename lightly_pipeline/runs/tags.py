@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources import Datasource, concurrently, read_document
 from lightly_pipeline.errors import (
     DatasourceError,
     ObjectNotFoundError,
@@ -74,7 +74,7 @@ def tag_names(store: Datasource) -> list[str]:
 
 def list_tags(store: Datasource) -> list[Tag]:
     """Returns all tags, newest first."""
-    return [read_tag(store, name) for name in tag_names(store)]
+    return list(concurrently(lambda name: read_tag(store, name), tag_names(store)))
 
 
 def read_tag(store: Datasource, name: str) -> Tag:
@@ -82,15 +82,15 @@ def read_tag(store: Datasource, name: str) -> Tag:
 
     Raises:
         TagNotFoundError: There is none; names those that there are.
+        DamagedDocumentError: It cannot be read as one.
     """
     path = _path(name)
     try:
-        content = store.read(path)
+        return read_document(store, path, _parsed, "a tag")
     except ObjectNotFoundError:
         known = tag_names(store)
         there = f"there are {', '.join(known[:20])}" if known else "there are none yet"
         raise TagNotFoundError(f"no tag {name!r} in {store.describe()}: {there}") from None
-    return _parsed(content, store.location(path))
 
 
 def add_tag(
@@ -184,17 +184,13 @@ def _path(name: str) -> str:
     return f"{TAGS_FOLDER}{name}.json"
 
 
-def _parsed(content: bytes, location: str) -> Tag:
-    try:
-        document: dict[str, Any] = json.loads(content)
-        return Tag(
-            document["name"],
-            document["number"],
-            document["parent"],
-            document["created"],
-            ChosenSet.from_dict(document),
-            document["is_trial"],
-            document.get("written", ""),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasourceError(f"{location} is not a tag: {error!r}") from None
+def _parsed(document: Any) -> Tag:
+    return Tag(
+        document["name"],
+        document["number"],
+        document["parent"],
+        document["created"],
+        ChosenSet.from_dict(document),
+        document["is_trial"],
+        document.get("written", ""),
+    )

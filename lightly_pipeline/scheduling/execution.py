@@ -12,6 +12,7 @@ from typing import Literal
 
 from lightly_pipeline import pipeline
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.layout import shown_path
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
@@ -139,4 +140,4 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if not isinstance(error, LightlyPipelineError):
         text = f"{type(error).__name__}: {text}"
-    return text[:_MAX_MESSAGE]
+    return shown_path(text)[:_MAX_MESSAGE]

@@ -3,7 +3,7 @@
 import logging
 
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.datasources import list_videos, verify_access
+from lightly_pipeline.datasources import StoredObject, list_videos, verify_access
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog, read_catalog, write_catalog
@@ -30,10 +30,9 @@ def list_catalog(run: Run) -> Catalog:
     Raises:
         LightlyPipelineError: There is no video.
     """
-    dataset, videos = run.dataset, []
-    for video in list_videos(dataset.input):
-        videos.append(video)
-        run.progress("list", len(videos), None, "videos")
+    dataset = run.dataset
+    # An empty answer is a verdict like any other: it is asked for twice.
+    videos = _listed(run) or _listed(run)
     if not videos:
         raise LightlyPipelineError(
             f"no videos in {dataset.input.describe()}: files ending in .mp4, .m4v, .hevc, .mpg, "
@@ -43,6 +42,14 @@ def list_catalog(run: Run) -> Catalog:
     write_catalog(dataset.lightly, catalog)
     _logger.info("%d videos in %s", len(videos), dataset.input.describe())
     return catalog
+
+
+def _listed(run: Run) -> list[StoredObject]:
+    videos = []
+    for video in list_videos(run.dataset.input):
+        videos.append(video)
+        run.progress("list", len(videos), None, "videos")
+    return videos
 
 
 def stored_catalog(dataset: Dataset) -> Catalog:

@@ -15,10 +15,12 @@ from typing import TypeVar
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import StoredObject, Traffic, still_answers
 from lightly_pipeline.errors import (
+    ArchivedObjectError,
     DatasourceError,
     LightlyPipelineError,
     ObjectChangedError,
     ObjectNotFoundError,
+    StoreFullError,
 )
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.steps.setup import Run, encoder_spec_of
@@ -73,8 +75,8 @@ def process_videos(
 
     outcomes: dict[str, VideoOutcome] = {}
     todo = []
-    for video in catalog.videos:
-        outcome = run.tables.existing(video)
+    known = run.tables.existing_many(catalog.videos)
+    for video, outcome in zip(catalog.videos, known, strict=True):
         if outcome is None:
             todo.append(video)
         else:
@@ -122,6 +124,8 @@ class _Failures:
         self._dataset = dataset
         self._down: Exception | None = None
         self.reasons: dict[str, str] = {}
+        # Left out until somebody restores them: running again does not help.
+        self._archived: set[str] = set()
 
     @contextmanager
     def noting(self, video: StoredObject) -> Iterator[None]:
@@ -131,17 +135,20 @@ class _Failures:
         try:
             yield
         except (DatasourceError, OSError) as error:
-            if not self._stores_answer():
+            if isinstance(error, StoreFullError) or not self._stores_answer():
                 self._down = error
                 raise
             _logger.warning("%s: %s", video.path, error)
             self.reasons[video.path] = str(error)
+            if isinstance(error, ArchivedObjectError):
+                self._archived.add(video.path)
 
     def check(self, *, may_go_on: bool) -> None:
         """Raises if there were failures that nobody allowed to leave out."""
-        if not self.reasons or may_go_on:
+        refused = self.reasons.keys() - self._archived
+        if not refused or may_go_on:
             return
-        shown = [f"{path}: {reason}" for path, reason in sorted(self.reasons.items())]
+        shown = [f"{path}: {self.reasons[path]}" for path in sorted(refused)]
         raise DatasourceError(
             f"could not process {len(shown)} of the videos, all others are done: "
             + "; ".join(shown[:5])
@@ -163,8 +170,11 @@ def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
     Raises:
         LightlyPipelineError: Videos were never attempted, unless `allow_incomplete` is set.
     """
-    found = [(video, run.tables.existing(video)) for video in catalog.videos]
-    failed = {video.path: run.tables.failure(video) for video, outcome in found if outcome is None}
+    known = run.tables.existing_many(catalog.videos)
+    found = list(zip(catalog.videos, known, strict=True))
+    without = [video for video, outcome in found if outcome is None]
+    failures = run.tables.failures(without)
+    failed = {video.path: why for video, why in zip(without, failures, strict=True)}
     waiting = [path for path, failure in failed.items() if failure is None]
     if waiting and not run.config.pipeline.allow_incomplete:
         shown = ", ".join(waiting[:5]) + (", ..." if len(waiting) > 5 else "")

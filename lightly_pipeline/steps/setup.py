@@ -43,6 +43,11 @@ class Run:
     others: Sequence[Dataset] = ()
     progress: Progress = silent
 
+    def __post_init__(self) -> None:
+        # Every store of the run is waited for as long as its configuration says.
+        patient = self.dataset.patient(self.config.pipeline.store_patience_s)
+        object.__setattr__(self, "dataset", patient)
+
     @cached_property
     def plan(self) -> "InputPlan":
         """What the strategies read: schemas, tags, folders; looked up once, before any work.

@@ -6,14 +6,22 @@ there are and how many are worked on at once is the pipeline's business.
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.datasources import Datasource, StoredObject, traffic_of
+from lightly_pipeline.datasources import (
+    Datasource,
+    StoredObject,
+    Traffic,
+    concurrently,
+    confirmed,
+    traffic_of,
+)
+from lightly_pipeline.datasources.second_look import READINGS
 from lightly_pipeline.errors import CorruptVideoError, DatasourceError
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
@@ -61,6 +69,14 @@ class TableBuilder:
         """Returns the outcome of this version of the video, if it was processed before."""
         return self.table(video).outcome()
 
+    def existing_many(self, videos: Sequence[StoredObject]) -> list[VideoOutcome | None]:
+        """Returns `existing` of every video, asking the store for many at once."""
+        return list(concurrently(self.existing, videos))
+
+    def failures(self, videos: Sequence[StoredObject]) -> list[str | None]:
+        """Returns `failure` of every video, asking the store for many at once."""
+        return list(concurrently(self.failure, videos))
+
     def failure(self, video: StoredObject) -> str | None:
         """Returns why the last attempt at this version of the video failed, if it did."""
         return self.table(video).failure()
@@ -79,16 +95,19 @@ class TableBuilder:
             DatasourceError: A store failed, or the video was replaced since it was listed.
         """
         table = self.table(video)
-        isolated = table.begin_attempt()
-        if isolated:
+        attempt = table.begin_attempt()
+        if attempt.isolated:
             _logger.warning(
                 "%s: an earlier attempt ended without an outcome; decoding in a child process",
                 video.path,
             )
         started = time.monotonic()
-        blank = VideoOutcome(video=video.path, fingerprint=table.fingerprint, isolated=isolated)
+        blank = VideoOutcome(
+            video=video.path, fingerprint=table.fingerprint, isolated=attempt.isolated
+        )
         try:
-            outcome = self._read(video, table.folder, blank, on_frames)
+            with table.beating(attempt):
+                outcome = self._read_surely(video, table.folder, blank, on_frames)
         except BaseException as error:
             _end_attempt(table, error)
             raise
@@ -97,20 +116,31 @@ class TableBuilder:
         _log(outcome)
         return outcome
 
-    def _read(
+    def _read_surely(
         self,
         video: StoredObject,
         folder: str,
         blank: VideoOutcome,
         on_frames: Callable[[int], None],
     ) -> VideoOutcome:
-        with self.source.open(video.path, etag=video.etag) as file:
-            try:
-                outcome = self._decode(file, folder, blank, on_frames)
-            except CorruptVideoError as error:
-                outcome = replace(blank, corrupt_reason=error.reason)
-            n_requests, n_bytes = traffic_of(file)
-        return replace(outcome, requests=n_requests, bytes_read=n_bytes)
+        """Reads again what seems damaged, until that is known to be the store's content."""
+        traffic = Traffic()
+        for _ in range(READINGS):
+            with self.source.open(video.path, etag=video.etag) as file:
+                try:
+                    outcome = self._decode(file, folder, blank, on_frames)
+                except CorruptVideoError as error:
+                    outcome = replace(blank, corrupt_reason=error.reason)
+                is_sure = not outcome.is_doubtful or confirmed(file)
+                traffic = Traffic.sum([traffic, traffic_of(file)])
+            if is_sure:
+                return replace(outcome, requests=traffic.n_requests, bytes_read=traffic.n_bytes)
+            _logger.warning("%s: other bytes when read again; decoding it anew", video.path)
+        raise DatasourceError(
+            f"cannot read {self.source.location(video.path)}: it differs each time it is read, or "
+            "from the store's own checksum, so nothing was recorded of it: look at the network, "
+            "the proxy and the store's disks, then run again"
+        )
 
     def _decode(
         self,

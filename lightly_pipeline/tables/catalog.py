@@ -5,12 +5,15 @@ Listing rules (extensions, skipped folders) are the datasources' business.
 """
 
 import json
+import logging
 from dataclasses import dataclass
+from typing import Any
 
-from lightly_pipeline.datasources import Datasource, StoredObject
-from lightly_pipeline.errors import ObjectNotFoundError
+from lightly_pipeline.datasources import Datasource, StoredObject, read_document
+from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
 from lightly_pipeline.tables.fingerprint import SCHEMA_VERSION, catalog_hash
 
+_logger = logging.getLogger(__name__)
 CATALOG_PATH = ".lightly/tables/catalog.json"
 
 
@@ -34,9 +37,15 @@ def write_catalog(store: Datasource, catalog: Catalog) -> None:
 
 
 def read_catalog(store: Datasource) -> Catalog | None:
-    """Returns the stored catalogue, or None when nothing was listed yet."""
+    """Returns the stored catalogue, or None when nothing was listed yet, or nothing readable."""
     try:
-        document = json.loads(store.read(CATALOG_PATH))
+        return read_document(store, CATALOG_PATH, _parsed, "a catalogue")
     except ObjectNotFoundError:
         return None
+    except DamagedDocumentError as error:
+        _logger.warning("%s: it is made anew by the next listing", error)
+        return None
+
+
+def _parsed(document: Any) -> Catalog:
     return Catalog(tuple(StoredObject(*video) for video in document["videos"]))

@@ -5,6 +5,7 @@ What the files look like is in `outcome.py`, `frames.py` and `embeddings.py`; wh
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.layout import table_folder
-from lightly_pipeline.tables import embeddings, outcome
+from lightly_pipeline.tables import attempt, embeddings, outcome
+from lightly_pipeline.tables.attempt import Attempt
 from lightly_pipeline.tables.fingerprint import video_fingerprint
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.video import FrameRow
@@ -39,15 +41,19 @@ class VideoTable:
 
     def failure(self) -> str | None:
         """Returns why the last attempt at this version failed, or None when none did."""
-        return outcome.read_failure(self.store, self.folder, self.fingerprint)
+        return attempt.read_failure(self.store, self.folder, self.fingerprint)
 
-    def begin_attempt(self) -> bool:
-        """Leaves the marker of an attempt; returns whether an earlier one died."""
-        return outcome.begin_attempt(self.store, self.folder, self.fingerprint)
+    def begin_attempt(self) -> Attempt:
+        """Leaves the marker of an attempt and returns it."""
+        return attempt.begin_attempt(self.store, self.folder, self.fingerprint)
+
+    def beating(self, begun: Attempt) -> AbstractContextManager[None]:
+        """Says now and then, while the context lasts, that an attempt goes on."""
+        return attempt.beating(self.store, self.folder, begun)
 
     def end_attempt(self, failure: str | None = None) -> None:
         """Says that an attempt ended without an outcome but alive."""
-        outcome.end_attempt(self.store, self.folder, self.fingerprint, failure=failure)
+        attempt.end_attempt(self.store, self.folder, self.fingerprint, failure=failure)
 
     def complete(self, result: VideoOutcome) -> None:
         """Declares the table complete."""

@@ -1,19 +1,20 @@
 """The outcome of one video: what was found in it, and that its table is complete.
 
-An outcome is written after the table's other files; a table without one does not exist. The
-attempt marker beside it tells a crashed attempt from one that was never made. Reading and
-writing frame rows is in `frames.py`, embeddings in `embeddings.py`.
+An outcome is written after the table's other files; a table without one does not exist. Frame rows
+are in `frames.py`, embeddings in `embeddings.py`, the marker of an attempt in `attempt.py`.
 """
 
 import json
+import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.errors import ObjectNotFoundError
+from lightly_pipeline.datasources import Datasource, read_document
+from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
+from lightly_pipeline.video.types import DecodeReport
 
+_logger = logging.getLogger(__name__)
 OUTCOME_FILE = "outcome.json"
-ATTEMPT_FILE = "attempt.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,65 +72,31 @@ class VideoOutcome:
         why = f" ({first['reason']})" if first else ""
         return f"all {self.n_rows} frames are damaged{why}"
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it says anything bad of the bytes, which a store may have given wrongly."""
+        if self.is_corrupt or self.corrupt_samples:
+            return True
+        return bool(self.report) and DecodeReport.from_dict(self.report).damaged
+
 
 def read_outcome(store: Datasource, folder: str, fingerprint: str) -> VideoOutcome | None:
     """Returns the outcome in `folder` if it is that of `fingerprint`, else None."""
-    document = _read_json(store, f"{folder}/{OUTCOME_FILE}")
-    if document is None or document.get("fingerprint") != fingerprint:
+
+    def parsed(document: dict[str, Any]) -> VideoOutcome | None:
+        if document["fingerprint"] != fingerprint:
+            return None
+        return VideoOutcome(**{**document, "warnings": tuple(document["warnings"])})
+
+    try:
+        return read_document(store, f"{folder}/{OUTCOME_FILE}", parsed, "an outcome")
+    except ObjectNotFoundError:
         return None
-    document["warnings"] = tuple(document["warnings"])
-    return VideoOutcome(**document)
+    except DamagedDocumentError as error:
+        _logger.warning("%s: the video is processed again", error)
+        return None
 
 
 def write_outcome(store: Datasource, folder: str, outcome: VideoOutcome) -> None:
     """Declares the table in `folder` complete."""
-    _write_json(store, f"{folder}/{OUTCOME_FILE}", asdict(outcome))
-
-
-def begin_attempt(store: Datasource, folder: str, fingerprint: str) -> bool:
-    """Leaves the marker of an attempt.
-
-    Returns:
-        Whether an earlier attempt left its marker and no outcome: the process died in it (or is
-        still in it on another machine), so this one belongs into a child process.
-    """
-    path = f"{folder}/{ATTEMPT_FILE}"
-    earlier = _read_json(store, path) or {}
-    died = earlier.get("fingerprint") == fingerprint and earlier.get("running") is True
-    _write_json(store, path, {"fingerprint": fingerprint, "running": True})
-    return died
-
-
-def end_attempt(
-    store: Datasource, folder: str, fingerprint: str, *, failure: str | None = None
-) -> None:
-    """Says that an attempt ended without an outcome but alive, so the next one is made as usual.
-
-    The marker is overwritten rather than deleted: LIGHTLY credentials need no delete permission.
-
-    Args:
-        store: The LIGHTLY datasource.
-        folder: The table's folder.
-        fingerprint: Of the version that was attempted.
-        failure: What a store refused, for a selection that is to go on without the video.
-    """
-    document = {"fingerprint": fingerprint, "running": False, "failure": failure}
-    _write_json(store, f"{folder}/{ATTEMPT_FILE}", document)
-
-
-def read_failure(store: Datasource, folder: str, fingerprint: str) -> str | None:
-    """Returns why the last attempt at `fingerprint` failed, or None when none did."""
-    attempt = _read_json(store, f"{folder}/{ATTEMPT_FILE}") or {}
-    return attempt.get("failure") if attempt.get("fingerprint") == fingerprint else None
-
-
-def _read_json(store: Datasource, path: str) -> dict[str, Any] | None:
-    try:
-        document: dict[str, Any] = json.loads(store.read(path))
-    except ObjectNotFoundError:
-        return None
-    return document
-
-
-def _write_json(store: Datasource, path: str, document: dict[str, Any]) -> None:
-    store.write(path, json.dumps(document, indent=1).encode())
+    store.write(f"{folder}/{OUTCOME_FILE}", json.dumps(asdict(outcome), indent=1).encode())

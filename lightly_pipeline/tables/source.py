@@ -19,8 +19,12 @@ from lightly_pipeline.datasources import (
     Datasource,
     StoredObject,
     Traffic,
+    confirmed,
     traffic_of,
 )
+from lightly_pipeline.datasources.local_files import naming_full_disk
+from lightly_pipeline.datasources.second_look import READINGS
+from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.video import DecodeLimits, FrameIndex, FrameRow, Video, open_video
 from lightly_pipeline.video.isolated import IsolatedVideo
@@ -65,7 +69,7 @@ def opened(
         return
     with tempfile.TemporaryDirectory(prefix="lightly-pipeline-") as folder:
         copy = Path(folder, "video")
-        with copy.open("wb") as target:
+        with naming_full_disk(f"{copy} (TMPDIR)"), copy.open("wb") as target:
             shutil.copyfileobj(file, target, 1024 * 1024)
         with IsolatedVideo(
             copy,
@@ -105,16 +109,26 @@ def fetch_frames(
     ranges: Sequence[ByteRange] = ()
     if not outcome.isolated:
         ranges = byte_ranges(index, outcome.info["container"], indices, video.size_bytes)
-    with source.open(video.path, etag=video.etag, ranges=ranges) as file:
-        try:
-            with opened(
-                file,
-                isolated=outcome.isolated,
-                untagged_matrix=outcome.report["untagged_matrix"],
-                video_stream=outcome.report.get("video_stream"),
-                index=index,
-            ) as opened_video:
-                for frame in opened_video.fetch(indices, ordered=False):
-                    yield frame.index, frame.to_rgb()
-        finally:
-            on_traffic(traffic_of(file))
+    wanted, traffic = set(indices), Traffic()
+    try:
+        for reading in range(READINGS):
+            with source.open(video.path, etag=video.etag, ranges=ranges) as file:
+                try:
+                    with opened(
+                        file,
+                        isolated=outcome.isolated,
+                        untagged_matrix=outcome.report["untagged_matrix"],
+                        video_stream=outcome.report.get("video_stream"),
+                        index=index,
+                    ) as opened_video:
+                        for frame in opened_video.fetch(sorted(wanted), ordered=False):
+                            wanted.discard(frame.index)
+                            yield frame.index, frame.to_rgb()
+                    return
+                except (FrameChangedError, CorruptVideoError):
+                    if reading == READINGS - 1 or confirmed(file):
+                        raise
+                finally:
+                    traffic = Traffic.sum([traffic, traffic_of(file)])
+    finally:
+        on_traffic(traffic)

@@ -35,6 +35,9 @@ _BOXES_BEFORE = frozenset((b"ftyp", b"styp", b"moov", b"sidx", b"free", b"skip",
 _BUFFER_BYTES = 256 * 1024
 _APPLE_DOUBLE = bytes.fromhex("00051607")
 _MAX_WORDS = 2
+_TRANSPORT_STREAM = "mpegts"
+# Recorders give the streams of a programme other PIDs in mid recording.
+_FOLLOW_PIDS = {"merge_pmt_versions": "1"}
 _NO_INDEX = "moov atom not found"
 
 
@@ -94,7 +97,12 @@ def open_stream(
         said = MessageCapture(messages, of_failures=True)
         is_unindexed = not seeks and _is_fragmented(file)
         flags = {"fflags": "+ignidx"} if is_unindexed else {}
-        container = _open(reader, limits, flags, messages, said)
+        container = _open(reader, limits, {**flags, **_FOLLOW_PIDS}, messages, said)
+        if not container.streams.video and container.format.name == _TRANSPORT_STREAM:
+            # A video that begins late was taken for the sound whose place it has in the tables.
+            container.close()
+            reader.seek(0)
+            container = _open(reader, limits, flags, messages, said)
         try:
             chosen = choose_stream(container, video_stream)
             stream = chosen.stream
@@ -168,8 +176,6 @@ def _open(
         "format_whitelist": _DEMUXERS,
         "protocol_whitelist": "",
         "max_pixels": str(limits.max_pixels),
-        # Recorders give the streams of a programme other PIDs in mid recording.
-        "merge_pmt_versions": "1",
     }
     try:
         with said, reader.meter:

@@ -39,11 +39,11 @@ class MessageCapture:
 
     def __init__(self, into: "Counter[str] | None" = None, *, of_failures: bool = False) -> None:
         self._into, self._of_failures = into, of_failures
-        self._capture = av.logging.Capture()
         self.texts: list[str] = []
         self.incomplete: set[tuple[int, int]] = set()
 
     def __enter__(self) -> Self:
+        self._capture = av.logging.Capture()
         self._entries = self._capture.__enter__()
         return self
 

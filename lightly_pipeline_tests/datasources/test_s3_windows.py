@@ -32,6 +32,7 @@ class Stored:
         return {
             "Body": io.BytesIO(body),
             "ContentRange": f"bytes {first}-{first + len(body) - 1}/{len(self.content)}",
+            "ContentLength": len(body),
             "ETag": self.etag,
         }
 

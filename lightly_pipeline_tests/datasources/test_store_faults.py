@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from lightly_pipeline import Dataset, RunResult, S3Datasource, run
-from lightly_pipeline.datasources import s3, s3_errors
+from lightly_pipeline.datasources import patience, s3_client
 from lightly_pipeline.defs.metadata import outcome_metadata
 from lightly_pipeline.errors import DatasourceError, ObjectChangedError
 from lightly_pipeline.tables.outcome import VideoOutcome
@@ -33,8 +33,12 @@ class Place:
     proxy: FaultyStore
     other: bytes
 
-    def run(self) -> RunResult:
-        return run(self.dataset, selection_config={"n_samples": 3})
+    def run(self, patience_s: float = 60) -> RunResult:
+        return run(
+            self.dataset,
+            selection_config={"n_samples": 3},
+            pipeline_config={"store_patience_s": patience_s},
+        )
 
     def replace_video(self) -> None:
         self.direct.write("in/video.mp4", self.other)
@@ -65,9 +69,8 @@ def place(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Place:
-    monkeypatch.setattr(s3_errors, "_BASE_S", 0.01)
-    monkeypatch.setattr(s3, "_READ_S", 1)
-    monkeypatch.setattr(s3, "_ATTEMPTS", 2)
+    monkeypatch.setattr(patience, "_BASE_S", 0.05)
+    monkeypatch.setattr(s3_client, "_READ_S", 1)
     make_bucket(endpoint, "faults")
     prefix = f"s3://faults/{abs(hash(request.node.name))}"
 
@@ -142,7 +145,7 @@ def test_a_video_replaced_between_selection_and_upload_ends_the_run_and_the_next
 FATAL = {
     "throttled for longer than retries last": (
         Fault("status", VIDEO, times=ALWAYS, skip=1),
-        r"throttled \(SlowDown\).*run again later, or with fewer threads",
+        r"throttled for longer than was waited \(SlowDown\).*run again later, with fewer threads",
     ),
     "an expired token": (
         Fault("status", VIDEO, times=ALWAYS, skip=2, status=400, code="ExpiredToken"),
@@ -174,7 +177,7 @@ def test_lasting_faults_end_the_run_and_say_what_to_do_and_the_next_run_resumes(
     fault, message = FATAL[name]
     place.proxy.add(Fault(**vars(fault)))
     with pytest.raises(DatasourceError, match=message) as caught:
-        place.run()
+        place.run(patience_s=2)
     assert SECRET not in str(caught.value) + caplog.text
     stored = [item.path for item in place.direct.list("out/.lightly/runs/")]
     assert not any(path.endswith("manifest.json") for path in stored)

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from lightly_pipeline import Dataset, LocalDatasource, build_definitions, run
+from lightly_pipeline.datasources import list_videos
+from lightly_pipeline.tables.fingerprint import catalog_hash
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 pytestmark = pytest.mark.slow
@@ -135,6 +139,20 @@ def test_a_wrong_block_fails_every_launch_before_work(
     assert not Path(dataset.lightly.describe()).exists()
 
 
+def test_names_that_are_no_text_are_listed_and_processed(
+    definitions: dg.Definitions, dataset: Dataset, tmp_path: Path
+) -> None:
+    source = Path(dataset.input.describe())
+    try:
+        (source / "a.mp4").rename(source / os.fsdecode(b"caf\xe9.mp4"))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        job = definitions.resolve_job_def("street_run_job")
+        assert job.execute_in_process(run_config={"resources": TEN}, instance=instance).success
+        assert "caf%E9.mp4" in instance.get_dynamic_partitions("street_videos")
+
+
 def test_the_sensor_asks_for_a_listing_only_when_something_changed(
     definitions: dg.Definitions, dataset: Dataset
 ) -> None:
@@ -148,6 +166,69 @@ def test_the_sensor_asks_for_a_listing_only_when_something_changed(
         third = sensor(dg.build_sensor_context(instance=instance, cursor=first.cursor))
         assert third.run_requests[0].run_key != first.run_requests[0].run_key
     assert sensor.default_status is dg.DefaultSensorStatus.STOPPED
+
+
+def catalog_requests(sensor: Any, instance: dg.DagsterInstance, cursor: str | None) -> Any:
+    found = sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
+    return found if isinstance(found, dg.SensorResult) else None
+
+
+def test_a_dataset_that_goes_back_to_an_earlier_state_is_listed_again(
+    definitions: dg.Definitions, dataset: Dataset
+) -> None:
+    """Dagster launches no run key twice: a hash alone is skipped for ever."""
+    sensor = definitions.get_sensor_def("street_new_videos")
+    extra = Path(dataset.input.describe()) / "new.mp4"
+    keys, cursor = [], None
+    with dg.DagsterInstance.ephemeral() as instance:
+        for there in (False, True, False, True, False):
+            extra.write_bytes(b"x") if there else extra.unlink(missing_ok=True)
+            if there:
+                os.utime(extra, (1, 1))
+            requested = catalog_requests(sensor, instance, cursor)
+            keys.append(requested.run_requests[0].run_key)
+            cursor = requested.cursor
+            assert catalog_requests(sensor, instance, cursor) is None
+        # A cursor that somebody resets begins another line.
+        keys.append(catalog_requests(sensor, instance, None).run_requests[0].run_key)
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_cursor_of_an_earlier_release_is_understood(
+    definitions: dg.Definitions, dataset: Dataset
+) -> None:
+    sensor = definitions.get_sensor_def("street_new_videos")
+    listed = catalog_hash(tuple(list_videos(dataset.input)))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert catalog_requests(sensor, instance, listed) is None
+        assert catalog_requests(sensor, instance, "0" * 64) is not None
+
+
+def test_a_catalogue_run_that_failed_is_asked_for_again_ever_less_often(
+    definitions: dg.Definitions, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor = definitions.get_sensor_def("street_new_videos")
+    job = definitions.resolve_job_def("street_catalog_job")
+    now = time.time
+    with dg.DagsterInstance.ephemeral() as instance:
+        requested = catalog_requests(sensor, instance, None)
+        wrong = {"resources": {"selection_config": {"config": {"n_samples": -7}}}}
+        failed = job.execute_in_process(wrong, instance=instance, raise_on_error=False)
+        assert not failed.success
+        assert catalog_requests(sensor, instance, requested.cursor) is None, "not at once"
+        asked_after = []
+        for minutes in (0.9, 1.1, 1.9, 2.1, 3.9, 4.1, 61):
+            monkeypatch.setattr(time, "time", lambda m=minutes: now() + 60 * m)
+            again = catalog_requests(sensor, instance, requested.cursor)
+            if again is not None:
+                asked_after.append(minutes)
+                assert again.run_requests[0].run_key != requested.run_requests[0].run_key
+                requested = again
+        assert asked_after == [1.1, 2.1, 4.1, 61]
+        monkeypatch.undo()
+        assert job.execute_in_process(instance=instance).success
+        monkeypatch.setattr(time, "time", lambda: now() + 7200)
+        assert catalog_requests(sensor, instance, requested.cursor) is None
 
 
 def test_automation_takes_new_and_replaced_videos_and_then_selects_once(

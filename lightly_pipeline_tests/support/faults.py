@@ -10,9 +10,10 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -27,19 +28,37 @@ class Fault:
     Attributes:
         kind: "status" answers with `status` and `code`; "reset" breaks the connection; "hang"
             never answers; "truncate" sends half of the body and closes; "lost answer" lets the
-            store do the work and breaks the connection; "first" calls `action`, then serves.
+            store do the work and breaks the connection; "first" calls `action`, then serves;
+            "page" answers `status` with a page of HTML, or what `headers` and `body` say, in the
+            store's place; "flip" turns the byte at `at` of the body over; "whole" leaves the Range
+            out; "with" sets headers of the answer; "slow" answers after `at` milliseconds.
         match: Regular expression, searched in "METHOD /path?query".
         times: How many matching requests it happens to.
         skip: Matching requests that are left alone before.
     """
 
-    kind: Literal["status", "reset", "hang", "truncate", "lost answer", "first"]
+    kind: Literal[
+        "status",
+        "reset",
+        "hang",
+        "truncate",
+        "lost answer",
+        "first",
+        "page",
+        "flip",
+        "whole",
+        "with",
+        "slow",
+    ]
     match: str
     times: int = 1
     skip: int = 0
     status: int = 503
     code: str = "SlowDown"
     action: Callable[[], object] = lambda: None
+    at: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b"<html><body><p>Please log in.</p></body></html>"
 
     def applies(self, request: str) -> bool:
         """Whether it is this request's turn; counts it."""
@@ -60,6 +79,8 @@ class FaultyStore:
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream).netloc
         self.requests: list[str] = []
+        self.n_at_once = self.most_at_once = 0
+        self.refuses: Callable[[str, Any], Fault | None] = lambda _, __: None
         self.ended = threading.Event()
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
@@ -76,6 +97,8 @@ class FaultyStore:
         """Serves faithfully again and forgets the requests."""
         self._faults.clear()
         self.requests.clear()
+        self.most_at_once = 0
+        self.refuses = lambda _, __: None
 
     def count(self, match: str) -> int:
         """Returns how many requests matched."""
@@ -86,6 +109,18 @@ class FaultyStore:
         with self._lock:
             self.requests.append(request)
             return next((fault for fault in self._faults if fault.applies(request)), None)
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts how many requests are answered at once."""
+        with self._lock:
+            self.n_at_once += 1
+            self.most_at_once = max(self.most_at_once, self.n_at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.n_at_once -= 1
 
     def close(self) -> None:
         """Ends the proxy and what hangs in it."""
@@ -109,7 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         store: FaultyStore = self.server.store  # type: ignore[attr-defined]
-        fault = store.fault_of(f"{self.command} {self.path}")
+        with store.counted():
+            self._answer_for(store)
+
+    def _answer_for(self, store: FaultyStore) -> None:
+        request = f"{self.command} {self.path}"
+        fault = store.fault_of(request) or store.refuses(request, self.headers)
         kind = fault.kind if fault else None
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if kind == "reset":
@@ -120,11 +160,25 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and kind == "status":
             error = f"<Error><Code>{fault.code}</Code><Message>injected</Message></Error>"
             return self._answer(fault.status, {"Content-Type": "application/xml"}, error.encode())
+        if fault and kind == "page":
+            headers = fault.headers or {"Content-Type": "text/html; charset=utf-8"}
+            return self._answer(200 if fault.status == 503 else fault.status, headers, fault.body)
         if fault and kind == "first":
             fault.action()
+        if fault and kind == "slow":
+            time.sleep(fault.at / 1000)
+        if kind == "whole":
+            del self.headers["Range"]
         status, headers, content = self._forward(store.upstream, body)
         if kind == "lost answer":
             return self._reset()
+        if fault and kind == "flip" and content:
+            place = fault.at % len(content)
+            # The sum of a part would give it away; stores keep those of whole objects.
+            headers = {k: v for k, v in headers.items() if "checksum" not in k.lower()}
+            content = content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+        if fault and kind == "with":
+            headers = {**headers, **fault.headers}
         return self._answer(status, headers, content, cut=kind == "truncate")
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815
@@ -147,7 +201,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length)
         self.end_headers()
         if not is_head:
-            self.wfile.write(content[: len(content) // 2] if cut else content)
+            try:
+                self.wfile.write(content[: len(content) // 2] if cut else content)
+            except OSError:
+                # Whoever asked has seen enough.
+                cut = True
         self.close_connection = cut
 
     def _reset(self) -> None:

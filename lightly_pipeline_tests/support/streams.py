@@ -3,7 +3,7 @@
 Each is made of the recipes of `videos.py`; single traits of whole files are in `traits.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -57,6 +57,21 @@ def cut_at_key(
         mux_options=mux_options,
         muxer=muxer,
     )
+    return target
+
+
+def rewritten(source: Path, target: Path, change: Callable[[int, bytes], list[bytes]]) -> Path:
+    """Copies a file with each packet replaced by any number of others, a frame apart."""
+    with av.open(str(source)) as reading, av.open(str(target), "w") as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        contents = [bytes(packet) for packet in reading.demux(video=0) if packet.size]
+        changed = [new for number, old in enumerate(contents) for new in change(number, old)]
+        for number, content in enumerate(changed):
+            packet = av.Packet(content)
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream = Fraction(1, FPS), stream
+            packet.is_keyframe = content == contents[0] or number == 0
+            writing.mux(packet)
     return target
 
 

@@ -5,12 +5,12 @@ from io import BytesIO
 import pytest
 
 from lightly_pipeline.video import DecodeReport, FrameRow, open_video
-from lightly_pipeline_tests.support.lossy import CAMERAS, N_FRAMES, indexed, pictures_sent
+from lightly_pipeline_tests.support.lossy import CAMERAS, indexed, pictures_sent
 from lightly_pipeline_tests.video.loss import look
 
 # A flipped byte of these changes pictures, and nothing in the stream can tell.
 SILENT = ("vp9.webm", "vp9-bytes.webm", "h264-bytes.mp4")
-RATE = 0.02
+RATE = 0.03
 
 
 def decoded(content: bytes) -> tuple[list[FrameRow], DecodeReport]:
@@ -32,8 +32,6 @@ def test_what_is_not_called_damaged_is_as_it_was_sent_and_is_fetched_again(name:
     assert line.fetched
     assert line.wrong == 0
     assert line.wrong_with_damaged == 0
-    # What AV1's decoder cannot decode whole it leaves out, up to the next key frame.
-    assert line.damaged or line.frames < 2 * N_FRAMES or name in SILENT
     assert not line.unseen or name in SILENT
 
 

@@ -88,6 +88,15 @@ def test_what_is_left_of_a_changed_stream_is_named(tmp_path: Path, second: Part)
     assert any("of the file, from byte" in warning for warning in warnings)
 
 
+@pytest.mark.parametrize("second", [Part(pid=512, version=1), Part(512, 1, streams="va")], ids=str)
+def test_a_video_may_begin_late(tmp_path: Path, second: Part) -> None:
+    parts = [Part(pid=300, streams="a"), second]
+    path = transport_stream(tmp_path / "radio.mpg", parts, N_OF_PART)
+    shown, warnings = numbers(path)
+    assert shown == [number % 2**10 for number in range(N_OF_PART, 2 * N_OF_PART)]
+    assert all("hold nothing of the video" in warning for warning in warnings)
+
+
 @pytest.mark.parametrize("wanted", [None, 0, 1])
 def test_several_cameras_in_one_file_are_a_choice(tmp_path: Path, wanted: int | None) -> None:
     path = TRAITS_BY_NAME["two-streams.mp4"].make(tmp_path)

@@ -1,0 +1,143 @@
+"""Files that are written: partial ones, and what disks and mounts refuse.
+
+Which folder and which conditions is `local.py`'s business.
+"""
+
+import errno
+import io
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from lightly_pipeline.errors import DatasourceError, StoreFullError
+from lightly_pipeline.owner import is_dead, this_process
+
+PARTIAL_PREFIX = ".lightly-partial-"
+"""Unfinished writes; listings leave them out, so a crash leaves nothing that anyone sees."""
+LOCK_NAME = f"{PARTIAL_PREFIX}lock"
+_KEPT_S = 24 * 3600
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_BAD_NAME = (errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
+
+
+def is_partial(name: str) -> bool:
+    """Returns whether a file name is that of an unfinished write."""
+    return name.startswith(PARTIAL_PREFIX)
+
+
+def partial_beside(target: Path) -> Path:
+    """Returns a name for the unfinished content of a file, marked with who writes it."""
+    return target.with_name(f"{PARTIAL_PREFIX}{this_process()}-{uuid.uuid4().hex}")
+
+
+@contextmanager
+def finished_beside(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Yields a new file beside `target` and its path; it is gone when the context ends.
+
+    It is complete on disk once `settle` was called. It is made as any program makes files, so that
+    the process' umask, or what else the folder says, holds without a chmod, which mounts refuse.
+
+    Raises:
+        StoreFullError: The disk, or what its user may use of it, is full.
+        DatasourceError: The file system does not take the name.
+    """
+    partial = partial_beside(target)
+    try:
+        with io.BufferedRandom(_File(partial, target)) as file:
+            yield file, partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def settle(file: BinaryIO) -> None:
+    """Brings a file's content to the disk."""
+    file.flush()
+    with naming_full_disk(str(file.raw.target)):  # type: ignore[attr-defined]
+        os.fsync(file.fileno())
+
+
+def in_place(partial: Path, target: Path) -> None:
+    """Gives a finished file its name, in place of what has it."""
+    with _naming_refused(target), naming_full_disk(str(target)):
+        partial.replace(target)
+
+
+def created(partial: Path, target: Path) -> bool | None:
+    """Gives a finished file its name if nothing has it, in one step and without a lock.
+
+    Returns:
+        Whether it got it; None where the file system knows no hard links.
+    """
+    try:
+        with naming_full_disk(str(target)):
+            os.link(partial, target)
+    except FileExistsError:
+        return False
+    except (OSError, NotImplementedError):
+        return None
+    return True
+
+
+@contextmanager
+def naming_full_disk(what: str) -> Iterator[None]:
+    """Says what is full, where the system only says that something is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise StoreFullError(
+            f"cannot write {what}: {error.strerror}: make room, and run again: what is stored is "
+            "not made again"
+        ) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the partial files below a folder that no living process is writing."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if is_partial(name) and name != LOCK_NAME and _is_abandoned(Path(place, name)):
+                # Another run may do the same at the same time.
+                Path(place, name).unlink(missing_ok=True)
+
+
+def _is_abandoned(partial: Path) -> bool:
+    owner = partial.name.removeprefix(PARTIAL_PREFIX).partition("-")[0]
+    if (dead := is_dead(owner)) is not None:
+        return dead
+    try:
+        return time.time() - partial.stat().st_mtime > _KEPT_S
+    except OSError:
+        return False
+
+
+@contextmanager
+def _naming_refused(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _BAD_NAME:
+            raise
+        raise DatasourceError(
+            f"cannot write {target}: the file system does not take this name ({error.strerror}): "
+            "rename the video, or use another LIGHTLY datasource"
+        ) from error
+
+
+class _File(io.FileIO):
+    """A new file whose writing says where the disk is full."""
+
+    def __init__(self, path: Path, target: Path) -> None:
+        self.target = target
+        with _naming_refused(path), naming_full_disk(str(target)):
+            # Mode 0666 less the umask: the kernel takes it off.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        super().__init__(descriptor, "r+b")
+
+    def write(self, data: "bytes | bytearray | memoryview") -> int | None:  # type: ignore[override]
+        with naming_full_disk(str(self.target)):
+            return super().write(data)

@@ -1,0 +1,88 @@
+"""Makes the boto3 client that a datasource talks to its store with.
+
+Credentials come from boto3's own chain unless they are given. Nothing is asked of the store here.
+"""
+
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from lightly_pipeline.datasources.s3 import S3Datasource
+
+_CONNECT_S, _READ_S, _POOL = 5, 30, 32
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
+# boto3 loads its service descriptions without a lock.
+_lock = threading.Lock()
+
+
+def make_client(options: "S3Datasource") -> Any:
+    """Returns a client that tries once: waiting and trying again is the datasource's business."""
+    import boto3
+
+    with _lock:
+        session = boto3.Session(
+            aws_access_key_id=options.access_key_id,
+            aws_secret_access_key=options.secret_access_key,
+            aws_session_token=options.session_token,
+            profile_name=options.profile,
+            region_name=options.region,
+        )
+        if options.role_arn:
+            session = _assumed(session, options.role_arn, options.external_id)
+        client = _client(session, options, is_aws=True)
+        # Where the endpoint comes from (option, profile, environment) is boto3's to know.
+        if not is_aws(client.meta.endpoint_url):
+            client = _client(session, options, is_aws=False)
+        return client
+
+
+def is_aws(endpoint_url: str) -> bool:
+    """Returns whether an endpoint is one of AWS's own."""
+    return (urlsplit(endpoint_url).hostname or "").endswith(_AWS_DOMAINS)
+
+
+def _client(session: Any, options: "S3Datasource", *, is_aws: bool) -> Any:
+    from botocore.config import Config
+
+    style = options.addressing_style
+    settings: dict[str, Any] = {
+        "connect_timeout": _CONNECT_S,
+        "read_timeout": _READ_S,
+        "retries": {"mode": "standard", "total_max_attempts": 1},
+        "max_pool_connections": _POOL,
+        # Also for signed URLs, where the default would be the signature AWS has retired.
+        "signature_version": "s3v4",
+        "s3": {"addressing_style": style if is_aws or style != "auto" else "path"},
+    }
+    if not is_aws:
+        # Older stores refuse the trailing checksums that AWS takes.
+        settings["request_checksum_calculation"] = "when_required"
+    return session.client(
+        "s3",
+        endpoint_url=options.endpoint_url,
+        region_name=options.region or session.region_name or "us-east-1",
+        verify=options.verify,
+        config=Config(**settings),
+    )
+
+
+def _assumed(session: Any, role_arn: str, external_id: str | None) -> Any:
+    """Returns a session with credentials of a role that refresh themselves."""
+    import boto3
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+    from botocore.session import Session
+
+    core = session._session
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=core.create_client,
+        source_credentials=core.get_credentials(),
+        role_arn=role_arn,
+        extra_args={"ExternalId": external_id} if external_id else {},
+    )
+    # Of the same profile, which may name the store's endpoint.
+    assumed: Any = Session(profile=core.profile)
+    assumed._credentials = DeferredRefreshableCredentials(
+        method="assume-role", refresh_using=fetcher.fetch_credentials
+    )
+    return boto3.Session(botocore_session=assumed, region_name=session.region_name)
