@@ -37,20 +37,21 @@ def test_what_is_not_called_damaged_is_as_it_was_sent_and_is_fetched_again(name:
 
 @pytest.mark.parametrize("name", ["h264.ts", "h264-open.ts", "h265-open.ts", "mpeg2.ts"])
 def test_damage_ends_with_the_next_picture_that_needs_no_other(name: str) -> None:
-    """One packet of one picture is lost: whole pictures come before and after."""
-    content = CAMERAS[name].sent()
+    """Three packets in the middle are lost: whole pictures come before and after."""
+    content, sent = CAMERAS[name].sent(), pictures_sent(name)
     middle = len(content) // 188 // 2 * 188
-    rows, _ = decoded(content[:middle] + content[middle + 188 :])
+    rows, _ = decoded(content[:middle] + content[middle + 3 * 188 :])
     damaged = [row.index for row in rows if row.damaged]
-    assert damaged == list(range(damaged[0], damaged[-1] + 1))
+    assert 0 < len(damaged) < 40
     assert rows[damaged[-1] + 1].keyframe
-    assert 0 < len(damaged) < 30
+    # Those that were decoded before the loss and are shown after it are whole.
+    assert all(row.damaged or row.checksum in sent for row in rows)
 
 
 def test_a_refresh_without_key_frames_ends_damage_as_well() -> None:
     content = CAMERAS["h264-refresh.ts"].sent()
-    middle = len(content) // 188 // 3 * 188
-    rows, _ = decoded(content[:middle] + content[middle + 188 :])
+    early = len(content) // 188 // 5 * 188
+    rows, _ = decoded(content[:early] + content[early + 3 * 188 :])
     sent = pictures_sent("h264-refresh.ts")
     assert [row.keyframe for row in rows].count(True) == 1
     assert any(row.damaged for row in rows)
@@ -88,9 +89,9 @@ def test_damaged_frames_have_lines_in_the_corruptness_report() -> None:
     assert report.n_damaged == sum(row.damaged for row in rows)
     told = sum(run.n_frames for run in report.damage)
     assert told == report.n_damaged
-    first = report.damage[0]
-    line = next(text for place, text in samples.items() if f"frames {first.first} to" in place)
-    assert line.startswith("damaged: ")
+    for run in report.damage:
+        frames = f"frames {run.first} to {run.last}" if run.n_frames > 1 else f"frame {run.first}"
+        assert samples[f"a/b.ts ({frames})"] == f"damaged: {run.reason}"
 
 
 def test_the_same_frames_are_damaged_every_time_and_however_many_a_caller_holds() -> None:
