@@ -1,39 +1,33 @@
 """The command line: `run` and `demo` over `pipeline.run`, `worker`, and `verify`.
 
-Arguments, progress and the printed result live here; every decision is the pipeline's. Imports
-stay light so that `--help` answers at once.
+Arguments and exit codes live here; what a person sees is in `console.py`, every decision is the
+pipeline's. Imports stay light so that `--help` answers at once.
 """
 
 import argparse
-import io
 import json
-import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
+from lightly_pipeline.console import (
+    ProgressDisplay,
+    describe,
+    describe_check,
+    escape_what_is_no_text,
+    show,
+    show_log,
+)
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasets import Dataset
-    from lightly_pipeline.runs.result import RunResult
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
-_PLAIN_INTERVAL_S = 10.0
-_SHOWN_PROBLEMS = 20
-_STEP_TITLES = {
-    "list": "Listing videos",
-    "decode": "Decoding and embedding",
-    "load": "Loading embeddings",
-    "select": "Selecting frames",
-    "upload": "Writing images",
-    "verify": "Reading images",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,27 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # File names may hold bytes that are no text; they are shown escaped.
-            stream.reconfigure(errors="backslashreplace")
+    escape_what_is_no_text()
     options = command_line().parse_args(arguments)
-    display = _ProgressDisplay(sys.stderr)
-    _show_log(display)
+    display = ProgressDisplay(sys.stderr)
+    show_log(display)
     try:
         with _interrupted_by_sigterm():
             exit_code: int = options.command(options, display)
     except InvalidConfigurationError as error:
         display.close()
-        _print(f"error: {error}", sys.stderr)
+        show(f"error: {error}", sys.stderr)
         return EXIT_USAGE
     except (LightlyPipelineError, OSError) as error:
         display.close()
-        _print(f"error: {error}", sys.stderr)
+        show(f"error: {error}", sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt as stop:
         display.close()
-        _print("interrupted; run the same command again to go on where it stopped", sys.stderr)
+        show("interrupted; run the same command again to go on where it stopped", sys.stderr)
         return 128 + (stop.signal if isinstance(stop, _Terminated) else signal.SIGINT)
     display.close()
     return exit_code
@@ -119,6 +110,16 @@ def command_line() -> argparse.ArgumentParser:
     demo.add_argument("--videos", metavar="PATH", help="your own videos instead of samples")
     demo.set_defaults(command=_demo, config=None)
 
+    _add_worker_and_verify(commands)
+    for command in (run, demo):
+        command.add_argument(
+            "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"
+        )
+        command.add_argument("--json", action="store_true", help="print the result as JSON only")
+    return parser
+
+
+def _add_worker_and_verify(commands: Any) -> None:
     worker = commands.add_parser(
         "worker", help="execute the runs that clients of lightly_pipeline.api schedule"
     )
@@ -139,13 +140,6 @@ def command_line() -> argparse.ArgumentParser:
     )
     verify.set_defaults(command=_verify)
 
-    for command in (run, demo):
-        command.add_argument(
-            "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"
-        )
-        command.add_argument("--json", action="store_true", help="print the result as JSON only")
-    return parser
-
 
 def _positive(text: str) -> int:
     try:
@@ -157,7 +151,7 @@ def _positive(text: str) -> int:
     return value
 
 
-def _run(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
+def _run(options: argparse.Namespace, display: ProgressDisplay) -> int:
     from lightly_pipeline.datasets import Dataset
     from lightly_pipeline.datasources import datasource_from_url
 
@@ -169,7 +163,7 @@ def _run(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     return _launch(dataset, options, display)
 
 
-def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
+def _demo(options: argparse.Namespace, display: ProgressDisplay) -> int:
     from lightly_pipeline.datasets import Dataset
     from lightly_pipeline.datasources import LocalDatasource
 
@@ -178,7 +172,7 @@ def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     if not options.videos:
         from lightly_pipeline.demo import make_demo_videos
 
-        _print(f"Making sample videos in {videos} ...", sys.stderr)
+        show(f"Making sample videos in {videos} ...", sys.stderr)
         make_demo_videos(videos)
     lightly = folder / "lightly"
     lightly.mkdir(parents=True, exist_ok=True)
@@ -186,7 +180,7 @@ def _demo(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     return _launch(dataset, options, display)
 
 
-def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
+def _worker(options: argparse.Namespace, display: ProgressDisplay) -> int:
     from lightly_pipeline.scheduling.deployment import Deployment
     from lightly_pipeline.scheduling.names import labels_of
     from lightly_pipeline.scheduling.worker import work
@@ -196,14 +190,14 @@ def _worker(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     shown = f", labels {', '.join(sorted(labels))}" if labels else ""
     display.say(f"waiting for runs in {deployment.home}{shown}")
     try:
-        all_well = work(deployment, labels=labels, once=options.once, say=_print)
+        all_well = work(deployment, labels=labels, once=options.once, say=show)
     except KeyboardInterrupt:
         display.say("stopped; a run in progress was given back")
         return EXIT_DONE
     return EXIT_DONE if all_well else EXIT_FAILED
 
 
-def _verify(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
+def _verify(options: argparse.Namespace, display: ProgressDisplay) -> int:
     from lightly_pipeline.datasources import datasource_from_url
     from lightly_pipeline.runs.verification import verify_runs
 
@@ -211,17 +205,12 @@ def _verify(options: argparse.Namespace, display: "_ProgressDisplay") -> int:
     checks = list(verify_runs(store, progress=display.update))
     display.close()
     for check in checks:
-        faults = [f"{len(check.missing)} missing"] * bool(check.missing)
-        faults += [f"{len(check.changed)} changed"] * bool(check.changed)
-        faults += [check.problem] if check.problem else []
-        _print(f"run {check.run_id}: {check.n_images} images, {', '.join(faults) or 'all true'}")
-        for image in [*check.missing, *check.changed][:_SHOWN_PROBLEMS]:
-            _print(f"    {store.location(image)}")
-    _print(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")
+        show(describe_check(check, store.location))
+    show(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")
     return EXIT_DONE if all(check.is_true for check in checks) else EXIT_FAILED
 
 
-def _launch(dataset: "Dataset", options: argparse.Namespace, display: "_ProgressDisplay") -> int:
+def _launch(dataset: "Dataset", options: argparse.Namespace, display: ProgressDisplay) -> int:
     from lightly_pipeline.config import load_config_file
     from lightly_pipeline.pipeline import run
 
@@ -231,7 +220,7 @@ def _launch(dataset: "Dataset", options: argparse.Namespace, display: "_Progress
         blocks["selection_config"] = {**selection, "n_samples": options.n_samples}
     result = run(dataset, **blocks, progress=display.update)
     display.close()
-    _print(json.dumps(result.as_dict(), indent=1) if options.json else _describe(result))
+    show(json.dumps(result.as_dict(), indent=1) if options.json else describe(result))
     return EXIT_FAILED if result.missing_frames else EXIT_DONE
 
 
@@ -241,132 +230,11 @@ def _without_amount(selection: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in selection.items() if key not in amounts}
 
 
-def _describe(result: "RunResult") -> str:
-    lines = [
-        "",
-        f"Run {result.run_id}",
-        f"  videos read     {_n_read(result)}"
-        f" of {result.n_input_videos} ({result.n_decoded_videos} decoded in this run)",
-        f"  frames seen     {result.n_input_frames}",
-        f"  frames chosen   {result.n_selected}",
-    ]
-    bound = result.summary.get("coverage_bound")
-    if bound is not None:
-        lines += [f"  coverage bound  {bound:.4g} (approximate_diversity)"]
-    if result.requests:
-        megabytes = result.bytes_read / 1e6
-        lines += [f"  downloaded      {megabytes:.1f} MB in {result.requests} requests"]
-    lines += _problems("broken videos", result.corrupt_videos)
-    n_broken = max(result.n_damaged_frames, len(result.corrupt_samples))
-    lines += _problems("broken frames", result.corrupt_samples, n_broken)
-    if result.missing_frames:
-        lines += _problems("NOT STORED", result.missing_frames)
-    if result.failed_videos:
-        lines += _problems("left out", result.failed_videos)
-    if result.warnings:
-        lines += _problems("warnings", {v: "; ".join(w) for v, w in result.warnings.items()})
-    lines += ["  time"]
-    lines += [f"    {step:<16} {seconds:8.1f} s" for step, seconds in result.seconds.items()]
-    if result.selected:
-        lines += [f"  first image     {result.selected[0].image}"]
-    if result.tag:
-        lines += [f"  tag             {result.tag}"]
-    lines += [f"  manifest        {result.manifest}"]
-    lines += [f"  images          {result.images}"]
-    return "\n".join(lines)
-
-
-def _n_read(result: "RunResult") -> int:
-    return result.n_input_videos - len(result.corrupt_videos) - len(result.failed_videos)
-
-
-def _problems(title: str, reasons: Mapping[str, str], count: int | None = None) -> list[str]:
-    lines = [f"  {title:<15} {len(reasons) if count is None else count}"]
-    lines += [f"    {name}: {reason}" for name, reason in list(reasons.items())[:_SHOWN_PROBLEMS]]
-    if len(reasons) > _SHOWN_PROBLEMS:
-        lines.append(f"    ... and {len(reasons) - _SHOWN_PROBLEMS} more, in the report")
-    return lines
-
-
-def _print(text: str, stream: TextIO | None = None) -> None:
-    print(text, file=stream or sys.stdout, flush=True)
-
-
 class _ShowVersion(argparse.Action):
     """Looks the version up only where it is asked for: that takes 30 ms."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from lightly_pipeline import __version__
 
-        _print(__version__)
+        show(__version__)
         parser.exit()
-
-
-class _ProgressDisplay:
-    """A bar on a terminal; elsewhere a plain line every ten seconds."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._step = ""
-        self._started = self._last = 0.0
-        self._bar: Any = None
-
-    def update(self, step: str, done: int, total: int | None, unit: str) -> None:
-        """Shows how far a step is, how fast it goes and how long it still takes."""
-        if step != self._step:
-            self._begin(step, unit)
-        if self._bar is not None:
-            self._bar.total = total
-            self._bar.update(done - self._bar.n)
-            return
-        now = time.monotonic()
-        if now - self._last >= _PLAIN_INTERVAL_S:
-            self._last = now
-            _print(self._line(done, total, unit, now - self._started), self._stream)
-
-    def say(self, line: str) -> None:
-        """Prints a line without tearing the bar apart."""
-        if self._bar is None:
-            _print(line, self._stream)
-        else:
-            self._bar.write(line, file=self._stream)
-
-    def close(self) -> None:
-        """Ends the step that is shown."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def _begin(self, step: str, unit: str) -> None:
-        self.close()
-        self._step = step
-        self._started = self._last = time.monotonic()
-        if self._terminal:
-            from tqdm import tqdm
-
-            title = _STEP_TITLES.get(step, step)
-            self._bar = tqdm(desc=title, unit=f" {unit}", file=self._stream, dynamic_ncols=True)
-
-    def _line(self, done: int, total: int | None, unit: str, seconds: float) -> str:
-        title = _STEP_TITLES.get(self._step, self._step)
-        rate = done / seconds if seconds else 0.0
-        line = f"{title}: {done}{f' of about {total}' if total else ''} {unit}, {rate:.0f}/s"
-        if total and rate:
-            line += f", {max(total - done, 0) / rate:.0f} s left"
-        return line
-
-
-class _DisplayHandler(logging.Handler):
-    def __init__(self, display: _ProgressDisplay) -> None:
-        super().__init__(logging.WARNING)
-        self._display = display
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._display.say(f"{record.levelname.lower()}: {record.getMessage()}")
-
-
-def _show_log(display: _ProgressDisplay) -> None:
-    logger = logging.getLogger("lightly_pipeline")
-    logger.handlers = [_DisplayHandler(display)]
-    logger.propagate = False

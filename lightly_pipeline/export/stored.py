@@ -107,12 +107,8 @@ def store_once(store: Datasource, path_of: Callable[[str], str], content: bytes)
 
 def _is_stored(store: Datasource, path: str, content: bytes) -> bool:
     """Returns whether the content is at `path`, where it is put if nothing is there."""
-    stored = store.stat(path)
-    if stored is None:
-        try:
-            store.write(path, content, if_absent=True)
-        except PreconditionFailedError:
-            # Somebody was faster; perhaps with the same image.
-            return store.read(path) == content
-        return True
-    return stored.size_bytes == len(content) and store.read(path) == content
+    try:
+        store.write(path, content, if_absent=True)
+    except PreconditionFailedError:
+        return store.read(path) == content
+    return True

@@ -6,7 +6,7 @@ and how far it all is. How one table is made is in `tables.build`.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -73,15 +73,11 @@ def process_videos(
     """
     from lightly_pipeline.embedding import without_threads
 
-    outcomes: dict[str, VideoOutcome] = {}
-    todo = []
-    known = run.tables.existing_many(catalog.videos)
-    for video, outcome in zip(catalog.videos, known, strict=True):
-        if outcome is None:
-            todo.append(video)
-        else:
-            outcomes[video.path] = outcome
-            on_outcome(outcome)
+    found = zip(catalog.videos, run.tables.existing_many(catalog.videos), strict=True)
+    outcomes = {video.path: outcome for video, outcome in found if outcome is not None}
+    todo = [video for video in catalog.videos if video.path not in outcomes]
+    for outcome in outcomes.values():
+        on_outcome(outcome)
     _logger.info("%d videos to decode, %d known", len(todo), len(outcomes))
     meter = _FrameMeter(run.progress, sum(video.size_bytes for video in todo))
     failures = _Failures(run.dataset)
@@ -101,19 +97,30 @@ def process_videos(
     with without_threads(encoder_spec_of(run.config)) if order else nullcontext():
         results = list(_map(work, order, run.n_threads, on_interrupt=meter.stop))
     failures.check(may_go_on=run.config.pipeline.allow_incomplete)
+    meter.close()
     for video, made in zip(order, results, strict=True):
         if made is None:
             del versions[video.path]
-            continue
-        versions[video.path], outcomes[video.path] = made
-    meter.close()
-    current = Catalog(tuple(versions.values()))
+        else:
+            versions[video.path], outcomes[video.path] = made
+    return _result(
+        versions.values(), outcomes, [made[1] for made in results if made], failures.reasons
+    )
+
+
+def _result(
+    videos: Iterable[StoredObject],
+    outcomes: Mapping[str, VideoOutcome],
+    made: Sequence[VideoOutcome],
+    failed: dict[str, str],
+) -> ProcessResult:
+    current = Catalog(tuple(videos))
     return ProcessResult(
         current,
         tuple(outcomes[video.path] for video in current.videos),
-        sum(made is not None for made in results),
-        failures.reasons,
-        Traffic.sum(Traffic(made[1].requests, made[1].bytes_read) for made in results if made),
+        len(made),
+        failed,
+        Traffic.sum(Traffic(outcome.requests, outcome.bytes_read) for outcome in made),
     )
 
 

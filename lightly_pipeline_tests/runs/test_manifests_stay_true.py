@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
 from lightly_pipeline.cli import main
-from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.export.stored import IMAGES_FILE, store_once
 from lightly_pipeline.runs.verification import verify_run, verify_runs
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
@@ -126,12 +127,10 @@ def test_images_that_were_known_by_their_path_are_known_still(dataset: Dataset) 
 class _Race(LocalDatasource):
     """A folder in which somebody else is faster by the length of a request."""
 
-    def stat(self, path: str):  # type: ignore[no-untyped-def]
-        found = super().stat(path)
-        if found is None and not path.endswith("done"):
-            super().write(path + "done", b"")
+    def write(self, path: str, data: bytes, **conditions: Any) -> StoredObject:
+        if path == "a.png" and not Path(self.location(path)).exists():
             super().write(path, b"theirs")
-        return found
+        return super().write(path, data, **conditions)
 
 
 def test_of_two_that_arrive_together_neither_changes_the_others_image(tmp_path: Path) -> None:
