@@ -116,7 +116,7 @@ class Result:
     Attributes:
         outcomes: Files by what was said of them.
         failures: Crashes, hangs, errors that are nobody's outcome: kind by file number.
-        changed: Files of which a frame could not be fetched again, which is an error of that frame.
+        changed: Files of which a frame that is not called damaged could not be fetched again.
         worst_rss_mib: Above an idle child.
         worst_cpu_s: Of a child.
     """
@@ -157,8 +157,9 @@ def _decode(content: bytes, number: int) -> str:
         with open_video(io.BytesIO(content)) as video:
             rows = [frame.row for frame in video.frames(FrameInput(64, 64))]
             damaged = video.report.damaged
+            good = [row.index for row in rows if not row.damaged]
             try:
-                list(video.fetch(rng.sample(range(len(rows)), min(2, len(rows)))))
+                list(video.fetch(rng.sample(good, min(3, len(good)))))
             except FrameChangedError:
                 return "damaged frames:changed"
     except CorruptVideoError as error:
