@@ -6,18 +6,16 @@ import dagster as dg
 
 from lightly_pipeline.config import DEFAULT_SELECTION
 from lightly_pipeline.defs.assets import DatasetAssets
-from lightly_pipeline.defs.events import outcome_events, register
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
     PipelineLaunch,
     SelectionLaunch,
     WorkerLaunch,
 )
-from lightly_pipeline.defs.metadata import run_metadata, selection_metadata
-from lightly_pipeline.defs.step import failing, launched_run
-from lightly_pipeline.pipeline import RunSteps
+from lightly_pipeline.defs.reports import AssetReports
+from lightly_pipeline.defs.step import DECODE_POOL, failing, launched_run
+from lightly_pipeline.pipeline import run_steps
 from lightly_pipeline.steps.setup import Run
-from lightly_pipeline.tables.catalog import read_catalog
 
 PRESET: dict[str, Any] = {
     "resources": {
@@ -62,6 +60,7 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
     @dg.op(
         name=f"{dataset.name}_run",
         description="Lists, decodes what is new, selects, and writes the images.",
+        pool=DECODE_POOL,
     )
     def run_everything(
         context: dg.OpExecutionContext,
@@ -103,21 +102,4 @@ def run_and_report(context: Any, run: Run) -> None:
     Raises:
         LightlyPipelineError: As the pipeline does.
     """
-
-    def report(asset: str, metadata: dict[str, Any]) -> None:
-        key = dg.AssetKey([run.dataset.name, asset])
-        context.log_event(dg.AssetMaterialization(key, metadata=metadata))
-
-    dataset = run.dataset
-    before = read_catalog(dataset.lightly)
-    steps = RunSteps(run)
-    catalog = steps.catalog()
-    n_changed = register(context, dataset, before, catalog)
-    report("video_catalog", {"videos": len(catalog.videos), "new_or_changed": n_changed})
-    processed = steps.process(catalog)
-    tables = [dg.AssetKey([dataset.name, n]) for n in ("video_frames", "frame_embeddings")]
-    for event in outcome_events(tables, processed.outcomes):
-        context.log_event(event)
-    result = steps.finish(processed)
-    report("selected_frames", {"chosen": result.n_selected, **selection_metadata(result.summary)})
-    report("uploaded_frames", run_metadata(dataset, result))
+    run_steps(run, AssetReports(context.instance, context.log_event))
