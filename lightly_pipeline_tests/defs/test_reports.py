@@ -1,5 +1,6 @@
 """What the instance is told: only what is new, only what is true, and of runs outside Dagster."""
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,9 @@ from lightly_pipeline import Dataset, LocalDatasource, build_definitions
 from lightly_pipeline.api import ApiWorkflowClient
 from lightly_pipeline.defs.assets import video_frames
 from lightly_pipeline.defs.events import known_versions, new_outcome_events
+from lightly_pipeline.defs.instance import InstanceListener, instance_listener
+from lightly_pipeline.scheduling.execution import execute
+from lightly_pipeline.scheduling.listeners import SafeListeners
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline_tests.support.clients import add_dataset
 from lightly_pipeline_tests.support.stores import refuse_table
