@@ -69,6 +69,7 @@ class VideoDataset(dg.Component, dg.Resolvable, dg.Model):
     dataset_id: str = _field("dataset_id")
     s3: _Resource = Field(
         None,
+        repr=False,
         description="In place of the datasources' own credentials: the fields of dagster-aws' "
         "S3Resource, or such a resource from a template variable.",
     )

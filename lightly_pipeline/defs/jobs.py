@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from lightly_pipeline.config import DEFAULT_SELECTION
+from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.assets import DatasetAssets
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
@@ -18,12 +19,20 @@ from lightly_pipeline.pipeline import run_steps
 from lightly_pipeline.steps.setup import Run
 
 PRESET: dict[str, Any] = {
-    "resources": {
-        "worker_config": {"config": {"output_image_format": "png"}},
-        "selection_config": {"config": DEFAULT_SELECTION},
-    }
+    "worker_config": {"output_image_format": "png"},
+    "selection_config": DEFAULT_SELECTION,
 }
-"""The documentation page's own configuration, shown in the launchpad."""
+"""The documentation page's own configuration by block, shown in the launchpad."""
+
+
+def launch_preset(dataset: Dataset) -> dict[str, Any]:
+    """Returns what the launchpad shows at first: blocks that the dataset has not set itself.
+
+    What is shown there is what a schedule launches, and it would win over the dataset's own.
+    """
+    own = {"worker_config": dataset.worker_config, "selection_config": dataset.selection_config}
+    blocks = {name: block for name, block in PRESET.items() if not own[name]}
+    return {"resources": {name: {"config": block} for name, block in blocks.items()}}
 
 
 def dataset_jobs(owner: DatasetAssets) -> list[Any]:
@@ -48,7 +57,7 @@ def dataset_jobs(owner: DatasetAssets) -> list[Any]:
             f"{name}_selection_job",
             selection=[owner.key("selected_frames"), owner.key("uploaded_frames")],
             description="Chooses frames and writes their images.",
-            config=PRESET,
+            config=launch_preset(owner.dataset),
             executor_def=in_process,
         ),
     ]
@@ -83,7 +92,7 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
     @dg.job(
         name=f"{dataset.name}_run_job",
         description="Everything in one launch: list, decode what is new, select, write images.",
-        config=PRESET,
+        config=launch_preset(dataset),
         executor_def=dg.in_process_executor,
     )
     def run_job() -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +290,18 @@ def test_automation_takes_new_and_replaced_videos_and_then_selects_once(
         process(videos)
         videos, chosen, cursor = requested(cursor)
         assert (videos, chosen) == (set(), True)
+
+
+def test_what_a_dataset_says_itself_is_what_its_jobs_launch(
+    dataset: Dataset, definitions: dg.Definitions
+) -> None:
+    page = definitions.resolve_job_def("street_run_job").run_config
+    assert page["resources"]["selection_config"]["config"]["n_samples"] == 50
+    own = replace(dataset, selection_config={"nSamples": 7})
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_definitions(own).resolve_job_def("street_run_job")
+        assert job.execute_in_process(instance=instance).success
+    assert len(images(own)) == 7
 
 
 def test_two_datasets_stand_side_by_side(dataset: Dataset, tmp_path: Path) -> None:
