@@ -25,6 +25,9 @@ FIELDS: dict[str, Any] = {
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 def facts(definitions: dg.Definitions) -> dict[str, Any]:
     """What can be seen of definitions, code references aside: those name where each was written."""
     graph = definitions.resolve_asset_graph()

@@ -26,6 +26,8 @@ TABLES = ("video_frames", "frame_embeddings")
 FIVE = {"selection_config": {"config": {"n_samples": 5}}}
 LEAVING_OUT = {**FIVE, "pipeline_config": {"config": {"allow_incomplete": True}}}
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:

@@ -17,6 +17,8 @@ BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 KEYS = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def bucket(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
