@@ -316,7 +316,7 @@ def test_two_datasets_stand_side_by_side(dataset: Dataset, tmp_path: Path) -> No
 def test_the_code_location_loads_empty_and_light(tmp_path: Path) -> None:
     code = (
         "import sys, lightly_pipeline.definitions as d\n"
-        "heavy = [m for m in ('torch', 'faiss', 'av') if m in sys.modules]\n"
+        "heavy = [m for m in ('torch', 'faiss', 'av', 'pyarrow') if m in sys.modules]\n"
         "print(heavy, len(list(d.defs.jobs or [])))"
     )
     environment = {k: v for k, v in os.environ.items() if k != "LIGHTLY_PIPELINE_DATASETS"}
