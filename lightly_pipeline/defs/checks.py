@@ -5,7 +5,7 @@ what runs have written down; nothing is decoded or measured here.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import dagster as dg
@@ -35,7 +35,7 @@ def selection_check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     described = {
         "right_size": "As many as asked for, none twice.",
         "few_broken_videos": "Videos that gave no frame, or that a store refused.",
-        "few_damaged_frames": "Frames that could not be decoded or are damaged.",
+        "few_damaged_frames": "Frames that show or refer to concealed parts.",
         "coverage_kept": "The candidate farthest from every chosen frame is about as near as in "
         "the run before.",
     }
@@ -77,7 +77,10 @@ def selection_checks(
     """
     frames = [(frame.video, frame.frame_index) for frame in record.frames]
     n_broken = len(record.corrupt_videos) + len(record.failed_videos)
-    n_damaged = len(record.corrupt_samples)
+    # Those that are left out are not among the frames that took part.
+    n_damaged = record.n_damaged_frames
+    takes_damaged = record.config["pipeline_config"].get("damaged_frames") == "include"
+    n_frames = record.n_input_frames + (0 if takes_damaged else n_damaged)
     return [
         dg.AssetCheckResult(
             passed=bool(frames) and len(set(frames)) == len(frames) == record.summary["n_selected"],
@@ -86,9 +89,7 @@ def selection_checks(
             metadata={"frames": len(frames), "distinct": len(set(frames))},
         ),
         _share_check(key, "few_broken_videos", n_broken, record.n_input_videos, "videos"),
-        _share_check(
-            key, "few_damaged_frames", n_damaged, record.n_input_frames + n_damaged, "frames"
-        ),
+        _share_check(key, "few_damaged_frames", n_damaged, n_frames, "frames"),
         _coverage_check(key, record.summary, before),
     ]
 
@@ -102,7 +103,7 @@ def copies_check(key: dg.AssetKey, dataset: Dataset, run_id: str) -> dg.AssetChe
 
 
 def images_check(
-    key: dg.AssetKey, check: RunCheck, missing_frames: Sequence[str]
+    key: dg.AssetKey, check: RunCheck, missing_frames: Collection[str]
 ) -> dg.AssetCheckResult:
     """Returns whether every chosen frame has its image, with the hash that the manifest names."""
     missing = [*check.missing, *missing_frames]
