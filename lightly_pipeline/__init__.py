@@ -1,7 +1,7 @@
 """Finds the video frames worth labelling.
 
 Only the public names live here, loaded when first used so that importing the package costs
-nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `RunResult`, `S3Datasource`,
+nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `RunResult`, `S3Datasource`, `VideoDataset`,
 `build_definitions` and `run`. `__version__` is that of the installed package.
 """
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.datasets import Dataset
     from lightly_pipeline.datasources import LocalDatasource, S3Datasource
     from lightly_pipeline.defs.build import build_definitions
+    from lightly_pipeline.defs.component import VideoDataset
     from lightly_pipeline.pipeline import run
     from lightly_pipeline.runs.result import RunResult
 
@@ -22,6 +23,7 @@ __all__ = [
     "LocalDatasource",
     "RunResult",
     "S3Datasource",
+    "VideoDataset",
     "build_definitions",
     "run",
 ]
@@ -32,6 +34,7 @@ _HOMES = {
     "LocalDatasource": "lightly_pipeline.datasources",
     "RunResult": "lightly_pipeline.runs.result",
     "S3Datasource": "lightly_pipeline.datasources",
+    "VideoDataset": "lightly_pipeline.defs.component",
     "build_definitions": "lightly_pipeline.defs.build",
     "run": "lightly_pipeline.pipeline",
 }

@@ -7,7 +7,7 @@ configuration blocks mean in `config`.
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ DATASETS_VARIABLE = "LIGHTLY_PIPELINE_DATASETS"
 _ID_DIGITS = 24
 _ID = re.compile(rf"[a-f0-9]{{{_ID_DIGITS}}}")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_OWNER = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|team:\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,14 @@ class Dataset:
         selection_config: Default block in Lightly's shape.
         pipeline_config: Default block of our own options.
         automation: Whether new videos are processed without being asked for.
+        owners: Of the assets: e-mail addresses, or `team:NAME`.
+        freshness_hours: How often a listing is expected; the catalogue is overdue later. Never by
+            default: where nothing changes, nothing is listed anew.
         dataset_id: 24 hexadecimal digits by which SIMILARITY names the dataset; by default the
             first of the SHA-256 of its name.
 
     Raises:
-        InvalidConfigurationError: The name or the type is not supported.
+        InvalidConfigurationError: The name or the type is not supported, or an owner is neither.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Dataset:
     selection_config: Mapping[str, Any] | None = None
     pipeline_config: Mapping[str, Any] | None = None
     automation: bool = False
+    owners: Sequence[str] = ()
+    freshness_hours: float | None = None
     dataset_id: str = ""
 
     def __post_init__(self) -> None:
@@ -75,6 +81,12 @@ class Dataset:
                 f"dataset {self.name}: type {self.dataset_type.name} is not supported; "
                 "this package selects frames of videos (DatasetType.VIDEOS)"
             )
+        for owner in self.owners:
+            if not _OWNER.fullmatch(owner):
+                raise InvalidConfigurationError(
+                    f"dataset {self.name}: owner {owner!r} is neither an e-mail address nor "
+                    "team:NAME"
+                )
 
     def patient(self, seconds: float) -> "Dataset":
         """Returns the same dataset, whose stores are waited for as long as this."""
@@ -134,6 +146,8 @@ def declared_dataset(
         selection_config=declaration.selection_config,
         pipeline_config=declaration.pipeline_config,
         automation=declaration.automation,
+        owners=tuple(declaration.owners),
+        freshness_hours=declaration.freshness_hours,
         dataset_id=declaration.dataset_id,
     )
 

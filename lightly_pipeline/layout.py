@@ -11,8 +11,8 @@ _KEPT = re.compile(rb"[A-Za-z0-9_./@:-]")
 _MAX_SEGMENT_BYTES = 255
 FRAMES_FOLDER = ".lightly/frames/"
 RUNS_FOLDER = ".lightly/runs/"
+TABLES_FOLDER = ".lightly/tables/"
 _ANY_FRAMES_FOLDER = re.compile(r"^\.lightly/frames(\.\d+(x\d+)?)?/")
-_TABLES = ".lightly/tables/"
 
 Resize = int | tuple[int, int] | None
 """Size of images: None for the video's, the shorter edge, or (height, width)."""
@@ -46,7 +46,7 @@ def video_path(partition_key: str) -> str:
 def table_folder(embedding_id: str, video_path: str) -> str:
     """Returns where the table of a video lies: under the hash of its path, as paths can be long."""
     digest = hashlib.sha256(_encode(video_path)).hexdigest()
-    return f"{_TABLES}{embedding_id}/{digest[:2]}/{digest}"
+    return f"{TABLES_FOLDER}{embedding_id}/{digest[:2]}/{digest}"
 
 
 def frame_name(video_path: str, index: int, n_frames: int, image_format: str) -> str:

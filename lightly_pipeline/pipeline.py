@@ -15,6 +15,7 @@ from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.runs.log import RunLog
 from lightly_pipeline.runs.result import RunResult
+from lightly_pipeline.steps.listener import RunListener, SilentListener
 from lightly_pipeline.steps.listing import check_first, list_catalog
 from lightly_pipeline.steps.processing import ProcessResult, process_videos
 from lightly_pipeline.steps.selecting import select_frames
@@ -35,6 +36,7 @@ def run(
     run_id: str | None = None,
     others: Sequence[Dataset] = (),
     progress: Progress = silent,
+    listener: RunListener | None = None,
 ) -> RunResult:
     """Finds diverse frames in the videos of a dataset and stores them as images.
 
@@ -47,6 +49,7 @@ def run(
         run_id: Id of the run; a new UUID by default.
         others: Datasets whose tags may be queries of SIMILARITY, by their `dataset_id`.
         progress: Told how far every step is.
+        listener: Told what came out of every step.
 
     Raises:
         InvalidConfigurationError: Before any work.
@@ -56,14 +59,28 @@ def run(
     config = resolve_config(
         dataset, worker_config, lightly_config, selection_config, pipeline_config
     )
-    steps = RunSteps(Run(dataset, config, run_id or str(uuid.uuid4()), others, progress))
-    return steps.finish(steps.process(steps.catalog()))
+    made = Run(dataset, config, run_id or str(uuid.uuid4()), others, progress)
+    return run_steps(made, listener or SilentListener())
 
 
-class RunSteps:
+def run_steps(run: Run, listener: RunListener) -> RunResult:
+    """Takes a run through its steps.
+
+    Raises:
+        LightlyPipelineError: As `run` does.
+    """
+    steps = _RunSteps(run)
+    catalog = steps.catalog()
+    listener.listed(run, catalog)
+    processed = steps.process(catalog)
+    listener.processed(run, processed)
+    result = steps.finish(processed)
+    listener.finished(run, result)
+    return result
+
+
+class _RunSteps:
     """The steps of one run, timed and logged: catalog, process, finish, in this order.
-
-    For callers that report between them; `run` does them at once.
 
     Args:
         run: The run.

@@ -54,3 +54,27 @@ def test_the_wheel_works_where_the_checkout_is_not(tmp_path: Path) -> None:
         [str(script), "--version"], cwd=tmp_path, env=clean, capture_output=True, text=True
     )
     assert told.stdout.strip() == wheel.name.split("-")[1]
+    assert is_registered(python, clean, tmp_path)
+
+
+def is_registered(python: Path, environment: dict[str, str], folder: Path) -> bool:
+    """Whether Dagster finds the component of the wheel, and runs find who reports them."""
+    code = (
+        "from dagster_dg_cli.cli import main\n"
+        "from lightly_pipeline.defs.instance import InstanceListener\n"
+        "from lightly_pipeline.scheduling.listeners import GROUP\n"
+        "from importlib.metadata import entry_points\n"
+        "(entry,) = entry_points(group=GROUP)\n"
+        "assert isinstance(entry.load()(), InstanceListener)\n"
+        "import sys; sys.argv = ['dg', 'list', 'components', '--json']\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [str(python), "-c", code],
+        cwd=folder,
+        env={**environment, "DAGSTER_HOME": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return '"lightly_pipeline.VideoDataset"' in done.stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lightly_pipeline import VideoDataset
 from lightly_pipeline.config import RunConfig
 from lightly_pipeline.datasets import load_datasets
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
@@ -71,6 +72,8 @@ def test_the_configuration_of_a_page_is_accepted(page: Path, tmp_path: Path) -> 
             (tmp_path / "datasets.yaml").write_text(text)
             for dataset in load_datasets(tmp_path / "datasets.yaml"):
                 RunConfig.from_blocks(dataset.worker_config, None, dataset.selection_config)
+        elif "attributes" in document or "post_processing" in document:
+            assert set(document.get("attributes", {})) <= set(VideoDataset.model_fields)
         else:
             RunConfig.from_blocks(**document).check_supported()
 

@@ -83,4 +83,8 @@ class DatasetDeclaration(StrictModel):
     selection_config: dict[str, Any] | None = Field(None, description="Default block.")
     pipeline_config: dict[str, Any] | None = Field(None, description="Default block.")
     automation: bool = Field(False, description="Process new videos without being asked.")
+    owners: list[str] = Field([], description="Of the assets: e-mail addresses, or team:NAME.")
+    freshness_hours: float | None = Field(
+        None, gt=0, description="How often a listing is expected; the catalogue is overdue later."
+    )
     dataset_id: str = Field("", description="Id by which SIMILARITY names the dataset.")

@@ -9,7 +9,8 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, BinaryIO, Literal, Self, TypeVar, cast
 
@@ -67,6 +68,7 @@ class S3Datasource:
         verify: False is not offered; a path names a bundle of certificate authorities.
         kms_key_id: KMS key that written objects are encrypted with.
         request_payer: "requester" where who reads the bucket pays for it.
+        client_factory: Makes the boto3 client, once, in place of what the fields above say of one.
     """
 
     resource_path: str
@@ -82,6 +84,7 @@ class S3Datasource:
     verify: str | None = None
     kms_key_id: str | None = None
     request_payer: Literal["requester"] | None = None
+    client_factory: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
     _lock: threading.Lock = field(
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
@@ -117,6 +120,10 @@ class S3Datasource:
         ):
             object.__setattr__(other, name, value)
         return other
+
+    def with_client(self, client_factory: Callable[[], Any]) -> "S3Datasource":
+        """Returns the same place, reached by the boto3 client that `client_factory` returns."""
+        return replace(self, client_factory=client_factory)
 
     @property
     def bucket(self) -> str:
@@ -324,7 +331,7 @@ class S3Datasource:
     def _client(self) -> Any:
         with self._lock:
             if "client" not in self._cache:
-                self._cache["client"] = make_client(self)
+                self._cache["client"] = (self.client_factory or partial(make_client, self))()
             return self._cache["client"]
 
 

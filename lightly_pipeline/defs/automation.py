@@ -9,10 +9,15 @@ from typing import Any
 import dagster as dg
 
 _A: Any = dg.AutomationCondition
+RETRY_SCHEDULE = "0 * * * *"
+"""When videos whose processing failed are tried again."""
 
 
 def video_condition() -> "dg.AutomationCondition[Any]":
-    """Per video: its version changed, or it was listed and never processed."""
+    """Per video: its version changed, it was listed and never processed, or an attempt failed.
+
+    What failed is tried again once an hour: a store that refused a video may give it by then.
+    """
     changed = _A.eager().replace("newly_updated", _A.data_version_changed())
     waiting = (
         _A.missing()
@@ -21,7 +26,13 @@ def video_condition() -> "dg.AutomationCondition[Any]":
         & ~_A.any_deps_missing()
         & ~_A.any_deps_in_progress()
     )
-    condition: dg.AutomationCondition[Any] = changed | waiting
+    refused = (
+        _A.missing()
+        & _A.execution_failed()
+        & ~_A.in_progress()
+        & _A.cron_tick_passed(RETRY_SCHEDULE)
+    )
+    condition: dg.AutomationCondition[Any] = changed | waiting | refused
     return condition
 
 

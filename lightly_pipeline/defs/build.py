@@ -1,6 +1,7 @@
 """Puts the definitions of all datasets together: the one factory that product and tests use."""
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from lightly_pipeline.defs.jobs import dataset_jobs
 from lightly_pipeline.defs.launch import launch_resources
 from lightly_pipeline.defs.scheduled import client_datasets, scheduled_runs
 from lightly_pipeline.defs.sensors import dataset_schedule, dataset_sensors
+from lightly_pipeline.defs.stores import S3_KEY, with_s3_resource
 from lightly_pipeline.errors import InvalidConfigurationError
 
 _logger = logging.getLogger(__name__)
@@ -26,21 +28,44 @@ def build_definitions(
         datasets: Declared in Python; without any, those in the YAML file that the environment
             variable LIGHTLY_PIPELINE_DATASETS names, those that clients of `lightly_pipeline.api`
             created, and the job and sensor for the runs that clients schedule.
-        resource_overrides: Resources that take the place of ours, by key.
+        resource_overrides: Resources that take the place of ours, by key. "s3" takes that of the
+            credentials of all S3 datasources declared: dagster-aws' `S3Resource`, or another with a
+            method `get_client`.
 
     Raises:
         InvalidConfigurationError: A declaration is wrong, or two datasets share a name.
     """
+    overrides = dict(resource_overrides or {})
+    s3 = overrides.get(S3_KEY)
     if datasets:
-        return _definitions(datasets, resource_overrides)
+        own = [with_s3_resource(dataset, s3) for dataset in datasets]
+        return _definitions(own, overrides)
     job, sensor = scheduled_runs()
     extra = dg.Definitions(jobs=[job], sensors=[sensor])
-    return dg.Definitions.merge(_definitions(_from_environment(), resource_overrides), extra)
+    return dg.Definitions.merge(_definitions(_from_environment(s3), overrides), extra)
 
 
-def _definitions(
-    datasets: Sequence[Dataset], resource_overrides: Mapping[str, Any] | None
-) -> dg.Definitions:
+def component_definitions(dataset: Dataset, s3: Any) -> dg.Definitions:
+    """Returns the definitions of one dataset among others' in a project of a user.
+
+    They leave the project's executor as it is, and bring nothing that another such dataset has not
+    got as well.
+
+    Args:
+        dataset: The dataset.
+        s3: A resource in place of its S3 credentials, or None.
+    """
+    built = _definitions([with_s3_resource(dataset, s3)], {})
+    return dg.Definitions(
+        assets=built.assets,
+        jobs=built.jobs,
+        sensors=built.sensors,
+        schedules=built.schedules,
+        resources=built.resources,
+    )
+
+
+def _definitions(datasets: Sequence[Dataset], overrides: Mapping[str, Any]) -> dg.Definitions:
     names = [dataset.name for dataset in datasets]
     if len(set(names)) < len(names):
         raise InvalidConfigurationError(f"two datasets share a name: {', '.join(sorted(names))}")
@@ -49,18 +74,29 @@ def _definitions(
         for dataset in datasets
     ]
     return dg.Definitions(
-        assets=[asset for owner in owners for asset in owner.assets],
+        assets=_with_code_references([asset for owner in owners for asset in owner.assets]),
         jobs=[job for owner in owners for job in dataset_jobs(owner)],
         sensors=[sensor for owner in owners for sensor in dataset_sensors(owner)],
         schedules=[dataset_schedule(owner) for owner in owners],
-        resources={**launch_resources(), **(resource_overrides or {})} if owners else {},
+        resources={**launch_resources(), **overrides} if owners else {},
         executor=dg.in_process_executor,
     )
 
 
-def _from_environment() -> Sequence[Dataset]:
-    """Returns the datasets of the declared file and, where their names are free, of clients."""
-    declared = declared_datasets()
+def _with_code_references(assets: Sequence[Any]) -> list[Any]:
+    """Returns assets with the line of this package, where it is installed, that makes each."""
+    with warnings.catch_warnings():
+        # That Dagster calls it new is nothing that every load has to tell.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return list(dg.with_source_code_references(assets))
+
+
+def _from_environment(s3: Any) -> Sequence[Dataset]:
+    """Returns the datasets of the declared file and, where their names are free, of clients.
+
+    Clients have said which credentials are theirs, so they keep them.
+    """
+    declared = [with_s3_resource(dataset, s3) for dataset in declared_datasets()]
     names = {dataset.name for dataset in declared}
     created = client_datasets()
     for dataset in created:

@@ -5,27 +5,34 @@ from typing import Any
 import dagster as dg
 
 from lightly_pipeline.config import DEFAULT_SELECTION
+from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.assets import DatasetAssets
-from lightly_pipeline.defs.events import outcome_events, register
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
     PipelineLaunch,
     SelectionLaunch,
     WorkerLaunch,
 )
-from lightly_pipeline.defs.metadata import run_metadata, selection_metadata
-from lightly_pipeline.defs.step import failing, launched_run
-from lightly_pipeline.pipeline import RunSteps
+from lightly_pipeline.defs.reports import AssetReports
+from lightly_pipeline.defs.step import DECODE_POOL, failing, launched_run
+from lightly_pipeline.pipeline import run_steps
 from lightly_pipeline.steps.setup import Run
-from lightly_pipeline.tables.catalog import read_catalog
 
 PRESET: dict[str, Any] = {
-    "resources": {
-        "worker_config": {"config": {"output_image_format": "png"}},
-        "selection_config": {"config": DEFAULT_SELECTION},
-    }
+    "worker_config": {"output_image_format": "png"},
+    "selection_config": DEFAULT_SELECTION,
 }
-"""The documentation page's own configuration, shown in the launchpad."""
+"""The documentation page's own configuration by block, shown in the launchpad."""
+
+
+def launch_preset(dataset: Dataset) -> dict[str, Any]:
+    """Returns what the launchpad shows at first: blocks that the dataset has not set itself.
+
+    What is shown there is what a schedule launches, and it would win over the dataset's own.
+    """
+    own = {"worker_config": dataset.worker_config, "selection_config": dataset.selection_config}
+    blocks = {name: block for name, block in PRESET.items() if not own[name]}
+    return {"resources": {name: {"config": block} for name, block in blocks.items()}}
 
 
 def dataset_jobs(owner: DatasetAssets) -> list[Any]:
@@ -50,7 +57,7 @@ def dataset_jobs(owner: DatasetAssets) -> list[Any]:
             f"{name}_selection_job",
             selection=[owner.key("selected_frames"), owner.key("uploaded_frames")],
             description="Chooses frames and writes their images.",
-            config=PRESET,
+            config=launch_preset(owner.dataset),
             executor_def=in_process,
         ),
     ]
@@ -62,6 +69,7 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
     @dg.op(
         name=f"{dataset.name}_run",
         description="Lists, decodes what is new, selects, and writes the images.",
+        pool=DECODE_POOL,
     )
     def run_everything(
         context: dg.OpExecutionContext,
@@ -84,7 +92,7 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
     @dg.job(
         name=f"{dataset.name}_run_job",
         description="Everything in one launch: list, decode what is new, select, write images.",
-        config=PRESET,
+        config=launch_preset(dataset),
         executor_def=dg.in_process_executor,
     )
     def run_job() -> None:
@@ -103,21 +111,4 @@ def run_and_report(context: Any, run: Run) -> None:
     Raises:
         LightlyPipelineError: As the pipeline does.
     """
-
-    def report(asset: str, metadata: dict[str, Any]) -> None:
-        key = dg.AssetKey([run.dataset.name, asset])
-        context.log_event(dg.AssetMaterialization(key, metadata=metadata))
-
-    dataset = run.dataset
-    before = read_catalog(dataset.lightly)
-    steps = RunSteps(run)
-    catalog = steps.catalog()
-    n_changed = register(context, dataset, before, catalog)
-    report("video_catalog", {"videos": len(catalog.videos), "new_or_changed": n_changed})
-    processed = steps.process(catalog)
-    tables = [dg.AssetKey([dataset.name, n]) for n in ("video_frames", "frame_embeddings")]
-    for event in outcome_events(tables, processed.outcomes):
-        context.log_event(event)
-    result = steps.finish(processed)
-    report("selected_frames", {"chosen": result.n_selected, **selection_metadata(result.summary)})
-    report("uploaded_frames", run_metadata(dataset, result))
+    run_steps(run, AssetReports(context.instance, context.log_event))

@@ -5,6 +5,7 @@ describes them; validation and defaults stay where they are defined. Nothing is 
 """
 
 from collections.abc import Mapping
+from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -59,8 +60,9 @@ SelectionLaunch = _launch_model(SelectionConfig, "selection_config", dg.Configur
 PipelineLaunch = _launch_model(PipelineConfig, "pipeline_config", dg.ConfigurableResource)
 
 
-def launch_resources() -> dict[str, Any]:
-    """Returns the resources that every launch may fill in."""
+@cache
+def launch_resources() -> Mapping[str, Any]:
+    """Returns the resources that every launch may fill in; the same ones for all datasets."""
     return {
         "worker_config": WorkerLaunch.configure_at_launch(),
         "lightly_config": LightlyLaunch.configure_at_launch(),

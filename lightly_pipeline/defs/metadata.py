@@ -8,7 +8,9 @@ from typing import Any
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.runs.records import SelectionRecord
 from lightly_pipeline.runs.result import RunResult
+from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
 
 _COLUMNS, _THUMBNAIL, _MAX_THUMBNAILS = 8, (112, 84), 48
@@ -23,6 +25,7 @@ def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
         "corrupt_frames": len(outcome.corrupt_samples),
         "damaged_frames": outcome.n_damaged,
         "seconds": outcome.seconds,
+        "dagster/partition_row_count": outcome.n_rows,
         "requests": outcome.requests,
         "bytes_read": outcome.bytes_read,
     }
@@ -31,8 +34,30 @@ def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
     return numbers
 
 
-def selection_metadata(summary: Mapping[str, Any]) -> dict[str, Any]:
+def catalog_metadata(catalog: Catalog, n_changed: int) -> dict[str, Any]:
+    """Returns what a listing found."""
+    n_videos = len(catalog.videos)
+    return {
+        "videos": n_videos,
+        "new_or_changed": n_changed,
+        "size_bytes": sum(video.size_bytes for video in catalog.videos),
+        "dagster/row_count": n_videos,
+    }
+
+
+def record_metadata(record: SelectionRecord) -> dict[str, Any]:
     """Returns what a selection achieved: single figures, and tables as JSON."""
+    n_chosen = len(record.frames)
+    return {
+        "chosen": n_chosen,
+        "candidates": record.n_input_frames,
+        "corrupt_videos": len(record.corrupt_videos),
+        "dagster/row_count": n_chosen,
+        **_figures(record.summary),
+    }
+
+
+def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     figures = {k: v for k, v in summary.items() if isinstance(v, int | float | str)}
     nested = {k: v for k, v in summary.items() if isinstance(v, dict | list) and v}
     return figures | {key: dg.MetadataValue.json(value) for key, value in nested.items()}
@@ -42,6 +67,7 @@ def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
     """Returns a run's numbers, where its files are, and a contact sheet of the chosen frames."""
     metadata: dict[str, Any] = {
         "images": result.n_selected,
+        "dagster/row_count": result.n_selected,
         "manifest": dg.MetadataValue.path(result.manifest),
         "folder": dg.MetadataValue.path(result.images),
         "corrupt_videos": len(result.corrupt_videos),

@@ -13,8 +13,9 @@ from typing import Any
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.defs.describing import DATASET_TAG
 from lightly_pipeline.defs.jobs import run_and_report
-from lightly_pipeline.defs.step import failing, log_progress
+from lightly_pipeline.defs.step import DECODE_POOL, failing, log_progress
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.execution import executing
 from lightly_pipeline.scheduling.models import RunState
@@ -25,7 +26,6 @@ from lightly_pipeline.steps.setup import Run, resolve_config
 
 LABELS_VARIABLE = "LIGHTLY_PIPELINE_LABELS"
 RUN_TAG = "lightly_pipeline/scheduled_run"
-DATASET_TAG = "lightly_pipeline/dataset"
 LABELS_TAG = "lightly_pipeline/runs_on"
 _JOB = "scheduled_runs"
 _SENSOR = "take_scheduled_runs"
@@ -57,6 +57,7 @@ def scheduled_runs() -> tuple[dg.JobDefinition, dg.SensorDefinition]:
     @dg.op(
         name="process_scheduled",
         description="Claims a scheduled run, lists, decodes what is new, selects, writes images.",
+        pool=DECODE_POOL,
     )
     def process_scheduled(context: dg.OpExecutionContext, config: ScheduledLaunch) -> None:
         _process(context, config)

@@ -21,6 +21,12 @@ RETRIES = dg.RetryPolicy(
 )
 """How often, and how long apart, a step is tried again after a fault of a store."""
 
+DECODE_POOL, STORE_POOL = "lightly_pipeline_decode", "lightly_pipeline_store"
+"""Concurrency pools of steps that decode, and of those that list, select and write images.
+
+Without a limit on them, which is a deployment's to set, they bound nothing.
+"""
+
 _PROGRESS_S = 10.0
 _Answer = TypeVar("_Answer")
 

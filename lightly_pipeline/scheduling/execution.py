@@ -16,9 +16,11 @@ from lightly_pipeline.layout import shown_path
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
+from lightly_pipeline.scheduling.listeners import installed_listener
 from lightly_pipeline.scheduling.models import RunState
 from lightly_pipeline.scheduling.queue import RunQueue
 from lightly_pipeline.scheduling.scheduled_run import BEAT_S, ScheduledRun
+from lightly_pipeline.steps.listener import RunListener
 
 _logger = logging.getLogger(__name__)
 _STEPS = {
@@ -120,8 +122,15 @@ def executing(
         beating.join()
 
 
-def execute(deployment: Deployment, run: ScheduledRun) -> RunResult:
+def execute(
+    deployment: Deployment, run: ScheduledRun, listener: RunListener | None = None
+) -> RunResult:
     """Executes a claimed run in this process, without Dagster.
+
+    Args:
+        deployment: Whose run.
+        run: The run, claimed by who calls.
+        listener: Told what came out of every step; who is installed for it by default.
 
     Raises:
         LightlyPipelineError: Why it failed; the run's user was told.
@@ -133,6 +142,7 @@ def execute(deployment: Deployment, run: ScheduledRun) -> RunResult:
             run_id=run.id,
             others=deployment.complete_datasets(),
             progress=reporter.progress,
+            listener=listener or installed_listener(),
         )
 
 

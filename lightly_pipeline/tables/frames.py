@@ -5,7 +5,6 @@ means is defined by `lightly_pipeline.video` (`FrameRow`); images and embeddings
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -15,25 +14,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.tables import columns
 from lightly_pipeline.video import FrameRow, Quality
 
 FRAMES_FILE = "frames.parquet"
 ROWS_PER_GROUP = 8192
-QUALITY_COLUMNS = tuple(field.name for field in fields(Quality))
+QUALITY_COLUMNS = tuple(column.name for column in columns.QUALITY_COLUMNS)
 
 SCHEMA = pa.schema(
     [
-        pa.field("index", pa.int64(), nullable=False),
-        pa.field("pts", pa.int64()),
-        pa.field("time_s", pa.float64()),
-        pa.field("keyframe", pa.bool_(), nullable=False),
-        pa.field("corrupt", pa.bool_(), nullable=False),
-        pa.field("damaged", pa.bool_(), nullable=False),
-        pa.field("width", pa.int32(), nullable=False),
-        pa.field("height", pa.int32(), nullable=False),
-        pa.field("checksum", pa.uint64(), nullable=False),
-        pa.field("position", pa.int64()),
-        *(pa.field(name, pa.float64(), nullable=False) for name in QUALITY_COLUMNS),
+        pa.field(column.name, pa.type_for_alias(column.type), nullable=column.nullable)
+        for column in (*columns.OWN_COLUMNS, *columns.QUALITY_COLUMNS)
     ]
 )
 
@@ -83,11 +74,11 @@ def read_rows(store: Datasource, folder: str) -> list[FrameRow]:
     """Returns all rows of the table in `folder`, in index order: of every frame, or a sample."""
     with store.open(f"{folder}/{FRAMES_FILE}") as file:
         table = _open_table(file).read()
-    columns: list[list[Any]] = [table.column(name).to_pylist() for name in SCHEMA.names]
+    values_of: list[list[Any]] = [table.column(name).to_pylist() for name in SCHEMA.names]
     n_own = len(SCHEMA) - len(QUALITY_COLUMNS)
     return [
         FrameRow(*(*values[:n_own], Quality(*values[n_own:])))
-        for values in zip(*columns, strict=True)
+        for values in zip(*values_of, strict=True)
     ]
 
 
@@ -104,8 +95,8 @@ def _open_table(file: BinaryIO) -> pq.ParquetFile:
 
 
 def _to_table(rows: Sequence[FrameRow]) -> pa.Table:
-    columns = {
+    values = {
         name: [getattr(row.quality if name in QUALITY_COLUMNS else row, name) for row in rows]
         for name in SCHEMA.names
     }
-    return pa.table(columns, schema=SCHEMA)
+    return pa.table(values, schema=SCHEMA)

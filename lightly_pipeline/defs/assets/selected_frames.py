@@ -8,16 +8,24 @@ import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.automation import selection_condition
+from lightly_pipeline.defs.checks import (
+    copies_check,
+    image_check_specs,
+    images_check,
+    selection_check_specs,
+    selection_checks,
+)
+from lightly_pipeline.defs.describing import described
+from lightly_pipeline.defs.events import last_figures
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
     PipelineLaunch,
     SelectionLaunch,
     WorkerLaunch,
 )
-from lightly_pipeline.defs.metadata import run_metadata, selection_metadata
-from lightly_pipeline.defs.step import RETRIES, failing, launched_run
-from lightly_pipeline.runs.records import SelectionRecord
-from lightly_pipeline.runs.result import RunResult
+from lightly_pipeline.defs.metadata import record_metadata, run_metadata
+from lightly_pipeline.defs.step import RETRIES, STORE_POOL, failing, launched_run
+from lightly_pipeline.layout import FRAMES_FOLDER, RUNS_FOLDER
 from lightly_pipeline.runs.verification import verify_run
 from lightly_pipeline.steps.listing import stored_catalog
 from lightly_pipeline.steps.processing import read_outcomes
@@ -37,27 +45,23 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
             dg.AssetSpec(
                 selected,
                 deps=[dg.AssetKey([dataset.name, "frame_embeddings"])],
-                group_name=dataset.name,
-                description="The frames chosen from all embedded videos of the catalogue.",
+                description="The frames chosen from all embedded videos of the catalogue. One "
+                "launch with its images; their settings are the launch's blocks.",
                 code_version=_default_config_hash(dataset),
                 automation_condition=selection_condition(),
+                **described(dataset, "faiss", store=dataset.lightly, path=RUNS_FOLDER),
             ),
             dg.AssetSpec(
                 uploaded,
                 deps=[selected],
-                group_name=dataset.name,
-                description="The chosen frames as images in LIGHTLY, and their manifest.",
+                description="The chosen frames as images in LIGHTLY. The metadata `manifest` "
+                "names the file that lists them, for who goes on from here.",
+                **described(dataset, "image", store=dataset.lightly, path=FRAMES_FOLDER),
             ),
         ],
-        check_specs=[
-            dg.AssetCheckSpec(
-                "right_size", asset=selected, description="As many as asked for, none twice."
-            ),
-            dg.AssetCheckSpec(
-                "all_images_present", asset=uploaded, description="Each image has its hash."
-            ),
-        ],
+        check_specs=[*selection_check_specs(selected), *image_check_specs(uploaded)],
         retry_policy=RETRIES,
+        pool=STORE_POOL,
     )
     def selecting(
         context: dg.AssetExecutionContext,
@@ -77,54 +81,26 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
         )
         failing(lambda: run.plan)
         processed = failing(lambda: read_outcomes(run, stored_catalog(dataset)))
+        before = last_figures(context.instance, selected)
         record = failing(lambda: select_frames(run, processed))
-        yield _selected(selected, record)
+        yield dg.MaterializeResult(
+            asset_key=selected,
+            metadata=record_metadata(record),
+            check_results=selection_checks(selected, record, before),
+        )
         result = failing(lambda: upload_frames(run))
-        yield _uploaded(uploaded, dataset, result)
+        yield dg.MaterializeResult(
+            asset_key=uploaded,
+            metadata=run_metadata(dataset, result),
+            check_results=[
+                images_check(
+                    uploaded, verify_run(dataset.lightly, result.run_id), result.missing_frames
+                ),
+                copies_check(uploaded, dataset, result.run_id),
+            ],
+        )
 
     return selecting
-
-
-def _selected(key: dg.AssetKey, record: SelectionRecord) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    frames = [(frame.video, frame.frame_index) for frame in record.frames]
-    return dg.MaterializeResult(
-        asset_key=key,
-        metadata={
-            "chosen": len(frames),
-            "candidates": record.n_input_frames,
-            "corrupt_videos": len(record.corrupt_videos),
-            **selection_metadata(record.summary),
-        },
-        check_results=[
-            dg.AssetCheckResult(
-                passed=bool(frames)
-                and len(set(frames)) == len(frames) == record.summary["n_selected"],
-                asset_key=key,
-                check_name="right_size",
-                metadata={"frames": len(frames), "distinct": len(set(frames))},
-            )
-        ],
-    )
-
-
-def _uploaded(key: dg.AssetKey, dataset: Dataset, result: RunResult) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    check = verify_run(dataset.lightly, result.run_id)
-    wrong = [*check.missing, *check.changed, *result.missing_frames][:20]
-    return dg.MaterializeResult(
-        asset_key=key,
-        metadata=run_metadata(dataset, result),
-        check_results=[
-            dg.AssetCheckResult(
-                passed=check.is_true and not result.missing_frames,
-                asset_key=key,
-                check_name="all_images_present",
-                metadata={
-                    "images": result.n_selected,
-                    "missing": wrong,
-                },
-            )
-        ],
-    )
 
 
 def _default_config_hash(dataset: Dataset) -> str:

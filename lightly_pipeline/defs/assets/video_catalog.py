@@ -1,10 +1,13 @@
 """The asset `video_catalog`: which videos the INPUT datasource holds."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.defs.checks import catalog_check_specs, catalog_checks
+from lightly_pipeline.defs.describing import described
 from lightly_pipeline.defs.events import register
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
@@ -12,25 +15,31 @@ from lightly_pipeline.defs.launch import (
     SelectionLaunch,
     WorkerLaunch,
 )
-from lightly_pipeline.defs.step import RETRIES, failing, launched_run
+from lightly_pipeline.defs.metadata import catalog_metadata
+from lightly_pipeline.defs.step import RETRIES, STORE_POOL, failing, launched_run
 from lightly_pipeline.steps.listing import check_first, list_catalog
-from lightly_pipeline.tables.catalog import read_catalog
+from lightly_pipeline.tables.catalog import CATALOG_PATH
 
 
 def video_catalog(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefinition:
     """Returns the asset that lists the videos."""
+    key = dg.AssetKey([dataset.name, "video_catalog"])
 
-    @dg.asset(
-        key_prefix=dataset.name,
-        group_name=dataset.name,
-        name="video_catalog",
-        description="Lists the videos of the INPUT datasource and adds a partition for each.",
-        retry_policy=RETRIES,
-        check_specs=[
-            dg.AssetCheckSpec(
-                "not_empty", asset=[dataset.name, "video_catalog"], description="There is a video."
+    @dg.multi_asset(
+        name=f"{dataset.name}__video_catalog",
+        specs=[
+            dg.AssetSpec(
+                key,
+                description="Lists the videos of the INPUT datasource and adds a partition for "
+                "each. Start here, or with the job that does everything, "
+                f"`{dataset.name}_run_job`.",
+                freshness_policy=_freshness(dataset),
+                **described(dataset, "python", store=dataset.lightly, path=CATALOG_PATH),
             )
         ],
+        check_specs=catalog_check_specs(key),
+        retry_policy=RETRIES,
+        pool=STORE_POOL,
     )
     def listing(
         context: dg.AssetExecutionContext,
@@ -48,20 +57,19 @@ def video_catalog(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefin
             pipeline_config,
             others=others,
         )
-        before = read_catalog(dataset.lightly)
         failing(lambda: check_first(run))
         catalog = failing(lambda: list_catalog(run))
-        n_changed = register(context, dataset, before, catalog)
+        n_changed = register(context.instance, context.log_event, dataset, catalog)
         return dg.MaterializeResult(
-            metadata={"videos": len(catalog.videos), "new_or_changed": n_changed},
+            metadata=catalog_metadata(catalog, n_changed),
             data_version=dg.DataVersion(catalog.hash),
-            check_results=[
-                dg.AssetCheckResult(
-                    passed=bool(catalog.videos),
-                    check_name="not_empty",
-                    metadata={"videos": len(catalog.videos)},
-                )
-            ],
+            check_results=catalog_checks(key, catalog),
         )
 
     return listing
+
+
+def _freshness(dataset: Dataset) -> dg.FreshnessPolicy | None:
+    if dataset.freshness_hours is None:
+        return None
+    return dg.FreshnessPolicy.time_window(timedelta(hours=dataset.freshness_hours))

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.automation import video_condition
+from lightly_pipeline.defs.describing import described, frame_schema, needs_a_listing
 from lightly_pipeline.defs.events import outcome_events
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
@@ -14,10 +16,11 @@ from lightly_pipeline.defs.launch import (
     SelectionLaunch,
     WorkerLaunch,
 )
-from lightly_pipeline.defs.step import RETRIES, failing, launched_run
-from lightly_pipeline.layout import video_path
+from lightly_pipeline.defs.step import DECODE_POOL, RETRIES, failing, launched_run
+from lightly_pipeline.errors import DatasourceError
+from lightly_pipeline.layout import TABLES_FOLDER, video_path
 from lightly_pipeline.steps.listing import stored_catalog
-from lightly_pipeline.steps.processing import process_videos
+from lightly_pipeline.steps.processing import ProcessResult, process_videos
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
 
@@ -34,25 +37,40 @@ def frames_and_embeddings(
     }
     videos = dg.AssetKey([dataset.name, "videos"])
 
-    def spec(name: str, deps: list[dg.AssetKey], description: str) -> dg.AssetSpec:
+    def spec(name: str, description: str, *kinds: str, **metadata: Any) -> dg.AssetSpec:
         return dg.AssetSpec(
             keys[name],
-            deps=deps,
-            description=description,
-            group_name=dataset.name,
+            deps=[videos],
+            description=description + needs_a_listing(dataset),
             automation_condition=video_condition(),
+            **described(
+                dataset, *kinds, store=dataset.lightly, path=TABLES_FOLDER, metadata=metadata
+            ),
         )
 
     @dg.multi_asset(
         name=f"{dataset.name}_frames_and_embeddings",
         specs=[
-            spec("video_frames", [videos], "One table per video: a row for every decoded frame."),
-            spec("frame_embeddings", [videos], "One vector per frame, from the same decoding."),
+            spec(
+                "video_frames",
+                "One table per video: a row for every decoded frame, with its time, checksum and "
+                "quality.",
+                "ffmpeg",
+                "parquet",
+                **{"dagster/column_schema": frame_schema()},
+            ),
+            spec(
+                "frame_embeddings",
+                "One vector per frame, from the same decoding.",
+                "ffmpeg",
+                "numpy",
+            ),
         ],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.multi_run(VIDEOS_PER_RUN),
         can_subset=True,
         retry_policy=RETRIES,
+        pool=DECODE_POOL,
     )
     def processing(
         context: dg.AssetExecutionContext,
@@ -75,7 +93,8 @@ def frames_and_embeddings(
         chunk = _chunk(context, dataset)
         outcomes: list[VideoOutcome] = []
         try:
-            process_videos(run, chunk, on_outcome=outcomes.append)
+            processed = process_videos(run, chunk, on_outcome=outcomes.append)
+            _refuse_incomplete(processed)
             for key in sorted(context.selected_asset_keys):
                 yield dg.MaterializeResult(asset_key=key)
         finally:
@@ -84,6 +103,21 @@ def frames_and_embeddings(
                 context.log_event(event)
 
     return processing
+
+
+def _refuse_incomplete(processed: ProcessResult) -> None:
+    """Raises if a store refused a video, whatever a selection may leave out.
+
+    What a step yields counts for all of its partitions: without this, those of refused videos
+    would be shown as materialized, and never be tried again.
+    """
+    if processed.failed:
+        shown = [f"{path}: {reason}" for path, reason in sorted(processed.failed.items())]
+        raise DatasourceError(
+            f"a store refused {len(shown)} of the videos, all others are done: "
+            + "; ".join(shown[:5])
+            + ". Selections with allow_incomplete go on without them"
+        )
 
 
 def _chunk(context: dg.AssetExecutionContext, dataset: Dataset) -> Catalog:

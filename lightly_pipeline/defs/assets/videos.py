@@ -3,14 +3,15 @@
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.defs.describing import described, needs_a_listing
 
 
 def videos(dataset: Dataset, partitions: dg.DynamicPartitionsDefinition) -> dg.AssetSpec:
     """Returns the external asset of a dataset's videos, one partition each."""
     return dg.AssetSpec(
         key=[dataset.name, "videos"],
-        description=f"The videos in {dataset.input.describe()}, as they were last listed.",
+        description=f"The videos in {dataset.input.describe()}, as they were last listed."
+        + needs_a_listing(dataset),
         partitions_def=partitions,
-        group_name=dataset.name,
-        kinds={"video"},
+        **described(dataset, "video", store=dataset.input),
     )

@@ -1,0 +1,1 @@
+"""A project that uses lightly_pipeline: recordings in, labels of the chosen frames out."""

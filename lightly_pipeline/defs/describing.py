@@ -1,0 +1,71 @@
+"""How assets are described: owners, tags, kinds, where they lie, the columns of a frame table.
+
+What an asset is made of is in `assets`; what a materialization of it says in `metadata.py`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.tables.columns import OWN_COLUMNS, QUALITY_COLUMNS
+
+DATASET_TAG = "lightly_pipeline/dataset"
+"""Tag of every asset of a dataset, with its name; runs of clients have it, too."""
+
+
+def described(
+    dataset: Dataset,
+    *kinds: str,
+    store: Datasource,
+    path: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Returns what all assets of a dataset say of themselves, as arguments of `AssetSpec`.
+
+    Args:
+        dataset: The dataset.
+        kinds: What the asset is made with, and of.
+        store: Where it lies.
+        path: Where in the store.
+        metadata: What else there is to say.
+    """
+    place = store.location(path)
+    is_bucket = place.startswith("s3://")
+    return {
+        "group_name": dataset.name,
+        "owners": list(dataset.owners) or None,
+        "tags": {DATASET_TAG: dataset.name},
+        "kinds": {*kinds, "s3" if is_bucket else "file"},
+        "metadata": {
+            "dagster/uri": place if is_bucket else Path(place).as_uri(),
+            **(metadata or {}),
+        },
+    }
+
+
+def frame_schema() -> dg.TableSchema:
+    """Returns the columns of a frame table."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in (*OWN_COLUMNS, *QUALITY_COLUMNS)
+        ]
+    )
+
+
+def needs_a_listing(dataset: Dataset) -> str:
+    """Returns what to do where an asset offers no partition."""
+    return (
+        "\n\nA partition is a video. **No partitions yet?** Launch "
+        f"`{dataset.name}_run_job`, which does everything, or materialize `video_catalog` "
+        "first: listing the videos adds them."
+    )
