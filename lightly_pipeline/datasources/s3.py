@@ -1,7 +1,8 @@
 """A prefix of an S3 bucket as a datasource; AWS or any store that speaks its protocol.
 
 One cached client (`s3_client.py`), one loop of retries (`patience.py`). Reading is in `s3_open.py`
-and `s3_reader.py`, what is believed in `s3_answers.py`, what errors mean in `s3_errors.py`.
+and `s3_reader.py`, what is believed in `s3_answers.py`, what errors mean in `s3_errors.py`. It has
+over 300 lines because it is one class: the protocol's methods, and the options of every store.
 """
 
 import tempfile

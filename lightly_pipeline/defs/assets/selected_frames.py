@@ -41,24 +41,7 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
 
     @dg.multi_asset(
         name=f"{dataset.name}_selection_and_images",
-        specs=[
-            dg.AssetSpec(
-                selected,
-                deps=[dg.AssetKey([dataset.name, "frame_embeddings"])],
-                description="The frames chosen from all embedded videos of the catalogue. One "
-                "launch with its images; their settings are the launch's blocks.",
-                code_version=_default_config_hash(dataset),
-                automation_condition=selection_condition(),
-                **described(dataset, "faiss", store=dataset.lightly, path=RUNS_FOLDER),
-            ),
-            dg.AssetSpec(
-                uploaded,
-                deps=[selected],
-                description="The chosen frames as images in LIGHTLY. The metadata `manifest` "
-                "names the file that lists them, for who goes on from here.",
-                **described(dataset, "image", store=dataset.lightly, path=FRAMES_FOLDER),
-            ),
-        ],
+        specs=_specs(dataset, selected, uploaded),
         check_specs=[*selection_check_specs(selected), *image_check_specs(uploaded)],
         retry_policy=RETRIES,
         pool=STORE_POOL,
@@ -101,6 +84,27 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
         )
 
     return selecting
+
+
+def _specs(dataset: Dataset, selected: dg.AssetKey, uploaded: dg.AssetKey) -> list[dg.AssetSpec]:
+    return [
+        dg.AssetSpec(
+            selected,
+            deps=[dg.AssetKey([dataset.name, "frame_embeddings"])],
+            description="The frames chosen from all embedded videos of the catalogue. One "
+            "launch with its images; their settings are the launch's blocks.",
+            code_version=_default_config_hash(dataset),
+            automation_condition=selection_condition(),
+            **described(dataset, "faiss", store=dataset.lightly, path=RUNS_FOLDER),
+        ),
+        dg.AssetSpec(
+            uploaded,
+            deps=[selected],
+            description="The chosen frames as images in LIGHTLY. The metadata `manifest` "
+            "names the file that lists them, for who goes on from here.",
+            **described(dataset, "image", store=dataset.lightly, path=FRAMES_FOLDER),
+        ),
+    ]
 
 
 def _default_config_hash(dataset: Dataset) -> str:

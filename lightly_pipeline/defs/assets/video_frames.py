@@ -32,40 +32,10 @@ def frames_and_embeddings(
     dataset: Dataset, others: Sequence[Dataset], partitions: dg.DynamicPartitionsDefinition
 ) -> dg.AssetsDefinition:
     """Returns the assets `video_frames` and `frame_embeddings`, which come from one decode."""
-    keys = {
-        name: dg.AssetKey([dataset.name, name]) for name in ("video_frames", "frame_embeddings")
-    }
-    videos = dg.AssetKey([dataset.name, "videos"])
-
-    def spec(name: str, description: str, *kinds: str, **metadata: Any) -> dg.AssetSpec:
-        return dg.AssetSpec(
-            keys[name],
-            deps=[videos],
-            description=description + needs_a_listing(dataset),
-            automation_condition=video_condition(),
-            **described(
-                dataset, *kinds, store=dataset.lightly, path=TABLES_FOLDER, metadata=metadata
-            ),
-        )
 
     @dg.multi_asset(
         name=f"{dataset.name}_frames_and_embeddings",
-        specs=[
-            spec(
-                "video_frames",
-                "One table per video: a row for every decoded frame, with its time, checksum and "
-                "quality.",
-                "ffmpeg",
-                "parquet",
-                **{"dagster/column_schema": frame_schema()},
-            ),
-            spec(
-                "frame_embeddings",
-                "One vector per frame, from the same decoding.",
-                "ffmpeg",
-                "numpy",
-            ),
-        ],
+        specs=_specs(dataset),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.multi_run(VIDEOS_PER_RUN),
         can_subset=True,
@@ -103,6 +73,36 @@ def frames_and_embeddings(
                 context.log_event(event)
 
     return processing
+
+
+def _specs(dataset: Dataset) -> list[dg.AssetSpec]:
+    def spec(name: str, description: str, *kinds: str, **metadata: Any) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            dg.AssetKey([dataset.name, name]),
+            deps=[dg.AssetKey([dataset.name, "videos"])],
+            description=description + needs_a_listing(dataset),
+            automation_condition=video_condition(),
+            **described(
+                dataset, *kinds, store=dataset.lightly, path=TABLES_FOLDER, metadata=metadata
+            ),
+        )
+
+    return [
+        spec(
+            "video_frames",
+            "One table per video: a row for every decoded frame, with its time, checksum and "
+            "quality.",
+            "ffmpeg",
+            "parquet",
+            **{"dagster/column_schema": frame_schema()},
+        ),
+        spec(
+            "frame_embeddings",
+            "One vector per frame, from the same decoding.",
+            "ffmpeg",
+            "numpy",
+        ),
+    ]
 
 
 def _refuse_incomplete(processed: ProcessResult) -> None:
