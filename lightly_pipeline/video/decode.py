@@ -259,8 +259,7 @@ class Pass:
             yield frame
 
     def _note_orientation(self, frame: Any) -> None:
-        # The angle costs nothing. Reading the matrix costs 1 ms and, until the garbage collector
-        # comes, the picture's memory, for PyAV ties them in a circle.
+        # The angle costs nothing, reading the matrix 1 ms.
         angle = frame.rotation
         if not self.n_frames or angle != self._angle:
             self._angle, self.orientation = angle, orientation_of(frame)

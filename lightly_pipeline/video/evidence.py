@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightly_pipeline.video.damage import DamageLog, is_about_pictures
-from lightly_pipeline.video.h264 import PictureNumbers, PictureOrder
+from lightly_pipeline.video.headers.picture_numbers import NOTHING_SAID, PictureNumbers
 from lightly_pipeline.video.types import DamagedFrames
 
 
@@ -58,7 +58,7 @@ class Evidence:
             self._log.note(number, said[0])
         if not packet.size:
             return
-        order = self._numbers.look(packet, number) if self._numbers else PictureOrder()
+        order = self._numbers.look(packet, number) if self._numbers else NOTHING_SAID
         packet.opaque = _Place(number, order.refreshed_since)
         if order.is_gap:
             # A picture that is a start by itself needs nothing from before.

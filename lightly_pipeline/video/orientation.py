@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from numpy.typing import NDArray
 
 from lightly_pipeline.video import reasons
@@ -63,7 +64,9 @@ _TURNS = {
 def orientation_of(frame: Any) -> Orientation:
     """Returns how a decoded `av.VideoFrame` has to be turned."""
     try:
-        side_data = frame.side_data.get("DISPLAYMATRIX")
+        # Not `frame.side_data`: PyAV ties that and the frame in a circle, so that its memory stays
+        # until the collector comes. What FFmpeg puts where data is missing depends on what is free.
+        side_data = SideDataContainer(frame).get("DISPLAYMATRIX")
     except ValueError:
         # PyAV 18 does not know all kinds of FFmpeg 8.1 (stereo views) and then gives none.
         return _TURNS.get(frame.rotation % 360, Orientation(irregular=True))

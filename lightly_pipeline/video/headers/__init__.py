@@ -1,7 +1,8 @@
 """What the headers inside packets say of their pictures, without decoding.
 
-Only what numbering needs: how many pictures come out of a packet, in which order, and whether
-decoding can begin there. What is not understood to the last bit is `Unclear`, never guessed.
+For numbering: how many pictures come out of a packet, in which order, and whether decoding can
+begin there. What is not understood to the last bit is `Unclear`, never guessed. For damage, of
+H.264: `picture_numbers.py`, which every packet of every pass goes through.
 """
 
 from collections.abc import Callable

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from lightly_pipeline.video.headers.seen import Unclear
 
 _PREFIX = b"\x00\x00\x01"
+_MAX_ZEROS = 32
+_SEARCHED_BYTES, _BEGINNING_BYTES = 16 * 1024, 256
 
 
 class Bits:
@@ -32,12 +34,14 @@ class Bits:
 
     def golomb(self) -> int:
         """Returns an unsigned Exp-Golomb number: ue(v)."""
-        n_zeros = 0
-        while not self.take(1):
-            n_zeros += 1
-        if n_zeros > 32:
+        rest = self._value & ((1 << self._left) - 1)
+        n_zeros = self._left - rest.bit_length()
+        self._left -= 2 * n_zeros + 1
+        if rest and n_zeros > _MAX_ZEROS:
             raise Unclear("a header holds an impossible number")
-        return (1 << n_zeros) - 1 + self.take(n_zeros)
+        if self._left < 0:
+            raise Unclear("a header is cut off")
+        return (rest >> self._left) - 1
 
     def signed_golomb(self) -> int:
         """Returns a signed Exp-Golomb number: se(v)."""
@@ -84,3 +88,28 @@ def nal_units(packet: bytes, length_size: int | None) -> Iterator[bytes]:
         if position > len(packet) or not length:
             raise Unclear("the parts of a packet do not add up")
         yield packet[begin:position]
+
+
+def nal_beginnings(packet: bytes | memoryview, length_size: int | None) -> Iterator[bytes]:
+    """Yields the beginnings of the NAL units of a packet, which may be damaged: headers are there.
+
+    Nothing is checked and little copied, for it is done with every packet of every pass.
+
+    Args:
+        packet: Its bytes.
+        length_size: Bytes of the length before each unit; None for start codes.
+    """
+    if length_size is None:
+        head = bytes(packet[:_SEARCHED_BYTES])
+        place = head.find(_PREFIX)
+        while place >= 0 and place + 4 < len(head):
+            start = place + 3
+            yield head[start : start + _BEGINNING_BYTES]
+            place = head.find(_PREFIX, start)
+        return
+    place = 0
+    while place + length_size < len(packet):
+        length = int.from_bytes(packet[place : place + length_size], "big")
+        place += length_size
+        yield bytes(packet[place : place + min(length, _BEGINNING_BYTES)])
+        place += length
