@@ -186,10 +186,10 @@ def make_video(folder: Path, recipe: Recipe, name: str | None = None, seed: int 
 
 def add_stream(container: Any, recipe: Recipe) -> Any:
     """Adds the stream of a recipe to an output container."""
-    # One thread: libvpx spins for a minute with more, and output is the same every time.
-    stream = container.add_stream(
-        recipe.codec, rate=FPS, options={"threads": "1", **recipe.options}
-    )
+    # One thread: libvpx spins for a minute with more, and output is the same every time. Its
+    # mbtree makes x264 read memory that it has not written, so that output depends on that.
+    same = {"threads": "1", "mbtree": "0"} if recipe.codec == "libx264" else {"threads": "1"}
+    stream = container.add_stream(recipe.codec, rate=FPS, options={**same, **recipe.options})
     stream.width, stream.height = recipe.size
     stream.pix_fmt = recipe.pixel_format
     return stream

@@ -1,10 +1,21 @@
 """Lost data: what it damages is known, all else is whole and can be had again, bit for bit."""
 
+import gc
+import os
+import subprocess
+import sys
 from io import BytesIO
 
 import pytest
 
-from lightly_pipeline.video import DecodeReport, FrameRow, open_video
+from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video import (
+    ALL_FRAMES,
+    DecodeReport,
+    FrameRow,
+    FrameSampling,
+    open_video,
+)
 from lightly_pipeline_tests.support.lossy import CAMERAS, indexed, pictures_sent
 from lightly_pipeline_tests.video.loss import look
 
@@ -71,13 +82,17 @@ def test_pictures_that_are_missing_without_a_word_are_told_by_the_streams_own_nu
     assert "pictures before it are missing" in report.damage[0].reason
 
 
-@pytest.mark.parametrize("name", ["h264-bytes.mp4", "h265.ts", "mpeg4.ts", "mpeg2.mpg"])
-def test_a_stream_of_which_every_packet_is_damaged_has_damaged_frames_only(name: str) -> None:
+def damaged_throughout(name: str) -> bytes:
     content = bytearray(CAMERAS[name].sent())
     # Dense enough to hit every picture, and the headers of none.
     for place in range(3000, len(content) - 3000, 97):
         content[place] ^= 0x55
-    rows, report = decoded(bytes(content))
+    return bytes(content)
+
+
+@pytest.mark.parametrize("name", ["h264-bytes.mp4", "h265.ts", "mpeg4.ts", "mpeg2.mpg"])
+def test_a_stream_of_which_every_packet_is_damaged_has_damaged_frames_only(name: str) -> None:
+    rows, report = decoded(damaged_throughout(name))
     after_start = [row for row in rows if row.index > 2]
     assert sum(row.damaged for row in after_start) >= 0.9 * len(after_start)
     assert report.n_damaged == sum(row.damaged for row in rows)
@@ -100,3 +115,50 @@ def test_the_same_frames_are_damaged_every_time_and_however_many_a_caller_holds(
         held = [(frame.to_rgb(), frame.row) for frame in video.frames()]
     again = indexed(content)
     assert [(r.damaged, r.checksum) for r in again] == [(r.damaged, r.checksum) for _, r in held]
+
+
+@pytest.mark.parametrize("name", ["mpeg2.ts", "mpeg2.mpg", "h264.ts", "h265.ts"])
+def test_damaged_frames_are_the_same_whenever_the_collector_comes(name: str) -> None:
+    """FFmpeg shows in them what was in memory, hence it must not matter when that is given back."""
+    content = damaged_throughout(name)
+    gc.collect()
+    gc.disable()
+    try:
+        never, _ = decoded(content)
+    finally:
+        gc.enable()
+    with open_video(BytesIO(content)) as video:
+        often = [(frame.row, gc.collect())[0] for frame in video.frames()]
+    assert often == never
+
+
+def test_what_memory_held_before_changes_neither_fixtures_nor_what_comes_of_them() -> None:
+    """With glibc; elsewhere the two processes are alike."""
+    program = (
+        "from hashlib import sha256\n"
+        "from lightly_pipeline_tests.video.test_lost_data import *\n"
+        "names = 'h264-bytes.mp4', 'mpeg2.ts', 'h265.ts'\n"
+        "print([sha256(CAMERAS[name].sent()).hexdigest() for name in names])\n"
+        "print([decoded(damaged_throughout(name)) for name in names])\n"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "MALLOC_PERTURB_": value},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for value in ("0", "85", "170")
+    }
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("sampling", [ALL_FRAMES, FrameSampling(keyframes_only=True)])
+@pytest.mark.parametrize(("place", "value"), [(5, 255), (7, 0), (7, 1), (12, 0), (32, 255)])
+def test_damaged_parameter_sets_are_damage_like_any_other(
+    place: int, value: int, sampling: FrameSampling
+) -> None:
+    content = bytearray(CAMERAS["h264.mp4"].sent())
+    content[content.index(b"avcC") + 4 + place] = value
+    with open_video(BytesIO(content)) as video, pytest.raises(CorruptVideoError, match="no frames"):
+        list(video.frames(None, sampling))
