@@ -11,9 +11,9 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.types import DamagedFrames
 
-REFERS = "refers to a damaged picture"
 _MAX_RUNS, _MAX_REASONS = 1000, 3
 # What FFmpeg says of data beside the picture: it changes no pixel.
 _BESIDE_THE_PICTURE = re.compile(
@@ -75,16 +75,16 @@ class DamageLog:
             return False
         own = [f.reason for f in self._open if f.first <= packet <= max(f.first, f.last)]
         if index is not None:
-            self._add(index, own or [REFERS])
+            self._add(index, own or [reasons.REFERS_TO_DAMAGED()])
         return True
 
-    def _add(self, index: int, reasons: list[str]) -> None:
+    def _add(self, index: int, said: list[str]) -> None:
         self.n_damaged += 1
         last = self._runs[-1] if self._runs else None
         if last is None or (last.last + 1 != index and len(self._runs) < _MAX_RUNS):
             last = _Run(index)
             self._runs.append(last)
-        last.add(index, reasons)
+        last.add(index, said)
 
     def runs(self) -> tuple[DamagedFrames, ...]:
         """Returns the damaged frames, those that follow each other together."""
@@ -97,10 +97,10 @@ class _Run:
         self._n = 0
         self._reasons: Counter[str] = Counter()
 
-    def add(self, index: int, reasons: list[str]) -> None:
+    def add(self, index: int, said: list[str]) -> None:
         self.last = index
         self._n += 1
-        self._reasons.update(dict.fromkeys(reasons, 1))
+        self._reasons.update(dict.fromkeys(said, 1))
 
     def result(self) -> DamagedFrames:
         shown = [reason for reason, _ in self._reasons.most_common(_MAX_REASONS)]

@@ -118,14 +118,14 @@ class Pass:
                 continue
             self._meter.note_progress()
             if packet.is_corrupt or self._is_unusable(packet):
-                raise Unclear("packets are damaged or encrypted")
+                raise Unclear(reasons.DAMAGED_PACKETS())
             try:
                 seen = headers.look(bytes(packet))
             except IndexError:
-                raise Unclear("a packet is cut off") from None
+                raise Unclear(reasons.CUT_PACKET()) from None
             notes.append(PacketNote(packet.pts, not packet.is_discard, seen))
         if self._is_cut or self._n_errors or self._messages:
-            raise Unclear("it is damaged")
+            raise Unclear(reasons.DAMAGED_STREAM())
         return notes
 
     def position_of(self, frame: Any) -> int | None:

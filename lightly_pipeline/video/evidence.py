@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.damage import DamageLog, is_about_pictures
 from lightly_pipeline.video.headers.picture_numbers import NOTHING_SAID, PictureNumbers
 from lightly_pipeline.video.types import DamagedFrames
@@ -62,13 +63,13 @@ class Evidence:
         packet.opaque = _Place(number, order.refreshed_since)
         if order.is_gap:
             # A picture that is a start by itself needs nothing from before.
-            self._log.note(number, "pictures before it are missing", after=-1)
+            self._log.note(number, reasons.MISSING_BEFORE(), after=-1)
         if not number and not packet.is_keyframe:
-            self._log.note(0, "the video begins between two key frames")
+            self._log.note(0, reasons.BEGINS_BETWEEN_KEYS())
         is_first_incomplete = not number and (packet.stream_index, packet.dts) in self._incomplete
         if packet.is_corrupt or is_first_incomplete:
             # Parsers give out a picture with the flag of the packet that follows it.
-            self._log.note(number, "parts of its packet are missing", after=1)
+            self._log.note(number, reasons.PARTS_MISSING(), after=1)
 
     def decoded(self, said: list[str]) -> None:
         """Takes note of what the decoder said of the packet that was read last."""
@@ -91,6 +92,6 @@ class Evidence:
         place = frame.opaque
         number = self._number if place is None else place.number
         if frame.is_corrupt:
-            self._log.note(number, "the decoder flags it")
+            self._log.note(number, reasons.FLAGGED())
         start = number if frame.key_frame else place and place.refreshed_since
         return self._log.is_damaged(index, number, start)

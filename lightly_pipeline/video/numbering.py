@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers import Seen, Unclear
 from lightly_pipeline.video.sampling import FrameChooser, FrameSampling
 
@@ -58,7 +59,7 @@ class DecodePlan:
         if self.alone:
             is_whole = is_whole and self.expected == came and all(keyframe_by_pts.values())
         if not is_whole:
-            raise Unclear("the decoder gives other pictures than its packets say")
+            raise Unclear(reasons.OTHER_PICTURES())
 
 
 def plan_decoding(
@@ -80,10 +81,10 @@ def plan_decoding(
     """
     times = _times_in_order(packets)
     if reorder is not None and _depth(packets) > reorder:
-        raise Unclear("more pictures are reordered than the stream announces")
+        raise Unclear(reasons.REORDERED_DEEPER())
     window = FrameChooser(replace(sampling, every_nth=None, target_fps=None), None)
     if sampling.keyframes_only and any(p.seen.is_key is None for p in packets):
-        raise Unclear("packets do not say which pictures are key frames")
+        raise Unclear(reasons.KEYS_UNKNOWN())
     wanted = [
         n
         for n, p in enumerate(packets)
@@ -94,7 +95,7 @@ def plan_decoding(
     needed = wanted if sampling.keyframes_only else _with_references(packets, wanted)
     # Everything is decoded twice, to see first whether it is what the packets say.
     if 2 * len(needed) > len(packets):
-        raise Unclear("most of it has to be decoded anyway")
+        raise Unclear(reasons.MOST_IS_NEEDED())
     return DecodePlan(
         {pts: index for index, pts in enumerate(times)},
         frozenset(needed),
@@ -112,15 +113,15 @@ def _times_in_order(packets: Sequence[PacketNote]) -> list[int]:
     shown = [packet for packet in packets if packet.gives_frame]
     known = {pts: p.seen.order for p in shown if (pts := p.pts) is not None}
     if not shown:
-        raise Unclear("no packet holds a picture")
+        raise Unclear(reasons.NO_PICTURES())
     if len(known) < len(shown):
-        raise Unclear("packets have no time, or the same")
+        raise Unclear(reasons.NO_OWN_TIMES())
     times = sorted(known)
     first = packets[0]
     if not first.seen.is_start or first.pts is None or times[0] < first.pts:
-        raise Unclear("it begins with pictures that refer to others before")
+        raise Unclear(reasons.BEGINS_WITH_LEADING())
     if any(known[a] >= known[b] for a, b in pairwise(times)):
-        raise Unclear("pictures come out in another order than their times")
+        raise Unclear(reasons.OTHER_ORDER())
     return times
 
 

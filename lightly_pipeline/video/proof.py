@@ -6,6 +6,7 @@ Reads and tries; what is decided by is in `numbering.py`, what packets say in `h
 from collections.abc import Callable
 
 from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.headers import Unclear, headers_of
@@ -57,5 +58,5 @@ def _try(plan: DecodePlan, decoding: Pass) -> None:
     except CorruptVideoError as error:
         raise Unclear(error.reason) from None
     if decoding.report(plan).damaged:
-        raise Unclear("it is damaged")
+        raise Unclear(reasons.DAMAGED_STREAM())
     plan.check(dict(flags), len(flags))

@@ -32,6 +32,8 @@ class Reason:
 
 _MAKE_AGAIN = "copy or record it again; what is there cannot be read"
 _CONVERT = "convert it: `ffmpeg -i IN -c:v libx264 -crf 18 OUT.mp4`"
+_OTHER_CAUSE = "nothing by itself: the frames are named, and left out of selections by default"
+_NOTHING = "nothing: frames and numbers are the same, a sampling only costs as much as all frames"
 _RAISE = "convert it; such files are broken, or made to hold a machine up"
 
 NOT_A_CONTAINER = Reason(
@@ -102,6 +104,24 @@ LATE_PACKET = Reason(
     "came at the end, behind what refers to it: the recorder changed PIDs there",
     "nothing: it is the last picture before a change, which FFmpeg holds back",
 )
+MORE_PACKETS = Reason("damage", "{n} more packets could not be decoded", _MAKE_AGAIN)
+DAMAGED_FRAMES = Reason("damage", "damaged: {how}", _OTHER_CAUSE)
+MORE_FRAMES = Reason("damage", "{n} more frames are damaged", _OTHER_CAUSE)
+REFERS_TO_DAMAGED = Reason("damage", "refers to a damaged picture", _OTHER_CAUSE)
+MISSING_BEFORE = Reason("damage", "pictures before it are missing", _OTHER_CAUSE)
+BEGINS_BETWEEN_KEYS = Reason("damage", "the video begins between two key frames", _OTHER_CAUSE)
+PARTS_MISSING = Reason("damage", "parts of its packet are missing", _OTHER_CAUSE)
+FLAGGED = Reason("damage", "the decoder flags it", _OTHER_CAUSE)
+FRAMES_MISSING = Reason(
+    "damage",
+    "about {n} frames missing ({duration_s:.3f} s)",
+    "copy or record it again; the frames around are there",
+)
+TRUNCATED = Reason(
+    "damage",
+    "truncated: the file ends before its content does",
+    "copy it again; the frames before are there",
+)
 SEVERAL_STREAMS = Reason(
     "warning",
     "holds {n} video streams; stream {chosen} was read ({there}); pipeline_config.video_stream "
@@ -125,3 +145,53 @@ LEFT_AS_CODED = Reason(
     "display matrix is no turn by 90 degrees: left as coded",
     "turn it with an editor, if it lies on its side",
 )
+CODEC_NOT_UNDERSTOOD = Reason(
+    "whole pass", "packets of {codec} do not say what comes out of them", _NOTHING
+)
+DAMAGED_STREAM = Reason("whole pass", "it is damaged", _NOTHING)
+OTHER_PICTURES = Reason(
+    "whole pass", "the decoder gives other pictures than its packets say", _NOTHING
+)
+REORDERED_DEEPER = Reason(
+    "whole pass", "more pictures are reordered than the stream announces", _NOTHING
+)
+KEYS_UNKNOWN = Reason("whole pass", "packets do not say which pictures are key frames", _NOTHING)
+MOST_IS_NEEDED = Reason("whole pass", "most of it has to be decoded anyway", _NOTHING)
+NO_PICTURES = Reason("whole pass", "no packet holds a picture", _NOTHING)
+NO_OWN_TIMES = Reason("whole pass", "packets have no time, or the same", _NOTHING)
+BEGINS_WITH_LEADING = Reason(
+    "whole pass", "it begins with pictures that refer to others before", _NOTHING
+)
+OTHER_ORDER = Reason("whole pass", "pictures come out in another order than their times", _NOTHING)
+DAMAGED_PACKETS = Reason("whole pass", "packets are damaged or encrypted", _NOTHING)
+CUT_PACKET = Reason("whole pass", "a packet is cut off", _NOTHING)
+DAMAGED_PACKET = Reason("whole pass", "a packet is damaged", _NOTHING)
+PARTITIONS = Reason("whole pass", "a packet is damaged, or in data partitions", _NOTHING)
+SEVERAL_PICTURES = Reason("whole pass", "a packet holds more than one picture", _NOTHING)
+NO_PICTURE = Reason("whole pass", "a packet holds no picture", _NOTHING)
+NOT_ONE_PICTURE = Reason("whole pass", "a packet is not one whole picture", _NOTHING)
+PARAMETERS_CHANGE = Reason("whole pass", "its parameters change in mid stream", _NOTHING)
+JOINED = Reason("whole pass", "streams were joined, or a packet is damaged", _NOTHING)
+NO_PARAMETERS = Reason("whole pass", "a slice names parameters that are not there", _NOTHING)
+DAMAGED_SLICE = Reason("whole pass", "a slice header is damaged", _NOTHING)
+BEGINS_IN_GROUP = Reason("whole pass", "it begins in the middle of a group of pictures", _NOTHING)
+DAMAGED_PARAMETERS = Reason("whole pass", "a parameter set is damaged", _NOTHING)
+SEQUENCE_ENDS = Reason("whole pass", "a sequence ends in mid stream", _NOTHING)
+SINGLE_FIELDS = Reason("whole pass", "pictures come as single fields", _NOTHING)
+PICTURES_MISSING = Reason("whole pass", "pictures are missing", _NOTHING)
+ORDER_BY_CYCLE = Reason("whole pass", "pictures are ordered by a cycle of their own", _NOTHING)
+CUT_HEADER = Reason("whole pass", "a header is cut off", _NOTHING)
+IMPOSSIBLE_NUMBER = Reason("whole pass", "a header holds an impossible number", _NOTHING)
+NO_START_CODE = Reason("whole pass", "a packet does not begin with a start code", _NOTHING)
+PARTS_DO_NOT_ADD_UP = Reason("whole pass", "the parts of a packet do not add up", _NOTHING)
+HIDDEN_KEY = Reason("whole pass", "a key frame is hidden", _NOTHING)
+STILL_PICTURES = Reason("whole pass", "it is made of still pictures", _NOTHING)
+LAYERS = Reason("whole pass", "it holds several layers", _NOTHING)
+BROKEN_LINK = Reason(
+    "whole pass", "a group of pictures was cut from what it refers to (broken link)", _NOTHING
+)
+SEVERAL_OR_JOINED = Reason(
+    "whole pass", "a packet holds more than one picture, or sequences were joined", _NOTHING
+)
+PACKED = Reason("whole pass", "packets hold more than one picture (packed bitstream)", _NOTHING)
+PLACEHOLDER = Reason("whole pass", "a packet may be a placeholder without a picture", _NOTHING)

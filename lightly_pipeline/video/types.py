@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.quality.numbers import Quality
 
 Resampler = Literal["area", "bilinear", "bicubic"]
@@ -298,19 +299,19 @@ class DecodeReport:
         samples = {f"{video} (packet {e.packet})": e.reason for e in self.errors}
         if self.n_errors > len(self.errors):
             more = self.n_errors - len(self.errors)
-            samples[f"{video} (other packets)"] = f"{more} more packets could not be decoded"
+            samples[f"{video} (other packets)"] = reasons.MORE_PACKETS(n=more)
         for run in self.damage:
             single = run.first == run.last
             frames = f"frame {run.first}" if single else f"frames {run.first} to {run.last}"
-            samples[f"{video} ({frames})"] = f"damaged: {run.reason}"
+            samples[f"{video} ({frames})"] = reasons.DAMAGED_FRAMES(how=run.reason)
         more = self.n_damaged - sum(run.n_frames for run in self.damage)
         if more:
-            samples[f"{video} (other frames)"] = f"{more} more frames are damaged"
+            samples[f"{video} (other frames)"] = reasons.MORE_FRAMES(n=more)
         for gap in self.gaps:
-            reason = f"about {gap.n_missing} frames missing ({gap.duration_s:.3f} s)"
+            reason = reasons.FRAMES_MISSING(n=gap.n_missing, duration_s=gap.duration_s)
             samples[f"{video} (after frame {gap.after})"] = reason
         if self.truncated:
-            samples[f"{video} (end)"] = "truncated: the file ends before its content does"
+            samples[f"{video} (end)"] = reasons.TRUNCATED()
         return samples
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ H.264: `picture_numbers.py`, which every packet of every pass goes through.
 
 from collections.abc import Callable
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers.h264 import H264Headers
 from lightly_pipeline.video.headers.hevc import HevcHeaders
 from lightly_pipeline.video.headers.intra import MjpegHeaders, ProresHeaders
@@ -42,5 +43,5 @@ def headers_of(codec: str, extradata: bytes | None) -> Headers:
         Unclear: The codec's packets are not understood here.
     """
     if codec not in _BY_CODEC:
-        raise Unclear(f"packets of {codec} do not say what comes out of them")
+        raise Unclear(reasons.CODEC_NOT_UNDERSTOOD(codec=codec))
     return _BY_CODEC[codec](extradata or b"")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers.seen import Unclear
 
 _PREFIX = b"\x00\x00\x01"
@@ -25,7 +26,7 @@ class Bits:
         """Returns the next `n` bits."""
         self._left -= n
         if self._left < 0:
-            raise Unclear("a header is cut off")
+            raise Unclear(reasons.CUT_HEADER())
         return (self._value >> self._left) & ((1 << n) - 1)
 
     def flag(self) -> bool:
@@ -38,9 +39,9 @@ class Bits:
         n_zeros = self._left - rest.bit_length()
         self._left -= 2 * n_zeros + 1
         if rest and n_zeros > _MAX_ZEROS:
-            raise Unclear("a header holds an impossible number")
+            raise Unclear(reasons.IMPOSSIBLE_NUMBER())
         if self._left < 0:
-            raise Unclear("a header is cut off")
+            raise Unclear(reasons.CUT_HEADER())
         return (rest >> self._left) - 1
 
     def signed_golomb(self) -> int:
@@ -75,7 +76,7 @@ def nal_units(packet: bytes, length_size: int | None) -> Iterator[bytes]:
     if length_size is None:
         begins = list(start_codes(packet))
         if not begins or packet[: begins[0] - 3].strip(b"\x00"):
-            raise Unclear("a packet does not begin with a start code")
+            raise Unclear(reasons.NO_START_CODE())
         for begin, after in zip(begins, [*(b - 3 for b in begins[1:]), len(packet)], strict=True):
             yield packet[begin:after]
         return
@@ -86,7 +87,7 @@ def nal_units(packet: bytes, length_size: int | None) -> Iterator[bytes]:
         position = begin + length
         # FFmpeg gives a packet with an empty part up.
         if position > len(packet) or not length:
-            raise Unclear("the parts of a packet do not add up")
+            raise Unclear(reasons.PARTS_DO_NOT_ADD_UP())
         yield packet[begin:position]
 
 

@@ -3,6 +3,7 @@
 Strict: what is not understood is `Unclear`. What is read of sets and slices is in `h264_sets.py`.
 """
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers.bits import Bits, nal_units, without_escapes
 from lightly_pipeline.video.headers.h264_sets import (
     IDR,
@@ -54,9 +55,9 @@ class H264Headers:
         for unit in nal_units(packet, self._length_size):
             kind = unit[0] & 31
             if unit[0] & 128 or kind in _PARTITIONS:
-                raise Unclear("a packet is damaged, or in data partitions")
+                raise Unclear(reasons.PARTITIONS())
             if self._ended and kind == SLICE:
-                raise Unclear("a sequence ends in mid stream")
+                raise Unclear(reasons.SEQUENCE_ENDS())
             if kind in (SPS, PPS):
                 self._note_set(unit)
             elif kind == SEI:
@@ -66,10 +67,10 @@ class H264Headers:
             elif kind in (SLICE, IDR):
                 seen = self._slice(unit)
                 if seen is not None and found is not None:
-                    raise Unclear("a packet holds more than one picture")
+                    raise Unclear(reasons.SEVERAL_PICTURES())
                 found = seen or found
         if found is None:
-            raise Unclear("a packet holds no picture")
+            raise Unclear(reasons.NO_PICTURE())
         return found
 
     def _note_set(self, unit: bytes) -> None:
@@ -80,7 +81,7 @@ class H264Headers:
             return
         number, rest = self._sets.read(content)
         if (kind, number) in self._known:
-            raise Unclear("its parameters change in mid stream")
+            raise Unclear(reasons.PARAMETERS_CHANGE())
         self._known[kind, number] = content
         if kind == SPS:
             self._reorder[number] = _reorder(self._sets.sps[number], rest)
@@ -112,9 +113,9 @@ class H264Headers:
         kind, sps, frame_num = start.kind, start.sps, start.frame_num
         self._activate(start.sps_number)
         if not sps.only_frames and bits.flag():
-            raise Unclear("pictures come as single fields")
+            raise Unclear(reasons.SINGLE_FIELDS())
         if kind > 9:
-            raise Unclear("a slice header is damaged")
+            raise Unclear(reasons.DAMAGED_SLICE())
         self._follow(frame_num, sps, is_idr=is_idr, is_reference=is_reference)
         if is_idr:
             bits.golomb()
@@ -130,7 +131,7 @@ class H264Headers:
         if self._active is None:
             self._active, self.reorder = number, self._reorder[number]
         if self._active != number:
-            raise Unclear("its parameters change in mid stream")
+            raise Unclear(reasons.PARAMETERS_CHANGE())
 
     def _follow(self, frame_num: int, sps: Sps, *, is_idr: bool, is_reference: bool) -> None:
         """Compares the stream's own count of reference pictures with what was read."""
@@ -139,11 +140,11 @@ class H264Headers:
             self._high = self._low = 0
             self._ended = False
             if frame_num:
-                raise Unclear("a slice header is damaged")
+                raise Unclear(reasons.DAMAGED_SLICE())
         elif self._period < 0:
-            raise Unclear("it begins in the middle of a group of pictures")
+            raise Unclear(reasons.BEGINS_IN_GROUP())
         elif frame_num != (self._last_frame_num + 1) % (1 << sps.frame_num_bits):
-            raise Unclear("pictures are missing")
+            raise Unclear(reasons.PICTURES_MISSING())
         if is_reference or is_idr:
             self._last_frame_num = frame_num
 
@@ -172,7 +173,7 @@ def _reorder(sps: Sps, bits: Bits) -> int:
         bits: What follows in it.
     """
     if sps.order_type == ORDER_BY_CYCLE:
-        raise Unclear("pictures are ordered by a cycle of their own")
+        raise Unclear(reasons.ORDER_BY_CYCLE())
     if not sps.only_frames:
         bits.flag()
     bits.flag()

@@ -6,6 +6,7 @@ Read by both who look into H.264: `h264.py` for numbering, `picture_numbers.py` 
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers.bits import Bits
 from lightly_pipeline.video.headers.seen import Unclear
 
@@ -82,7 +83,7 @@ class ParameterSets:
         kind, number = bits.golomb(), self._sps_of_pps.get(bits.golomb(), -1)
         sps = self.sps.get(number)
         if sps is None:
-            raise Unclear("a slice names parameters that are not there")
+            raise Unclear(reasons.NO_PARAMETERS())
         if sps.has_planes:
             bits.take(2)
         return SliceStart(kind, number, sps, bits.take(sps.frame_num_bits))
@@ -110,7 +111,7 @@ def _read_sps(profile: int, bits: Bits) -> Sps:
     elif order_type == ORDER_BY_CYCLE:
         _skip_cycle(bits)
     elif order_type != ORDER_OF_DECODING:
-        raise Unclear("a parameter set is damaged")
+        raise Unclear(reasons.DAMAGED_PARAMETERS())
     bits.golomb()
     may_have_gaps = bits.flag()
     bits.golomb()

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers.bits import Bits, nal_units, without_escapes
 from lightly_pipeline.video.headers.seen import Seen, Unclear
 
@@ -48,7 +49,7 @@ class HevcHeaders:
         found: Seen | None = None
         for unit in nal_units(packet, self._length_size):
             if len(unit) < 3 or unit[0] & 128 or not unit[1] & 7:
-                raise Unclear("a packet is damaged")
+                raise Unclear(reasons.DAMAGED_PACKET())
             kind, layer = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3
             if layer:
                 continue
@@ -57,12 +58,12 @@ class HevcHeaders:
             elif kind in _SLICES:
                 seen = self._slice(unit, kind)
                 if seen is not None and found is not None:
-                    raise Unclear("a packet holds more than one picture")
+                    raise Unclear(reasons.SEVERAL_PICTURES())
                 found = seen or found
             else:
                 self._note_set(unit)
         if found is None:
-            raise Unclear("a packet holds no picture")
+            raise Unclear(reasons.NO_PICTURE())
         return found
 
     def _read_configuration(self, extradata: bytes) -> None:
@@ -90,7 +91,7 @@ class HevcHeaders:
             number, sps = _sps(bits)
             self._sps[number] = sps
         if self._sets.setdefault((kind, number), content) != content:
-            raise Unclear("its parameters change in mid stream")
+            raise Unclear(reasons.PARAMETERS_CHANGE())
 
     def _slice(self, unit: bytes, kind: int) -> Seen | None:
         """Returns the picture that begins with this slice; None for its other slices."""
@@ -98,20 +99,20 @@ class HevcHeaders:
         if not bits.flag():
             return None
         if kind in _RESERVED or kind in _BLA or self._has_ended:
-            raise Unclear("streams were joined, or a packet is damaged")
+            raise Unclear(reasons.JOINED())
         if kind in _INTRA:
             bits.flag()
         pps = self._pps.get(bits.golomb())
         sps = self._sps.get(pps.sps) if pps else None
         if pps is None or sps is None:
-            raise Unclear("a slice names parameters that are not there")
+            raise Unclear(reasons.NO_PARAMETERS())
         if self._active is None:
             self._active = pps.sps
         if self._active != pps.sps:
-            raise Unclear("its parameters change in mid stream")
+            raise Unclear(reasons.PARAMETERS_CHANGE())
         bits.take(pps.extra_bits)
         if bits.golomb() > 2:
-            raise Unclear("a slice header is damaged")
+            raise Unclear(reasons.DAMAGED_SLICE())
         is_shown = bits.flag() if pps.has_output_flag else True
         if sps.has_planes:
             bits.take(2)
@@ -119,7 +120,7 @@ class HevcHeaders:
             self._period += 1
             self._high = self._low = 0
         if self._period < 0:
-            raise Unclear("it begins in the middle of a group of pictures")
+            raise Unclear(reasons.BEGINS_IN_GROUP())
         low = 0 if kind in _IDR else bits.take(sps.order_bits)
         is_reference = unit[1] & 7 == 1 and kind not in _LEADING and (kind > 15 or kind % 2 == 1)
         order = self._order(low, 1 << sps.order_bits, is_reference=is_reference)

@@ -1,5 +1,6 @@
 """Codecs of which every packet is a picture that needs no other."""
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers.seen import Seen, Unclear
 
 _BEGIN, _END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -19,7 +20,7 @@ class MjpegHeaders:
         """Returns what a packet says; see `Headers.look`."""
         is_whole = packet.startswith(_BEGIN) and packet.rstrip(b"\x00").endswith(_END)
         if not is_whole or packet.count(_BEGIN) > 1:
-            raise Unclear("a packet is not one whole picture")
+            raise Unclear(reasons.NOT_ONE_PICTURE())
         self._n += 1
         return Seen(True, (self._n,), True, True)
 
@@ -36,6 +37,6 @@ class ProresHeaders:
     def look(self, packet: bytes) -> Seen:
         """Returns what a packet says; see `Headers.look`."""
         if packet[4:8] != _PRORES or int.from_bytes(packet[:4], "big") > len(packet):
-            raise Unclear("a packet is not one whole picture")
+            raise Unclear(reasons.NOT_ONE_PICTURE())
         self._n += 1
         return Seen(True, (self._n,), True, True)

@@ -1,5 +1,6 @@
 """MPEG-1, MPEG-2 and MPEG-4 part 2: start codes."""
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers.bits import start_codes
 from lightly_pipeline.video.headers.seen import Seen, Unclear
 
@@ -46,24 +47,24 @@ class MpegHeaders:
             if code == _SEQUENCE:
                 self._note_sequence(body)
             elif code == _GROUP and body[3] & 0x20:
-                raise Unclear("a group of pictures was cut from what it refers to (broken link)")
+                raise Unclear(reasons.BROKEN_LINK())
             elif code == _SEQUENCE_END:
                 self._has_ended = True
             elif code == _PICTURE:
                 if kind is not None or self._has_ended:
-                    raise Unclear("a packet holds more than one picture, or sequences were joined")
+                    raise Unclear(reasons.SEVERAL_OR_JOINED())
                 kind = body[1] >> 3 & 7
             elif code == _EXTENSION and _is_field(body):
-                raise Unclear("pictures come as single fields")
+                raise Unclear(reasons.SINGLE_FIELDS())
         if kind not in (_I, 2, _B):
-            raise Unclear("a packet holds no picture")
+            raise Unclear(reasons.NO_PICTURE())
         return Seen(True, self._orders.next(is_b=kind == _B), kind == _I, kind == _I)
 
     def _note_sequence(self, body: bytes) -> None:
         # Size, shape and rate; the bit rate may differ.
         head = body[:4]
         if self._sequence is not None and self._sequence != head:
-            raise Unclear("its parameters change in mid stream")
+            raise Unclear(reasons.PARAMETERS_CHANGE())
         self._sequence = head
 
 
@@ -85,12 +86,12 @@ class Mpeg4Headers:
         """Returns what a packet says; see `Headers.look`."""
         vops = [begin for begin in start_codes(packet) if packet[begin : begin + 1] == b"\xb6"]
         if len(vops) > 1:
-            raise Unclear("packets hold more than one picture (packed bitstream)")
+            raise Unclear(reasons.PACKED())
         if not vops:
-            raise Unclear("a packet holds no picture")
+            raise Unclear(reasons.NO_PICTURE())
         size = len(packet) - vops[0]
         if size <= _MAX_PLACEHOLDER_BYTES:
-            raise Unclear("a packet may be a placeholder without a picture")
+            raise Unclear(reasons.PLACEHOLDER())
         kind = packet[vops[0] + 1] >> 6
         is_b, is_key = kind == _VOP_B, kind == _VOP_I
         return Seen(True, self._orders.next(is_b=is_b), is_key, is_key)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from lightly_pipeline.video import reasons
 from lightly_pipeline.video.headers.seen import Seen, Unclear
 
 _VP8_START = b"\x9d\x01\x2a"
@@ -23,10 +24,10 @@ class Vp8Headers:
         """Returns what a packet says; see `Headers.look`."""
         is_key = not packet[0] & 1
         if len(packet) < 3 or (is_key and packet[3:6] != _VP8_START):
-            raise Unclear("a packet is damaged")
+            raise Unclear(reasons.DAMAGED_PACKET())
         is_shown = bool(packet[0] & 16)
         if is_key and not is_shown:
-            raise Unclear("a key frame is hidden")
+            raise Unclear(reasons.HIDDEN_KEY())
         self._n += 1
         return Seen(is_shown, (self._n,), is_key, is_key)
 
@@ -46,7 +47,7 @@ class Vp9Headers:
         is_start = False
         for n, frame in enumerate(_superframe(packet)):
             if not frame or frame[0] >> 6 != 2:
-                raise Unclear("a packet is damaged")
+                raise Unclear(reasons.DAMAGED_PACKET())
             profile = frame[0] >> 5 & 1 | frame[0] >> 3 & 2
             bits = int.from_bytes(frame[:2].ljust(2, b"\x00"), "big")
             place = 16 - 4 - (profile == 3)
@@ -56,12 +57,12 @@ class Vp9Headers:
                 continue
             is_key, is_shown = not bits >> (place - 2) & 1, bool(bits >> (place - 3) & 1)
             if is_key and not is_shown:
-                raise Unclear("a key frame is hidden")
+                raise Unclear(reasons.HIDDEN_KEY())
             is_start |= is_key and n == 0
             if is_shown:
                 shown.append(is_key)
         if len(shown) > 1:
-            raise Unclear("a packet holds more than one picture")
+            raise Unclear(reasons.SEVERAL_PICTURES())
         self._n += 1
         return Seen(bool(shown), (self._n,), shown[0] if shown else False, is_start)
 
@@ -78,7 +79,7 @@ def _superframe(packet: bytes) -> Iterator[bytes]:
     for n in range(count):
         length = int.from_bytes(index[1 + n * size : 1 + (n + 1) * size], "little")
         if position + length > len(packet) - len(index):
-            raise Unclear("the parts of a packet do not add up")
+            raise Unclear(reasons.PARTS_DO_NOT_ADD_UP())
         if length:
             yield packet[position : position + length]
         position += length
@@ -98,19 +99,19 @@ class Av1Headers:
         shown: list[bool] = []
         for kind, body in _units(packet):
             if kind == _SEQUENCE and body[0] & 8:
-                raise Unclear("it is made of still pictures")
+                raise Unclear(reasons.STILL_PICTURES())
             if kind not in (_FRAME, _FRAME_HEADER):
                 continue
             is_again, frame_type = bool(body[0] & 128), body[0] >> 5 & 3
             is_shown = bool(body[0] & 16)
             if not is_again and frame_type == _KEY and not is_shown:
-                raise Unclear("a key frame is hidden")
+                raise Unclear(reasons.HIDDEN_KEY())
             if is_again:
                 shown.append(False)
             elif is_shown:
                 shown.append(frame_type == _KEY)
         if len(shown) > 1:
-            raise Unclear("a packet holds more than one picture")
+            raise Unclear(reasons.SEVERAL_PICTURES())
         self._n += 1
         is_key = shown == [True]
         return Seen(bool(shown), (self._n,), is_key, is_key)
@@ -123,15 +124,15 @@ def _units(packet: bytes) -> Iterator[tuple[int, bytes]]:
         head = packet[position]
         kind, has_extension, has_size = head >> 3 & 15, head >> 2 & 1, head >> 1 & 1
         if head & 128:
-            raise Unclear("a packet is damaged")
+            raise Unclear(reasons.DAMAGED_PACKET())
         if has_extension and packet[position + 1 : position + 2] and packet[position + 1] >> 3 & 3:
-            raise Unclear("it holds several layers")
+            raise Unclear(reasons.LAYERS())
         position += 1 + has_extension
         size = len(packet) - position
         if has_size:
             size, position = _leb128(packet, position)
         if position + size > len(packet):
-            raise Unclear("the parts of a packet do not add up")
+            raise Unclear(reasons.PARTS_DO_NOT_ADD_UP())
         if size:
             yield kind, packet[position : position + size]
         position += size
@@ -144,4 +145,4 @@ def _leb128(data: bytes, position: int) -> tuple[int, int]:
         value |= (byte & 127) << 7 * n
         if byte < 128:
             return value, position + n + 1
-    raise Unclear("a packet is damaged")
+    raise Unclear(reasons.DAMAGED_PACKET())
