@@ -236,9 +236,9 @@ def _shares(name: str, video: Path) -> None:
     from lightly_pipeline.embedding import encoder_spec
     from lightly_pipeline.video.container import open_stream
     from lightly_pipeline.video.decode import Pass
+    from lightly_pipeline.video.frames import measured_together
     from lightly_pipeline.video.pixels import SmallImages, checksum
     from lightly_pipeline.video.quality.meter import Glance, QualityMeter
-    from lightly_pipeline.video.reader import measured_together
     from lightly_pipeline.video.types import DecodeLimits
 
     meter = QualityMeter("ffmpeg")

@@ -11,7 +11,7 @@ from typing import Any
 
 from lightly_pipeline.datasources import Datasource, read_document
 from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
-from lightly_pipeline.video.types import DecodeReport
+from lightly_pipeline.video.report import DecodeReport
 
 _logger = logging.getLogger(__name__)
 OUTCOME_FILE = "outcome.json"

@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.video.quality.numbers import Quality
+from lightly_pipeline.video.report import DecodeReport
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
-    DecodeReport,
     FrameIndex,
     FrameInput,
     FrameRow,

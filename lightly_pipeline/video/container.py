@@ -97,19 +97,11 @@ def open_stream(
         said = MessageCapture(messages, of_failures=True)
         is_unindexed = not seeks and _is_fragmented(file)
         flags = {"fflags": "+ignidx"} if is_unindexed else {}
-        container = _open(reader, limits, {**flags, **_FOLLOW_PIDS}, messages, said)
-        if not container.streams.video and container.format.name == _TRANSPORT_STREAM:
-            # A video that begins late was taken for the sound whose place it has in the tables.
-            container.close()
-            reader.seek(0)
-            container = _open(reader, limits, flags, messages, said)
+        container = _open_following_pids(reader, limits, flags, messages, said)
         try:
             chosen = choose_stream(container, video_stream)
-            stream = chosen.stream
-            for other in container.streams:
-                if other is not stream:
-                    other.discard = av.stream.Discard.all
-            _prepare(stream, limits)
+            _discard_others(container, chosen.stream)
+            _prepare(chosen.stream, limits)
             info = _info(container, chosen)
             if is_unindexed:
                 # Only the first fragment's is known by then.
@@ -117,7 +109,7 @@ def open_stream(
             reader.meter.expect(info.duration_s)
             yield OpenedStream(
                 container,
-                stream,
+                chosen.stream,
                 info,
                 reader.meter,
                 messages,
@@ -164,6 +156,22 @@ def _is_fragmented(file: BinaryIO) -> bool:
     return bool(kind == b"moof")
 
 
+def _open_following_pids(
+    reader: MeteredReader,
+    limits: DecodeLimits,
+    flags: Mapping[str, str],
+    messages: Counter[str],
+    said: MessageCapture,
+) -> Any:
+    container = _open(reader, limits, {**flags, **_FOLLOW_PIDS}, messages, said)
+    if container.streams.video or container.format.name != _TRANSPORT_STREAM:
+        return container
+    # A video that begins late was taken for the sound whose place it has in the tables.
+    container.close()
+    reader.seek(0)
+    return _open(reader, limits, flags, messages, said)
+
+
 def _open(
     reader: MeteredReader,
     limits: DecodeLimits,
@@ -203,6 +211,12 @@ def _open_reason(
     text = error.strerror or type(error).__name__
     words = "; ".join([f"{text} ({type(error).__name__})", *sorted(said)[:_MAX_WORDS]])
     return reasons.CANNOT_BE_OPENED(error=words)
+
+
+def _discard_others(container: Any, stream: Any) -> None:
+    for other in container.streams:
+        if other is not stream:
+            other.discard = av.stream.Discard.all
 
 
 def _prepare(stream: Any, limits: DecodeLimits) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from lightly_pipeline.video import reasons
-from lightly_pipeline.video.types import DamagedFrames
+from lightly_pipeline.video.report import DamagedFrames
 
 _MAX_RUNS, _MAX_REASONS = 1000, 3
 # What FFmpeg says of data beside the picture: it changes no pixel.

@@ -21,13 +21,8 @@ from lightly_pipeline.video.headers import Headers, Unclear
 from lightly_pipeline.video.messages import MessageCapture
 from lightly_pipeline.video.numbering import DecodePlan, PacketNote
 from lightly_pipeline.video.orientation import UPRIGHT, orientation_of
-from lightly_pipeline.video.types import (
-    DecodeLimits,
-    DecodeReport,
-    KeyPacket,
-    PacketError,
-    UntaggedMatrix,
-)
+from lightly_pipeline.video.report import DecodeReport, PacketError
+from lightly_pipeline.video.types import DecodeLimits, KeyPacket, UntaggedMatrix
 from lightly_pipeline.video.versions import decoder_version
 
 _KEPT = 20

@@ -11,7 +11,7 @@ from typing import Any
 from lightly_pipeline.video import reasons
 from lightly_pipeline.video.damage import DamageLog, is_about_pictures
 from lightly_pipeline.video.headers.picture_numbers import NOTHING_SAID, PictureNumbers
-from lightly_pipeline.video.types import DamagedFrames
+from lightly_pipeline.video.report import DamagedFrames
 
 
 @dataclass(frozen=True, slots=True)

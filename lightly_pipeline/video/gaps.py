@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from lightly_pipeline.video.types import FrameGap
+from lightly_pipeline.video.report import FrameGap
 
 # A rate is regular if nine in ten steps are not long.
 _REGULAR = Fraction(9, 10)

@@ -1,45 +1,44 @@
 """Decodes in a child process with a deadline and a memory bound.
 
 For videos whose decoding in-process died before. The child gets the path of a local file and
-sends plain numbers and pixels back; nothing it sends is unpickled or run.
+sends plain numbers and pixels back; nothing it sends is unpickled or run. The parent's side is here, the
+child's in `isolated_child.py`, and what they speak in `wire.py`.
 """
 
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video import reasons
+from lightly_pipeline.video.report import DecodeReport
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
     DecodedFrame,
     DecodeLimits,
-    DecodeReport,
     FrameIndex,
     FrameInput,
     FrameRow,
-    KeyPacket,
     UntaggedMatrix,
     VideoInfo,
 )
+from lightly_pipeline.video.wire import receive
 
 if TYPE_CHECKING:
     from lightly_pipeline.video.fetch import FetchedFrame
-    from lightly_pipeline.video.reader import Video
 
-_LENGTH = struct.Struct("<II")
+_CHILD = "lightly_pipeline.video.isolated_child"
 
 
 class IsolatedVideo:
@@ -157,7 +156,7 @@ class IsolatedVideo:
             "cpu_s": int(self._deadline_s) + 1,
         }
         with subprocess.Popen(  # noqa: S603  our own module
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-m", _CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -210,7 +209,7 @@ class _Patience:
         timer.daemon = True
         timer.start()
         try:
-            return _receive(self._child.stdout)
+            return receive(self._child.stdout)
         finally:
             timer.cancel()
             self._left_s -= time.monotonic() - started
@@ -218,95 +217,3 @@ class _Patience:
     def _kill(self) -> None:
         self.is_over = True
         self._child.kill()
-
-
-def _receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
-    """Returns the next message, or None when the child's output ends, also in its middle."""
-    lengths = stream.read(_LENGTH.size)
-    if len(lengths) < _LENGTH.size:
-        return None
-    n_header, n_payload = _LENGTH.unpack(lengths)
-    header, payload = stream.read(n_header), stream.read(n_payload)
-    if len(header) < n_header or len(payload) < n_payload:
-        return None
-    return json.loads(header), payload
-
-
-def _send(stream: IO[bytes], header: Mapping[str, Any], payload: bytes = b"") -> None:
-    text = json.dumps(header).encode()
-    stream.write(_LENGTH.pack(len(text), len(payload)) + text + payload)
-
-
-def _serve() -> None:
-    """Answers one request on standard input: the child's whole life."""
-    request = json.loads(sys.stdin.buffer.read())
-    output = sys.stdout.buffer
-    try:
-        _bound(request["memory_bytes"], request["cpu_s"])
-        if "rows" in request:
-            _serve_fetch(request, output)
-        else:
-            _serve_frames(request, output)
-        _send(output, {"kind": "done"})
-    except CorruptVideoError as error:
-        _send(output, {"kind": "corrupt", "reason": error.reason})
-    except FrameChangedError as error:
-        _send(output, {"kind": "changed", "indices": error.indices})
-    except MemoryError:
-        _send(output, {"kind": "corrupt", "reason": reasons.DECODING_TAKES_MEMORY()})
-    output.flush()
-
-
-def _bound(memory_bytes: int, cpu_s: int) -> None:
-    import resource
-
-    # At the soft limit of CPU time comes SIGXCPU, which says what it is; at the hard one SIGKILL.
-    bounds = (
-        (resource.RLIMIT_AS, (memory_bytes, memory_bytes)),
-        (resource.RLIMIT_CPU, (cpu_s, cpu_s + 5)),
-    )
-    for kind, bound in bounds:
-        try:
-            resource.setrlimit(kind, bound)
-        except (ValueError, OSError):
-            # Not every system enforces every limit; the deadline remains.
-            continue
-
-
-def _open(request: dict[str, Any], index: FrameIndex | None) -> "Video":
-    from lightly_pipeline.video.reader import open_video
-
-    return open_video(
-        request["path"],
-        index=index,
-        limits=DecodeLimits(**request["limits"]),
-        untagged_matrix=request["untagged_matrix"],
-        video_stream=request["video_stream"],
-    )
-
-
-def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
-    wanted = FrameInput(**request["frame_input"]) if request["frame_input"] else None
-    with _open(request, None) as video:
-        _send(output, {"kind": "info", "info": video.info.as_dict()})
-        for frame in video.frames(wanted, FrameSampling(**request["sampling"])):
-            header = {"kind": "frame", "row": asdict(frame.row)}
-            if frame.small is None:
-                _send(output, header)
-            else:
-                _send(output, {**header, "shape": frame.small.shape}, frame.small.tobytes())
-        _send(output, {"kind": "report", "report": video.report.as_dict()})
-
-
-def _serve_fetch(request: dict[str, Any], output: IO[bytes]) -> None:
-    rows = [FrameRow.from_dict(row) for row in request["rows"]]
-    index = FrameIndex(rows, [KeyPacket(*packet) for packet in request["key_packets"]])
-    with _open(request, index) as video:
-        for frame in video.fetch(request["indices"], ordered=False):
-            rgb = frame.to_rgb()
-            header = {"kind": "fetched", "index": frame.index, "rung": frame.rung}
-            _send(output, {**header, "shape": rgb.shape}, rgb.tobytes())
-
-
-if __name__ == "__main__":
-    _serve()

@@ -66,7 +66,7 @@ def orientation_of(frame: Any) -> Orientation:
     try:
         # Not `frame.side_data`: PyAV ties that and the frame in a circle, so that its memory stays
         # until the collector comes. What FFmpeg puts where data is missing depends on what is free.
-        side_data = SideDataContainer(frame).get("DISPLAYMATRIX")
+        side_data = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]  # untold
     except ValueError:
         # PyAV 18 does not know all kinds of FFmpeg 8.1 (stereo views) and then gives none.
         return _TURNS.get(frame.rotation % 360, Orientation(irregular=True))
