@@ -8,7 +8,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -102,10 +102,8 @@ def open_stream(
             chosen = choose_stream(container, video_stream)
             _discard_others(container, chosen.stream)
             _prepare(chosen.stream, limits)
-            info = _info(container, chosen)
-            if is_unindexed:
-                # Only the first fragment's is known by then.
-                info = replace(info, duration_s=None)
+            # Without the index only the first fragment's duration is known by then.
+            info = _info(container, chosen, None if is_unindexed else container.duration)
             reader.meter.expect(info.duration_s)
             yield OpenedStream(
                 container,
@@ -233,9 +231,8 @@ def _prepare(stream: Any, limits: DecodeLimits) -> None:
     context.thread_count = 1
 
 
-def _info(container: Any, chosen: ChosenStream) -> VideoInfo:
+def _info(container: Any, chosen: ChosenStream, duration: int | None) -> VideoInfo:
     stream, context = chosen.stream, chosen.stream.codec_context
-    duration = container.duration
     return VideoInfo(
         container=container.format.name,
         codec=context.codec.name,

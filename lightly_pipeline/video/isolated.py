@@ -1,8 +1,8 @@
 """Decodes in a child process with a deadline and a memory bound.
 
 For videos whose decoding in-process died before. The child gets the path of a local file and
-sends plain numbers and pixels back; nothing it sends is unpickled or run. The parent's side is here, the
-child's in `isolated_child.py`, and what they speak in `wire.py`.
+sends plain numbers and pixels back; nothing it sends is unpickled or run. The parent's side is
+here, the child's in `isolated_child.py`, and what they speak in `wire.py`.
 """
 
 import json
