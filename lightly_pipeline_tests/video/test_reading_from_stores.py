@@ -95,7 +95,7 @@ UNMEASURED = Quality(*[0.0] * len(fields(Quality)))
 def indexed(n: int, gop: int, size: int | None = 1000) -> FrameIndex:
     """The index of a video of equally large packets in the order of presentation."""
     rows = [
-        FrameRow(i, i, i / 25, i % gop == 0, False, 8, 8, i, size and i * size, UNMEASURED)
+        FrameRow(i, i, i / 25, i % gop == 0, False, False, 8, 8, i, size and i * size, UNMEASURED)
         for i in range(n)
     ]
     return FrameIndex(rows, [KeyPacket(i, i, i, size and i * size) for i in range(0, n, gop)])
