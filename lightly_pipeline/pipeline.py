@@ -4,7 +4,6 @@ Every way in (Python, command line, Dagster's jobs, the worker) comes through he
 steps; none has logic of its own. A step is a module of `steps`.
 """
 
-import logging
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.runs.log import RunLog
 from lightly_pipeline.runs.result import RunResult
@@ -23,7 +23,7 @@ from lightly_pipeline.steps.setup import Block, Run, resolve_config
 from lightly_pipeline.steps.uploading import upload_frames
 from lightly_pipeline.tables.catalog import Catalog
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def run(

@@ -6,7 +6,6 @@ belongs here.
 
 import errno
 import fcntl
-import logging
 import os
 import stat as stat_module
 from collections.abc import Iterator, Sequence
@@ -31,8 +30,9 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
     PreconditionFailedError,
 )
+from lightly_pipeline.logs import logger_of
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 _OWN_FOLDER = ".lightly"
 
 

@@ -4,15 +4,16 @@ The one loop of retries there is: what it calls must not retry by itself. Which 
 store's to know (`s3_errors.py`).
 """
 
-import logging
 import random
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from lightly_pipeline.logs import logger_of
+
 _Answer = TypeVar("_Answer")
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 DEFAULT_PATIENCE_S = 120.0
 """How long one request is tried again before the store is said to fail."""

@@ -1,6 +1,5 @@
 """Puts the definitions of all datasets together: the one factory that product and tests use."""
 
-import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +14,9 @@ from lightly_pipeline.defs.scheduled import client_datasets, scheduled_runs
 from lightly_pipeline.defs.sensors import dataset_schedule, dataset_sensors
 from lightly_pipeline.defs.stores import S3_KEY, with_s3_resource
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.logs import logger_of
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def build_definitions(

@@ -3,7 +3,6 @@
 What a file says of a key is in `metadata.py`.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,8 +19,9 @@ from lightly_pipeline.inputs.metadata import (
     is_about,
     value_of,
 )
+from lightly_pipeline.logs import logger_of
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 _SHOWN = 5
 _IMAGE_ENDINGS = ("png", "jpg", "jpeg", "webp", "bmp", "tiff")
 _Files = dict[str, list[tuple[NDArray[np.int64], tuple[str, ...]]]]

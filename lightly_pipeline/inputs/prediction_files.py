@@ -3,7 +3,6 @@
 What a file says is in `predictions.py`.
 """
 
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,8 +14,9 @@ from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs import scores
 from lightly_pipeline.inputs.files import in_threads, list_names, read_json
 from lightly_pipeline.inputs.predictions import FramePrediction, Task, parse_prediction
+from lightly_pipeline.logs import logger_of
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 _SHOWN = 5
 
 

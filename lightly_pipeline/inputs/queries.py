@@ -3,7 +3,6 @@
 Images are untrusted: their size is bounded before they are decoded.
 """
 
-import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from lightly_pipeline.candidates.earlier import EmbeddedVideo, embeddings_of
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs.files import in_threads
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.tags import Tag
 from lightly_pipeline.video import FrameInput
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import Encoder
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _RESAMPLERS = {

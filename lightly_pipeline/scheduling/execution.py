@@ -4,7 +4,6 @@ The same for every executor (worker, Dagster, the calling script); what is execu
 `pipeline`'s.
 """
 
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Literal
 from lightly_pipeline import pipeline
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.layout import shown_path
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
@@ -22,7 +22,7 @@ from lightly_pipeline.scheduling.queue import RunQueue
 from lightly_pipeline.scheduling.scheduled_run import BEAT_S, ScheduledRun
 from lightly_pipeline.steps.listener import RunListener
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 _STEPS = {
     "list": (RunState.LOADING_DATASET, "listing videos"),
     "decode": (RunState.EMBEDDING, "decoding and embedding"),

@@ -5,10 +5,10 @@ returns a listener, or None where it has nobody to tell. Our own one tells a Dag
 a listener fails at is a warning, never the end of a run.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listener import RunListener
 from lightly_pipeline.steps.processing import ProcessResult
@@ -16,7 +16,7 @@ from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog
 
 GROUP = "lightly_pipeline.run_listeners"
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def installed_listener() -> RunListener:

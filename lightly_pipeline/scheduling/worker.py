@@ -3,19 +3,19 @@
 Which run is next is the queue's to say, what it does `execution`'s; this is the loop around them.
 """
 
-import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Collection
 
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.execution import execute
 from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 POLL_S = 2.0
 
 

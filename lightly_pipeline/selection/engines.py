@@ -1,19 +1,19 @@
 """Which engine serves an objective. All of them give the sequence of `mixture/direct.py`."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.config import ApproximateDiversityConfig
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.selection.mixture.direct import is_by_value, pick_by_value, pick_directly
 from lightly_pipeline.selection.mixture.objective import Diversity
 from lightly_pipeline.selection.mixture.rounds import MAX_GROUPS, n_groups, pick_lazily
 from lightly_pipeline.selection.mixture.tally import Tally
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 # Below these the direct engine is as fast: measured at 128 dimensions.
 _LAZY_FROM_PICKS = 250
 _LAZY_FROM_PRODUCTS = 3_000_000_000

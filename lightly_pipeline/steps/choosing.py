@@ -5,7 +5,6 @@ selects, and stores what came out. How frames are chosen is in `selection`, what
 `recording.py`.
 """
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -20,6 +19,7 @@ from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs.gather import read_inputs
 from lightly_pipeline.inputs.quality import CHECKSUM, read_column_values
 from lightly_pipeline.inputs.values import SelectionInputs
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.chosen import ChosenSet, write_embeddings
 from lightly_pipeline.runs.datapool import Datapool, read_datapool
 from lightly_pipeline.runs.records import (
@@ -46,7 +46,7 @@ from lightly_pipeline.steps.recording import (
 )
 from lightly_pipeline.steps.setup import Run
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 _SHOWN = 5
 _NO_ROWS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 

@@ -1,14 +1,13 @@
 """First step: what a run needs is there, and which videos the INPUT datasource holds."""
 
-import logging
-
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources import StoredObject, list_videos, verify_access
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog, read_catalog, write_catalog
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def check_first(run: Run) -> None:

@@ -4,7 +4,6 @@ Which videos are left to do, several at once, what a store's refusal of one mean
 and how far it all is. How one table is made is in `tables.build`.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
@@ -22,13 +21,14 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
     StoreFullError,
 )
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.steps.setup import Run, encoder_spec_of
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.threads import ContextThreadPool
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 # A video that is replaced over and over while it is read is given up on after so many versions.
 _MAX_VERSIONS = 3
 _Item = TypeVar("_Item")

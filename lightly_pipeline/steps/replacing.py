@@ -3,12 +3,12 @@
 Part of the last step: which frames failed, `export.upload` says; how one is chosen, `choosing.py`.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.chosen import ChosenSet, write_embeddings
 from lightly_pipeline.runs.datapool import read_datapool
 from lightly_pipeline.runs.records import (
@@ -24,7 +24,7 @@ from lightly_pipeline.steps.processing import ProcessResult, read_outcomes
 from lightly_pipeline.steps.recording import chosen_embeddings, chosen_frames, versions_of
 from lightly_pipeline.steps.setup import Run
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def replace_frames(run: Run, record: SelectionRecord, failed: Mapping[int, str]) -> SelectionRecord:

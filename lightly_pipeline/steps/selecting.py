@@ -3,18 +3,18 @@
 How one selection is made is in `choosing.py`.
 """
 
-import logging
 from dataclasses import replace
 
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.layout import run_path
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.datapool import read_datapool
 from lightly_pipeline.runs.records import SelectionRecord, read_selection
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.steps.uploading import upload_frames
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 
 
 def select_frames(run: Run, processed: ProcessResult) -> SelectionRecord:

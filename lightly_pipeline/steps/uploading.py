@@ -3,12 +3,12 @@
 The order of what is written is decided here; how frames become images is in `export`.
 """
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lightly_pipeline.datasources import Traffic
 from lightly_pipeline.layout import frames_folder
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.datapool import add_entry
 from lightly_pipeline.runs.records import (
     SelectionRecord,
@@ -25,7 +25,7 @@ from lightly_pipeline.steps.setup import Run
 if TYPE_CHECKING:
     from lightly_pipeline.export.upload import UploadResult
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 # So often other frames are chosen in the place of those that cannot be decoded again.
 _MAX_ROUNDS = 5
 

@@ -7,7 +7,6 @@ after some minutes from another one, and the second time in any case.
 """
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -17,9 +16,10 @@ from typing import Any
 
 from lightly_pipeline.datasources import Datasource, read_document
 from lightly_pipeline.errors import DamagedDocumentError, DatasourceError, ObjectNotFoundError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.owner import is_dead, this_process
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 ATTEMPT_FILE = "attempt.json"
 BEAT_S = 120.0
 """How often a long attempt says that it lives; one more small object written each time."""

@@ -4,7 +4,6 @@ Resumable and idempotent: a table with the wanted fingerprint is never made agai
 there are and how many are worked on at once is the pipeline's business.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from lightly_pipeline.datasources import (
 )
 from lightly_pipeline.datasources.second_look import READINGS
 from lightly_pipeline.errors import CorruptVideoError, DatasourceError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
 from lightly_pipeline.tables.handle import VideoTable, video_table
@@ -34,7 +34,7 @@ from lightly_pipeline.video.types import UntaggedMatrix
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import Encoder
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 # How often a progress callback is told about decoded frames.
 _REPORT_EVERY = 16
 

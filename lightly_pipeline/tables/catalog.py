@@ -5,15 +5,15 @@ Listing rules (extensions, skipped folders) are the datasources' business.
 """
 
 import json
-import logging
 from dataclasses import dataclass
 from typing import Any
 
 from lightly_pipeline.datasources import Datasource, StoredObject, read_document
 from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.tables.fingerprint import SCHEMA_VERSION, catalog_hash
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 CATALOG_PATH = ".lightly/tables/catalog.json"
 
 

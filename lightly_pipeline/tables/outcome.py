@@ -5,15 +5,15 @@ are in `frames.py`, embeddings in `embeddings.py`, the marker of an attempt in `
 """
 
 import json
-import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lightly_pipeline.datasources import Datasource, read_document
 from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.video.report import DecodeReport
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 OUTCOME_FILE = "outcome.json"
 
 

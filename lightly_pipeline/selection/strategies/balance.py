@@ -1,17 +1,16 @@
 """BALANCE: shares of classes close to a target."""
 
-import logging
-
 import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.config import SelectionStrategy
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.selection.classes import Classes, class_name
 from lightly_pipeline.selection.mixture.objective import Balance
 from lightly_pipeline.selection.strategies.task import StrategyTask
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 _FULL = 1 - 1e-9
 _OTHER = "(all others)"
 

@@ -4,13 +4,13 @@ t(x) = mean over the K nearest other rows of exp(-d / s), s the mean over all ro
 distance to these. FAISS finds the neighbours, float64 evaluates their distances.
 """
 
-import logging
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection.mixture.decisions import evenly_spaced
 from lightly_pipeline.selection.mixture.objective import Weights
@@ -22,7 +22,7 @@ from lightly_pipeline.selection.vectors.distances import (
 )
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 DEFAULT_NEIGHBORS = 20
 """TYPICALITY without `num_nearest_neighbors`, as LightlyStudio has it."""
 # Up to here all pairs are compared; above, an inverted file finds almost all neighbours.

@@ -5,7 +5,6 @@ either alike: it reads a block of rows when it needs it, some ten times over the
 10,000 picks.
 """
 
-import logging
 import mmap
 import os
 import shutil
@@ -19,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.logs import logger_of
 
-_logger = logging.getLogger(__name__)
+_logger = logger_of(__name__)
 # Larger matrices go to disk: the rest of the machine's memory is for everything else.
 _MEMORY_SHARE = 0.5
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
