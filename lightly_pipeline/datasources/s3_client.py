@@ -4,11 +4,8 @@ Credentials come from boto3's own chain unless they are given. Nothing is asked 
 """
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from lightly_pipeline.datasources.s3 import S3Datasource
 
 _CONNECT_S, _READ_S, _POOL = 5, 30, 32
 _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
@@ -16,7 +13,32 @@ _AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonw
 _lock = threading.Lock()
 
 
-def make_client(options: "S3Datasource") -> Any:
+class ClientOptions(Protocol):
+    """What a client is made of; explained at `S3Datasource`, which has it all."""
+
+    @property
+    def region(self) -> str | None: ...  # noqa: D102
+    @property
+    def endpoint_url(self) -> str | None: ...  # noqa: D102
+    @property
+    def profile(self) -> str | None: ...  # noqa: D102
+    @property
+    def role_arn(self) -> str | None: ...  # noqa: D102
+    @property
+    def external_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def access_key_id(self) -> str | None: ...  # noqa: D102
+    @property
+    def secret_access_key(self) -> str | None: ...  # noqa: D102
+    @property
+    def session_token(self) -> str | None: ...  # noqa: D102
+    @property
+    def addressing_style(self) -> str: ...  # noqa: D102
+    @property
+    def verify(self) -> str | None: ...  # noqa: D102
+
+
+def make_client(options: ClientOptions) -> Any:
     """Returns a client that tries once: waiting and trying again is the datasource's business."""
     import boto3
 
@@ -42,7 +64,7 @@ def is_aws(endpoint_url: str) -> bool:
     return (urlsplit(endpoint_url).hostname or "").endswith(_AWS_DOMAINS)
 
 
-def _client(session: Any, options: "S3Datasource", *, is_aws: bool) -> Any:
+def _client(session: Any, options: ClientOptions, *, is_aws: bool) -> Any:
     from botocore.config import Config
 
     style = options.addressing_style
