@@ -20,7 +20,7 @@ from lightly_pipeline.console import (
     describe_check,
     escape_what_is_no_text,
     show,
-    show_log,
+    showing_log,
 )
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 
@@ -38,9 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     escape_what_is_no_text()
     options = command_line().parse_args(arguments)
     display = ProgressDisplay(sys.stderr)
-    show_log(display)
     try:
-        with _interrupted_by_sigterm():
+        with showing_log(display), _interrupted_by_sigterm():
             exit_code: int = options.command(options, display)
     except InvalidConfigurationError as error:
         display.close()

@@ -7,7 +7,8 @@ import io
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -165,8 +166,13 @@ class _DisplayHandler(logging.Handler):
         self._display.say(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
-def show_log(display: ProgressDisplay) -> None:
-    """Lets warnings of the package appear among the progress."""
+@contextmanager
+def showing_log(display: ProgressDisplay) -> Iterator[None]:
+    """Lets warnings of the package appear among the progress, while the context lasts."""
     logger = logging.getLogger("lightly_pipeline")
-    logger.handlers = [_DisplayHandler(display)]
-    logger.propagate = False
+    before = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [_DisplayHandler(display)], False
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate = before

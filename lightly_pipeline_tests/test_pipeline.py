@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 from lightly_pipeline import Dataset, LocalDatasource, RunResult, run
-from lightly_pipeline.cli import _describe as cli_summary
+from lightly_pipeline.console import describe as cli_summary
 from lightly_pipeline.errors import (
     DatasourceError,
     InvalidConfigurationError,
     LightlyPipelineError,
 )
-from lightly_pipeline.layout import table_folder
+from lightly_pipeline.layout import image_name, table_folder
 from lightly_pipeline.steps.listing import list_catalog
 from lightly_pipeline.steps.processing import process_videos
 from lightly_pipeline.steps.setup import Run, resolve_config
@@ -204,7 +204,8 @@ def test_python_command_line_and_camel_case_yaml_agree(videos: Path, tmp_path: P
         printed = json.loads(done.stdout)
         assert done.returncode == 0
         assert [(f["video"], f["frame_index"]) for f in printed["selected"]] == chosen(result)
-        assert [f["image"] for f in printed["selected"]] == [f.image for f in result.selected]
+        names = [image_name(frame.image) for frame in result.selected]
+        assert [image_name(frame["image"]) for frame in printed["selected"]] == names
 
 
 def command_line(videos: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -50,6 +50,23 @@ class KnownImages:
             return None
         return UploadedImage(**{**entry, "rank": rank})
 
+    def restored(self, frame_index: int, content: bytes) -> str | None:
+        """Writes an image again that was damaged or removed since.
+
+        Args:
+            frame_index: Of its frame.
+            content: Of the image, made again.
+
+        Returns:
+            Where it is; None where no image with these bytes was written before.
+        """
+        entry = self._images.get(f"{frame_index} {self._options}")
+        if entry is None or hashlib.sha256(content).hexdigest() != entry["sha256"]:
+            return None
+        path: str = entry["image"]
+        self._table.store.write(path, content)
+        return path
+
     def add(self, images: Sequence[UploadedImage]) -> None:
         """Remembers images; a lost update only costs decoding them again."""
         self._images |= {f"{i.frame_index} {self._options}": asdict(i) for i in images}

@@ -218,7 +218,9 @@ class _VideoExport:
     ) -> UploadedImage:
         size = target_size(rgb.shape[1], rgb.shape[0], self._record.resize)
         content = encode_image(resize_rgb(rgb, size), self._record.image_format)
-        path = store_once(self._store, lambda mark: self._image_path(frame, mark), content)
+        path = self._known.restored(frame.frame_index, content) or store_once(
+            self._store, lambda mark: self._image_path(frame, mark), content
+        )
         self._counter.add(1)
         return UploadedImage(
             rank=frame.rank,

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,10 +153,15 @@ def test_the_page_s_script_becomes_runs_of_its_dataset(
     assert len(images) == 50
     assert all(image.endswith(".png") for image in images)
     # Dagster shows both with their configuration, as runs of the page's dataset.
-    launched = dagster.ask(
+    ask = (
         '{ runsOrError(filter: {pipelineName: "scheduled_runs"}) { ... on Runs { results { '
         "status runConfigYaml tags { key value } } } } }"
-    )["runsOrError"]["results"]
+    )
+    launched = dagster.ask(ask)["runsOrError"]["results"]
+    while any(each["status"] in ("STARTED", "STARTING") for each in launched):
+        # The script hears of the end before Dagster's process of the run has ended.
+        time.sleep(0.5)
+        launched = dagster.ask(ask)["runsOrError"]["results"]
     assert [each["status"] for each in launched] == ["SUCCESS", "SUCCESS"]
     for each in launched:
         tags = {tag["key"]: tag["value"] for tag in each["tags"]}

@@ -16,6 +16,8 @@ from lightly_pipeline.tables.attempt import Attempt, beating, begin_attempt, end
 
 ELSEWHERE = "0123456789abcdef.7.5"
 FOLDER = "t"
+# When the tests were collected: beats are moved to the time of their test.
+NOW = time.time()
 
 
 @pytest.fixture
@@ -74,11 +76,11 @@ def test_one_that_ended_alive_is_no_crash(store: LocalDatasource) -> None:
 @pytest.mark.parametrize(
     ("left", "isolated"),
     [
-        (Attempt("f", True, None, ELSEWHERE, time.time()), False),
-        (Attempt("f", True, None, ELSEWHERE, time.time() - 3600), True),
-        (Attempt("f", True, None, ELSEWHERE, time.time(), is_second=True), True),
-        (Attempt("f", True, None, f"{this_host()}.1.{2**60}", time.time()), True),
-        (Attempt("f", False, "full", ELSEWHERE, time.time() - 3600), False),
+        (Attempt("f", True, None, ELSEWHERE, NOW), False),
+        (Attempt("f", True, None, ELSEWHERE, NOW - 3600), True),
+        (Attempt("f", True, None, ELSEWHERE, NOW, is_second=True), True),
+        (Attempt("f", True, None, f"{this_host()}.1.{2**60}", NOW), True),
+        (Attempt("f", False, "full", ELSEWHERE, NOW - 3600), False),
         (Attempt("other", True, None, ELSEWHERE, 0.0), False),
         (Attempt("f", True), True),
     ],
@@ -93,7 +95,8 @@ def test_one_that_ended_alive_is_no_crash(store: LocalDatasource) -> None:
     ],
 )
 def test_what_a_marker_means(store: LocalDatasource, left: Attempt, isolated: bool) -> None:
-    leave(store, left)
+    age_s = time.time() - NOW
+    leave(store, replace(left, beat=left.beat + age_s))
     assert begin_attempt(store, FOLDER, "f").isolated is isolated
 
 
