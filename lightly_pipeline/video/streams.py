@@ -84,8 +84,9 @@ def check_codec(stream: Any) -> None:
         CorruptVideoError: With the reason.
     """
     context = stream.codec_context
-    if context.codec_tag in _ENCRYPTED_TAGS:
-        raise CorruptVideoError(reasons.ENCRYPTED(how=context.codec_tag))
+    tag = _tag(context)
+    if tag in _ENCRYPTED_TAGS:
+        raise CorruptVideoError(reasons.ENCRYPTED(how=tag))
     if _ENCRYPTED_WEBM in {key.lower() for key in stream.metadata}:
         raise CorruptVideoError(reasons.ENCRYPTED(how="WebM content encryption"))
     if context.codec.name not in allowed_decoders():
@@ -126,3 +127,12 @@ def _described(streams: Sequence[Any]) -> str:
         size = f" {context.width}x{context.height}" if context is not None and context.width else ""
         words.append(f"{place}: {name}{size}")
     return ", ".join(words)
+
+
+def _tag(context: Any) -> str:
+    """Returns a codec's four characters; "" where damage made them none."""
+    try:
+        tag: str = context.codec_tag
+    except UnicodeDecodeError:
+        return ""
+    return tag

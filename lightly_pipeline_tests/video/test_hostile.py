@@ -356,3 +356,17 @@ def test_iphone_and_mov_with_h265_are_told_to_be_slow(
         with open_video(path) as video:
             (warning,) = video.info.warnings
         assert warning.startswith("an iPhone recording decodes slowly")
+
+
+def with_tag_damaged(path: Path, tag: bytes) -> io.BytesIO:
+    content = path.read_bytes()
+    assert tag in content
+    return io.BytesIO(content.replace(tag, tag[:3] + b"\xff"))
+
+
+def test_a_codec_tag_that_is_no_text_ends_no_run(fixture_videos: VideoFolder) -> None:
+    with open_video(with_tag_damaged(fixture_videos["mpeg4.mp4"], b"mp4v")) as video:
+        assert sum(1 for _ in video.frames()) == 40
+    for name, tag in (("mpeg4.avi", b"FMP4"), ("h264.mp4", b"avc1")):
+        with pytest.raises(CorruptVideoError, match="decoder"):
+            open_video(with_tag_damaged(fixture_videos[name], tag))
