@@ -111,8 +111,11 @@ def store_once(store: Datasource, path_of: Callable[[str], str], content: bytes)
     Raises:
         DatasourceError: The store failed.
     """
+    plain = path_of("")
+    if _is_stored(store, plain, content):
+        return plain
     digest = hashlib.sha256(content).hexdigest()
-    for mark in ("", digest[:16], digest):
+    for mark in (digest[:16], digest):
         path = path_of(mark)
         if _is_stored(store, path, content):
             return path

@@ -1,7 +1,7 @@
 """The frames that one run chose: which they are, and their embeddings.
 
 The embeddings are kept with the run, so that a frame can still be compared when its video is gone.
-Tags (`tags.py`) and the datapool (`pool.py`) refer to such sets.
+Tags (`tags.py`) and the datapool (`datapool.py`) refer to such sets.
 """
 
 import io
