@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources import Datasource, concurrently
 from lightly_pipeline.errors import LightlyPipelineError, ObjectNotFoundError
-from lightly_pipeline.threads import ContextThreadPool
 
 _N_READERS = 16
 _BATCH = 1024
@@ -64,9 +63,9 @@ def in_threads(
 ) -> Iterator[tuple[_Item, _Result]]:
     """Yields every item with its result, in order; the work of reading waits for the store."""
     remaining = iter(items)
-    with ContextThreadPool(_N_READERS) as pool:
-        while batch := list(islice(remaining, _BATCH)):
-            yield from zip(batch, pool.map(function, batch), strict=True)
+    while batch := list(islice(remaining, _BATCH)):
+        results = concurrently(function, batch, at_once=_N_READERS)
+        yield from zip(batch, results, strict=True)
 
 
 def _refuse_constant(name: str) -> float:

@@ -3,10 +3,9 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources import Datasource, concurrently
 from lightly_pipeline.errors import ObjectNotFoundError
 from lightly_pipeline.layout import RUNS_FOLDER, run_path
 from lightly_pipeline.progress import Progress, silent
@@ -60,10 +59,10 @@ def verify_run(store: Datasource, run_id: str, *, progress: Progress = silent) -
     except (ValueError, KeyError, TypeError):
         return RunCheck(run_id, 0, problem=f"{store.location(path)} is not a manifest")
     found: dict[str, str | None] = {}
-    with ThreadPoolExecutor(_N_READERS) as pool:
-        for image, digest in pool.map(lambda image: (image, _digest(store, image)), named):
-            found[image] = digest
-            progress("verify", len(found), len(named), "images")
+    digests = concurrently(lambda image: _digest(store, image), named, at_once=_N_READERS)
+    for image, digest in zip(named, digests, strict=True):
+        found[image] = digest
+        progress("verify", len(found), len(named), "images")
     return RunCheck(
         run_id,
         len(named),
