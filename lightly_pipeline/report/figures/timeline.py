@@ -1,0 +1,73 @@
+"""One video as a bar of time: chosen frames, damaged parts, parts that could not be chosen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lightly_pipeline.report.numbers import ChosenPicture, Timeline
+
+_RESOLUTION = 1000
+
+Spans = list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePicture:
+    """A timeline; places are shares of the video's duration, 0 to 1.
+
+    Attributes:
+        video: Path of the video.
+        description: What the bar shows, in words.
+        chosen: (rank, place) in order of time.
+        damaged: (start, end) of damaged parts.
+        left_out: (start, end) of parts that could not be chosen for another reason.
+    """
+
+    video: str
+    description: str
+    chosen: list[tuple[int, float]]
+    damaged: Spans
+    left_out: Spans
+
+
+def timeline_picture(timeline: Timeline, chosen: Mapping[int, ChosenPicture]) -> TimelinePicture:
+    """Returns a timeline.
+
+    Args:
+        timeline: Of a video.
+        chosen: The run's chosen frames by rank.
+    """
+    end = timeline.duration_s
+    ticks = [
+        (rank, round(_place(chosen[rank], end), 4)) for rank in timeline.chosen if rank in chosen
+    ]
+    damaged, left_out = _spans(timeline.damaged, end), _spans(timeline.left_out, end)
+    parts = [f"{len(ticks):,} chosen of {timeline.n_frames:,} frames"]
+    parts += [f"{_share(damaged):.0%} of the time damaged"] * bool(damaged)
+    parts += [f"{_share(left_out):.0%} left out"] * bool(left_out)
+    parts += [f"{timeline.n_sampled_out:,} frames not sampled"] * bool(timeline.n_sampled_out)
+    return TimelinePicture(timeline.video, ", ".join(parts), ticks, damaged, left_out)
+
+
+def _place(frame: ChosenPicture, duration: float) -> float:
+    # Where a video has no times, its duration counts frames.
+    at = frame.frame_index if frame.time_s is None else frame.time_s
+    return min(max(at / duration, 0.0), 1.0) if duration > 0 else 0.0
+
+
+def _spans(spans: Sequence[tuple[float, float]], duration: float) -> Spans:
+    """Joins what no picture can tell apart: a span for every other frame is one grey bar."""
+    if not spans or duration <= 0:
+        return []
+    starts, ends = (np.array(spans, np.float64).T / duration).clip(0, 1)
+    order = np.argsort(starts, kind="stable")
+    starts, ends = starts[order], np.maximum.accumulate(ends[order])
+    first = np.flatnonzero(np.r_[True, starts[1:] - ends[:-1] > 1 / _RESOLUTION])
+    last = np.r_[first[1:] - 1, len(starts) - 1]
+    joined = zip(starts[first].round(4).tolist(), ends[last].round(4).tolist(), strict=True)
+    return list(joined)
+
+
+def _share(spans: Spans) -> float:
+    return sum(end - start for start, end in spans)
