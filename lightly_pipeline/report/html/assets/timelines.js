@@ -53,7 +53,7 @@ function timeBar(t) {
   const spans = (kind, parts, y, height) => parts.map(([start, end]) =>
     svg("rect", { class: kind, x: 1000 * start, width: Math.max(1000 * (end - start), 1.5), y, height }));
   const ticks = t.chosen.map(([rank, at]) => {
-    const tick = svg("rect", { class: tickClass(rank), x: Math.min(Math.max(1000 * at - 1.5, 0), 997), width: 3, y: 2, height: 22, rx: 1, "data-rank": rank });
+    const tick = svg("line", { class: tickClass(rank), x1: tickPlace(at), x2: tickPlace(at), y1: 2, y2: 24, "data-rank": rank });
     tick.addEventListener("click", () => showFrame(byRank.get(rank)));
     return tick;
   });
@@ -63,6 +63,7 @@ function timeBar(t) {
   );
 }
 
+const tickPlace = (at) => 2 + 996 * at;
 const tickClass = (rank) => (isAmongFirst(byRank.get(rank)) ? "tick" : "tick later");
 
 function strip(t) {
