@@ -35,10 +35,10 @@ class KnownImages:
 
     def __init__(self, table: VideoTable, options: str) -> None:
         self._table, self._options = table, options
-        self._images = _read(table)
+        self._images, self._made_by = _read(table)
 
-    def find(self, frame_index: int, rank: int) -> UploadedImage | None:
-        """Returns the image of a frame, if its bytes are still those that were written."""
+    def find(self, frame_index: int, rank: int) -> tuple[UploadedImage, bytes] | None:
+        """Returns the image of a frame and its content, if that is still what was written."""
         entry = self._images.get(f"{frame_index} {self._options}")
         if entry is None:
             return None
@@ -48,7 +48,11 @@ class KnownImages:
             return None
         if hashlib.sha256(content).hexdigest() != entry["sha256"]:
             return None
-        return UploadedImage(**{**entry, "rank": rank})
+        return UploadedImage(**{**entry, "rank": rank}), content
+
+    def is_made_by(self, run_id: str, frame_index: int) -> bool:
+        """Returns whether a run has made the image of a frame, in an attempt that ended early."""
+        return self._made_by.get(f"{frame_index} {self._options}") == run_id
 
     def restored(self, frame_index: int, content: bytes) -> str | None:
         """Writes an image again that was damaged or removed since.
@@ -67,28 +71,38 @@ class KnownImages:
         self._table.store.write(path, content)
         return path
 
-    def add(self, images: Sequence[UploadedImage]) -> None:
-        """Remembers images; a lost update only costs decoding them again."""
-        self._images |= {f"{i.frame_index} {self._options}": asdict(i) for i in images}
-        document = {"fingerprint": self._table.fingerprint, "images": self._images}
+    def add(self, images: Sequence[UploadedImage], run_id: str) -> None:
+        """Remembers images that a run made; a lost update only costs decoding them again."""
+        made = {f"{i.frame_index} {self._options}": asdict(i) for i in images}
+        self._images |= made
+        self._made_by |= dict.fromkeys(made, run_id)
+        document = {
+            "fingerprint": self._table.fingerprint,
+            "images": self._images,
+            "made_by": self._made_by,
+        }
         path = f"{self._table.folder}/{IMAGES_FILE}"
         self._table.store.write(path, json.dumps(document).encode())
 
 
-def _read(table: VideoTable) -> dict[str, dict[str, Any]]:
-    """Returns the images of this version that are remembered; none where that cannot be read."""
+def _read(table: VideoTable) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Returns the images of this version that are remembered, and which run made each.
 
-    def parsed(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    None where that cannot be read; an image of an earlier release is made by no run.
+    """
+
+    def parsed(document: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
         if document["fingerprint"] != table.fingerprint:
-            return {}
+            return {}, {}
         found = dict(_keyed_by_frame(key, entry) for key, entry in document["images"].items())
-        return {key: asdict(UploadedImage(**entry)) for key, entry in found.items()}
+        images = {key: asdict(UploadedImage(**entry)) for key, entry in found.items()}
+        return images, dict(document.get("made_by", {}))
 
     path = f"{table.folder}/{IMAGES_FILE}"
     try:
         return read_document(table.store, path, parsed, "a list of images")
     except (ObjectNotFoundError, DamagedDocumentError):
-        return {}
+        return {}, {}
 
 
 def _keyed_by_frame(key: str, entry: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 from lightly_pipeline.datasources import Datasource, StoredObject, Traffic, concurrently
 from lightly_pipeline.errors import (
     CorruptVideoError,
+    DatasourceError,
     FrameChangedError,
     LightlyPipelineError,
     ObjectNotFoundError,
 )
 from lightly_pipeline.export.images import encode_image, resize_rgb, target_size
+from lightly_pipeline.export.previews import FrameKey, Preview, PreviewPlan
 from lightly_pipeline.export.stored import KnownImages, store_once
 from lightly_pipeline.layout import frame_path, table_folder
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import Progress
 from lightly_pipeline.runs.records import (
     ChosenFrame,
@@ -38,6 +41,8 @@ from lightly_pipeline.tables.source import fetch_frames
 from lightly_pipeline.threads import ContextThreadPool
 from lightly_pipeline.video import FrameRow
 
+_logger = logger_of(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class UploadResult:
@@ -45,12 +50,14 @@ class UploadResult:
 
     Attributes:
         images: Stored images in the order of picks.
+        previews: Small pictures by frame, where they were wanted and can be had.
         failed: Reason by rank, for frames that could not be decoded again.
         n_decoded_videos: Videos that had to be opened for it.
         traffic: What reading them has cost.
     """
 
     images: tuple[UploadedImage, ...]
+    previews: dict[FrameKey, Preview]
     failed: dict[int, str]
     n_decoded_videos: int
     traffic: Traffic
@@ -63,8 +70,22 @@ def upload_images(
     *,
     n_threads: int,
     progress: Progress,
+    plan: PreviewPlan | None = None,
 ) -> UploadResult:
     """Stores an image for every chosen frame of `record`.
+
+    Frames that were left out and have a preview are fetched with the chosen ones. Where the images
+    of a video were there already, its left-out frames are fetched all the same, unless all images
+    of the run were: a run that makes none opens no video. An attempt that ended early counts as the
+    same run, so that trying again gives the same previews.
+
+    Args:
+        source: The INPUT datasource.
+        store: The LIGHTLY datasource.
+        record: The selection.
+        n_threads: Videos at once.
+        progress: Told how many images are stored.
+        plan: Which previews are wanted.
 
     Raises:
         LightlyPipelineError: Two images would be one file on a store that ignores case.
@@ -80,19 +101,20 @@ def upload_images(
         exports = list(
             concurrently(
                 lambda video: _VideoExport(
-                    source, store, record, video, encoders, n_threads, counter
+                    source, store, record, video, encoders, n_threads, counter, plan
                 ),
-                chosen,
+                dict.fromkeys([*chosen, *(plan.left_out if plan else ())]),
             )
         )
-        done = [
-            videos.submit(export.run, frames)
-            for export, frames in zip(exports, chosen.values(), strict=True)
-        ]
+        done = [videos.submit(export.run, chosen[export.video]) for export in exports]
         images = [image for future in done for image in future.result()]
+        if any(export.is_maker for export in exports):
+            for future in [videos.submit(export.fetch_left_out) for export in exports]:
+                future.result()
     failed = {rank: reason for export in exports for rank, reason in export.failed.items()}
     return UploadResult(
         tuple(sorted(images, key=lambda i: i.rank)),
+        {key: preview for export in exports for key, preview in export.previews.items()},
         failed,
         n_decoded_videos=sum(export.decoded for export in exports),
         traffic=Traffic.sum(export.traffic for export in exports),
@@ -123,7 +145,11 @@ class _Counter:
 
 
 class _VideoExport:
-    """The images of one video."""
+    """The images of one video, and the previews of its frames.
+
+    Attributes:
+        is_maker: Whether the run makes images of the video, now or in an attempt that ended early.
+    """
 
     def __init__(
         self,
@@ -134,9 +160,13 @@ class _VideoExport:
         encoders: ThreadPoolExecutor,
         n_pending: int,
         counter: _Counter,
+        plan: PreviewPlan | None,
     ) -> None:
-        self._source, self._store, self._record, self._video = source, store, record, video
-        self._version: VideoVersion = record.videos[video]
+        self._source, self._store, self._record, self.video = source, store, record, video
+        self._plan = plan
+        left_out = plan.left_out.get(video) if plan else None
+        self._left_out = set(left_out.indices) if left_out else set()
+        self._version: VideoVersion = left_out.version if left_out else record.videos[video]
         self._table = VideoTable(
             store, table_folder(record.embedding_id, video), self._version.fingerprint
         )
@@ -145,24 +175,47 @@ class _VideoExport:
         self._pending = threading.BoundedSemaphore(n_pending + 1)
         self._counter = counter
         self.failed: dict[int, str] = {}
-        self.decoded = False
+        self.decoded = self.is_maker = False
         self.traffic = Traffic()
+        self.previews: dict[FrameKey, Preview] = {}
 
     def run(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
+        """Stores the images of these frames; returns them."""
         images = []
         missing = []
         for frame in frames:
-            image = self._known.find(frame.frame_index, frame.rank)
-            if image is None:
+            known = self._known.find(frame.frame_index, frame.rank)
+            if known is None:
                 missing.append(frame)
-            else:
-                images.append(image)
+                continue
+            image, content = known
+            images.append(image)
+            self.is_maker |= self._known.is_made_by(self._record.run_id, frame.frame_index)
+            if self._plan and frame.rank < self._plan.n_chosen:
+                self._keep(frame.frame_index, self._plan.of_image(content))
         self._counter.add(len(images))
         if missing:
+            self.is_maker = True
             made = self._make(missing)
-            self._known.add(made)
+            self._known.add(made, self._record.run_id)
             images += made
         return images
+
+    def fetch_left_out(self) -> None:
+        """Makes the previews of left-out frames that no image was made with.
+
+        A frame that cannot be had has none: the run does not need it.
+        """
+        if not self._left_out:
+            return
+        try:
+            self._make([])
+        except DatasourceError as error:
+            _logger.info("%s: no preview of frames that were left out: %s", self.video, error)
+
+    def _keep(self, frame_index: int, preview: Preview | None) -> None:
+        if preview is not None:
+            self.previews[self.video, frame_index] = preview
 
     def _image_path(self, frame: ChosenFrame, mark: str = "") -> str:
         return frame_path(
@@ -177,38 +230,52 @@ class _VideoExport:
     def _make(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
         self.decoded = True
         outcome = self._outcome()
+        left_out, self._left_out = self._left_out, set()
         rows = {row.index: row for row in self._table.rows()}
         wanted = {frame.frame_index: frame for frame in frames}
-        pending: list[Future[UploadedImage]] = []
+        pending: list[Future[UploadedImage | None]] = []
         fetched = fetch_frames(
             self._source,
-            StoredObject(self._video, self._version.size_bytes, self._version.etag),
+            StoredObject(self.video, self._version.size_bytes, self._version.etag),
             outcome,
             list(rows.values()),
-            sorted(wanted),
+            sorted(wanted.keys() | left_out),
             self._note_traffic,
         )
         problem: LightlyPipelineError | None = None
         try:
             for index, rgb in fetched:
                 self._pending.acquire()
-                job = self._encoders.submit(self._store_image, wanted.pop(index), rows[index], rgb)
+                job: Future[UploadedImage | None] = (
+                    self._encoders.submit(self._store_image, wanted.pop(index), rows[index], rgb)
+                    if index in wanted
+                    else self._encoders.submit(self._show, index, rgb)
+                )
                 job.add_done_callback(lambda _: self._pending.release())
                 pending.append(job)
         except (FrameChangedError, CorruptVideoError) as error:
             problem = error
+        images = [image for job in pending if (image := job.result()) is not None]
+        if wanted and left_out:
+            # Without those that only a preview needs: they may be what is wrong.
+            return images + self._make(list(wanted.values()))
         for frame in wanted.values():
             self.failed[frame.rank] = str(problem)
-        return [job.result() for job in pending]
+        return images
+
+    def _show(self, frame_index: int, rgb: NDArray[np.uint8]) -> None:
+        assert self._plan is not None
+        size = target_size(rgb.shape[1], rgb.shape[0], self._record.resize)
+        self._keep(frame_index, self._plan.of_array(rgb, size))
 
     def _note_traffic(self, traffic: Traffic) -> None:
-        self.traffic = traffic
+        self.traffic = Traffic.sum((self.traffic, traffic))
 
     def _outcome(self) -> VideoOutcome:
         outcome = self._table.outcome()
         if outcome is None:
             raise ObjectNotFoundError(
-                f"{self._video}: the frame table that run {self._record.run_id} selected from was "
+                f"{self.video}: the frame table that run {self._record.run_id} selected from was "
                 "replaced; start a new run"
             )
         return outcome
@@ -217,10 +284,14 @@ class _VideoExport:
         self, frame: ChosenFrame, row: FrameRow, rgb: NDArray[np.uint8]
     ) -> UploadedImage:
         size = target_size(rgb.shape[1], rgb.shape[0], self._record.resize)
-        content = encode_image(resize_rgb(rgb, size), self._record.image_format)
+        resized = resize_rgb(rgb, size)
+        content = encode_image(resized, self._record.image_format)
         path = self._known.restored(frame.frame_index, content) or store_once(
             self._store, lambda mark: self._image_path(frame, mark), content
         )
+        if self._plan and frame.rank < self._plan.n_chosen:
+            preview = self._plan.of_stored(resized, content, self._record.image_format)
+            self._keep(frame.frame_index, preview)
         self._counter.add(1)
         return UploadedImage(
             rank=frame.rank,

@@ -5,11 +5,13 @@ all three are made of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lightly_pipeline.export.previews import Preview as Preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class RunFacts:
         rate_units: What is counted by step, such as "frames".
         config: The effective configuration blocks, without secrets.
         versions: Release by package, and the embedding id.
+        dataset_id: Id of the dataset.
+        folder: Location of the run's files.
     """
 
     run_id: str
@@ -35,11 +39,29 @@ class RunFacts:
     rate_units: Mapping[str, str]
     config: Mapping[str, Any]
     versions: Mapping[str, str]
+    dataset_id: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many there are of what; frames unless the name says videos."""
+    """How many there are of what; frames unless the name says videos.
+
+    Attributes:
+        n_input_videos: Videos listed.
+        n_corrupt_videos: Of these, without a frame that can be used.
+        n_failed_videos: Of these, left out because a store refused them.
+        n_input_frames: Decoded frames, in this run or before it.
+        n_damaged_frames: Of these, with concealed parts.
+        n_duplicates: Frames that took part and are exact copies, whether they were removed or not.
+        n_removed_by_threshold: Frames that a THRESHOLD removed.
+        n_candidates: Frames that could be chosen.
+        n_preselected: Frames that earlier runs chose.
+        n_selected: Chosen frames whose images are stored.
+        n_replaced: Frames chosen at first for which others were taken.
+        n_missing: Chosen frames without an image.
+        n_removed_duplicates: Copies that were removed.
+    """
 
     n_input_videos: int
     n_corrupt_videos: int
@@ -53,6 +75,7 @@ class Sizes:
     n_selected: int
     n_replaced: int
     n_missing: int
+    n_removed_duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +103,14 @@ class CoverageCurve:
         n: Shape (p,), int64, ascending: numbers of frames.
         median: Shape (p,), float64: median distance of a candidate to its nearest of the first n.
         largest: Shape (p,), float64: the largest such distance.
+        n_measured: Candidates that were measured, evenly spaced; None for all of them.
     """
 
     name: str
     n: NDArray[np.int64]
     median: NDArray[np.float64]
     largest: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A small picture, at most 160 pixels wide and high.
-
-    Attributes:
-        content: The encoded picture.
-        media_type: Such as "image/webp".
-        width: Pixels.
-        height: Pixels.
-    """
-
-    content: bytes
-    media_type: str
-    width: int
-    height: int
+    n_measured: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class ChosenPicture:
         video: Path of the video relative to the INPUT root.
         frame_index: Position among the video's decoded frames, from 0.
         time_s: Presentation time in seconds.
-        image: Path of its image in the LIGHTLY datasource.
+        image: Path of its image in the LIGHTLY datasource; None where it could not be stored.
         decided_by: The strategy that decided the pick.
         distance: To the nearest frame chosen before; None for the first.
         nearest_rank: Rank of that frame; None for the first, and where it is of an earlier run.
@@ -125,7 +133,7 @@ class ChosenPicture:
     video: str
     frame_index: int
     time_s: float | None
-    image: str
+    image: str | None
     decided_by: str | None
     distance: float | None
     nearest_rank: int | None
@@ -144,7 +152,8 @@ class Timeline:
         damaged: Spans (start, end) in seconds of damaged frames, joined.
         n_sampled_out: Decoded frames that the sampling left out.
         left_out: Spans (start, end) in seconds of frames that could not be chosen for another
-            reason than damage: copies, thresholds, sampling.
+            reason than damage: copies, thresholds, chosen before, outside the sampling's window.
+        start_s: Time of the first frame.
     """
 
     video: str
@@ -154,6 +163,7 @@ class Timeline:
     damaged: tuple[tuple[float, float], ...]
     n_sampled_out: int
     left_out: tuple[tuple[float, float], ...]
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +234,13 @@ class Histogram:
         name: Such as "sharpness", or the key of metadata.
         edges: Shape (b + 1,), float64, of the bins of numbers; None for categories.
         labels: Of the categories; empty for numbers.
-        pool: Shape (b,), int64: candidates by bin.
+        pool: Shape (b,), int64: frames that took part by bin, those included that a THRESHOLD
+            removed; objects, where the name says so.
         chosen: Shape (b,), int64: chosen frames by bin.
         threshold: (operation, value) of a THRESHOLD on it; None without.
         n_removed: What that removed.
+        pool_metrics: "mean", "std", "min", "median", "max" of numbers; empty for categories.
+        chosen_metrics: The same of the chosen frames.
     """
 
     name: str
@@ -237,6 +250,8 @@ class Histogram:
     chosen: NDArray[np.int64]
     threshold: tuple[str, float] | None = None
     n_removed: int = 0
+    pool_metrics: Mapping[str, float] = field(default_factory=dict)
+    chosen_metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +263,14 @@ class Distances:
         edges: Shape (b + 1,), float64.
         counts: Shape (b,), int64.
         metrics: "mean", "std", "min", "median", "max".
+        n_measured: Frames that were measured, evenly spaced; None for all of them.
     """
 
     name: str
     edges: NDArray[np.float64]
     counts: NDArray[np.int64]
     metrics: Mapping[str, float]
+    n_measured: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,10 +66,10 @@ def pick_distances(
     return distances
 
 
-def neighbor_summary(
+def neighbor_distances(
     embeddings: GridEmbeddings, rows: NDArray[np.int64] | None = None
-) -> DistanceSummary | None:
-    """Returns how far rows are from their nearest other row; None for fewer than two.
+) -> NDArray[np.float64]:
+    """Returns how far rows are from their nearest other row; empty for fewer than two.
 
     Measured for up to 2,000 evenly spaced rows, fewer where there are over 125,000 rows; each
     against all.
@@ -80,7 +80,7 @@ def neighbor_summary(
     """
     n = len(embeddings) if rows is None else len(rows)
     if n < 2:
-        return None
+        return np.empty(0)
     places = evenly_spaced(n, min(_MAX_SAMPLE, max(_MIN_SAMPLE, _NEIGHBOR_PAIRS // n)))
     all_rows = np.arange(n) if rows is None else rows
     nearest = np.full(len(places), np.inf)
@@ -90,10 +90,17 @@ def neighbor_summary(
         within = np.flatnonzero((places >= start) & (places < start + len(part)))
         pairs[within, places[within] - start] = np.inf
         np.minimum(nearest, pairs.min(axis=1), out=nearest)
-    distances = np.sqrt(nearest) * embeddings.scale
+    distances: NDArray[np.float64] = np.sqrt(nearest) * embeddings.scale
+    return distances
+
+
+def summary(distances: NDArray[np.float64]) -> DistanceSummary | None:
+    """Returns the figures of some distances; None where there are none."""
+    if not len(distances):
+        return None
     p10, p50, p90 = (float(value) for value in np.percentile(distances, [10, 50, 90]))
     return DistanceSummary(
-        n_rows=len(places),
+        n_rows=len(distances),
         mean=float(distances.mean()),
         min=float(distances.min()),
         p10=p10,

@@ -56,6 +56,23 @@ class StrategyOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ThresholdOutcome:
+    """What became of one THRESHOLD.
+
+    Attributes:
+        name: Of its input, such as "METADATA lightly.sharpness".
+        operation: As configured, such as "BIGGER".
+        value: As configured.
+        n_removed: Candidates that it removes, whatever the others remove.
+    """
+
+    name: str
+    operation: str
+    value: float
+    n_removed: int
+
+
+@dataclass(frozen=True, slots=True)
 class SelectionResult:
     """The chosen rows, why they were chosen, and how well they cover the rest.
 
@@ -73,12 +90,15 @@ class SelectionResult:
             exceed. None where DIVERSITY is exact or not wanted.
         stopped_by: "n_samples", "candidates_exhausted", "minimum_distance", "minimum_typicality",
             "max_sum" or "target_range".
-        n_candidates: Rows that could have been chosen: neither preselected nor below a threshold.
+        candidates: Shape (n_candidates,), int64, ascending: rows that could have been chosen, which
+            are neither preselected nor removed by a threshold.
         n_removed_by_threshold: Rows that a THRESHOLD removed.
         n_preselected: Rows that counted as chosen from the start.
         strategies: What became of each strategy.
+        thresholds: What became of each THRESHOLD.
         neighbors_before: Distances among all rows that took part, candidates and preselected.
         neighbors_after: Distances among the picks.
+        neighbor_distances: Those that `neighbors_before` sums up.
     """
 
     indices: NDArray[np.int64]
@@ -88,12 +108,19 @@ class SelectionResult:
     coverage_rows: int
     coverage_bound: float | None
     stopped_by: str
-    n_candidates: int
+    candidates: NDArray[np.int64]
     n_removed_by_threshold: int
     n_preselected: int
     strategies: tuple[StrategyOutcome, ...]
+    thresholds: tuple[ThresholdOutcome, ...]
     neighbors_before: DistanceSummary | None
     neighbors_after: DistanceSummary | None
+    neighbor_distances: NDArray[np.float64]
+
+    @property
+    def n_candidates(self) -> int:
+        """How many rows could have been chosen."""
+        return len(self.candidates)
 
     @property
     def minimum_distance(self) -> float | None:
@@ -119,6 +146,7 @@ class SelectionResult:
             },
             "decided_by": dict(Counter(self.decided_by)),
             "strategies": [_without_none(asdict(outcome)) for outcome in self.strategies],
+            "thresholds": [asdict(outcome) for outcome in self.thresholds],
         }
 
 

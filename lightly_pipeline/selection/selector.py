@@ -18,7 +18,7 @@ from lightly_pipeline.selection.columns import Categories, Columns
 from lightly_pipeline.selection.engines import Coverage, pick
 from lightly_pipeline.selection.mixture.objective import Objective
 from lightly_pipeline.selection.mixture.tally import Tally
-from lightly_pipeline.selection.result import SelectionResult
+from lightly_pipeline.selection.result import SelectionResult, ThresholdOutcome
 from lightly_pipeline.selection.strategies.build import build_objective
 from lightly_pipeline.selection.strategies.task import Participants
 from lightly_pipeline.selection.strategies.threshold import kept_rows
@@ -107,14 +107,15 @@ def _select(
     approximate: ApproximateDiversityConfig,
     progress: Progress,
 ) -> SelectionResult:
-    rows = np.flatnonzero(kept_rows(config.strategies, columns, preselected))
+    kept, thresholds = kept_rows(config.strategies, columns, preselected)
+    rows = np.flatnonzero(kept)
     part = embeddings if len(rows) == len(embeddings) else embeddings.take(rows)
     among = Participants(rows, part, columns, normalize, progress)
     objective = build_objective(config.strategies, among)
     wanted = n_to_select(config, len(embeddings) - len(preselected))
     tally = Tally(objective, part, min(wanted, len(rows) - len(preselected)), progress)
     coverage = pick(part, tally, np.searchsorted(rows, preselected), approximate)
-    return _result(among, tally, preselected, coverage)
+    return _result(among, tally, preselected, coverage, thresholds)
 
 
 def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
@@ -184,13 +185,17 @@ def _checked_rows(
 
 
 def _result(
-    among: Participants, tally: Tally, preselected: NDArray[np.int64], coverage: Coverage
+    among: Participants,
+    tally: Tally,
+    preselected: NDArray[np.int64],
+    coverage: Coverage,
+    thresholds: tuple[ThresholdOutcome, ...],
 ) -> SelectionResult:
     rows, part = among.rows, among.embeddings
     picks = np.array(tally.picks, dtype=np.int64)
     before = np.searchsorted(rows, preselected)
     chosen = np.concatenate([before, picks])
-    n_candidates = len(rows) - len(preselected)
+    candidates = np.setdiff1d(rows, preselected, assume_unique=True)
     if coverage.largest_squared is None:
         radius, coverage_rows = figures.coverage(part, chosen)
     else:
@@ -200,7 +205,8 @@ def _result(
         distances = np.sqrt(np.array(tally.squared_distances)) * part.scale
     else:
         distances = figures.pick_distances(part, before, picks)
-    exhausted = len(picks) == n_candidates and tally.stopped_by == "n_samples"
+    before_distances = figures.neighbor_distances(part)
+    exhausted = len(picks) == len(candidates) and tally.stopped_by == "n_samples"
     return SelectionResult(
         indices=rows[picks],
         distances=distances,
@@ -209,12 +215,14 @@ def _result(
         coverage_rows=coverage_rows,
         coverage_bound=coverage.bound,
         stopped_by="candidates_exhausted" if exhausted else str(tally.stopped_by),
-        n_candidates=n_candidates,
+        candidates=candidates,
         n_removed_by_threshold=among.columns.n_rows - len(rows),
         n_preselected=len(preselected),
         strategies=tuple(tally.outcome(i) for i in range(len(tally.objective.strategies))),
-        neighbors_before=figures.neighbor_summary(part),
-        neighbors_after=figures.neighbor_summary(part, picks),
+        thresholds=thresholds,
+        neighbors_before=figures.summary(before_distances),
+        neighbors_after=figures.summary(figures.neighbor_distances(part, picks)),
+        neighbor_distances=before_distances,
     )
 
 
