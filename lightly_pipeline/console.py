@@ -72,6 +72,8 @@ def describe(result: "RunResult") -> str:
         lines += [f"  tag             {result.tag}"]
     lines += [f"  manifest        {result.manifest}"]
     lines += [f"  images          {result.images}"]
+    if result.report:
+        lines += [f"  report          {result.report}"]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The whole flow without Dagster: list, decode and embed, select, upload.
+"""The whole flow without Dagster: list, decode and embed, select, upload, report.
 
 Every way in (Python, command line, Dagster's jobs, the worker) comes through here or calls the same
 steps; none has logic of its own. A step is a module of `steps`.
@@ -18,6 +18,7 @@ from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listener import RunListener, SilentListener
 from lightly_pipeline.steps.listing import check_first, list_catalog
 from lightly_pipeline.steps.processing import ProcessResult, process_videos
+from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.selecting import select_frames
 from lightly_pipeline.steps.setup import Block, Run, resolve_config
 from lightly_pipeline.steps.uploading import upload_frames
@@ -105,11 +106,15 @@ class _RunSteps:
             return process_videos(self._run, catalog)
 
     def finish(self, processed: ProcessResult) -> RunResult:
-        """Selects, and writes the images and the manifest."""
+        """Selects, and writes the images, the manifest and the report."""
         with self._step("select"):
             select_frames(self._run, processed)
         with self._step("upload"):
-            result = upload_frames(self._run)
+            uploaded = upload_frames(self._run)
+        with self._step("report"):
+            result = report_run(
+                self._run, uploaded, self._seconds, n_decoded_frames=processed.n_decoded_frames
+            )
         self._log.write()
         self._seconds["total"] = round(sum(self._seconds.values()), 3)
         return replace(

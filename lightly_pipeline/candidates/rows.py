@@ -5,7 +5,8 @@ metadata and predictions of a frame are filed.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +88,24 @@ def joined(first: FrameRows, second: FrameRows) -> FrameRows:
         np.concatenate([first.owner, second.owner + np.int32(len(first.videos))]),
         np.concatenate([first.index, second.index]),
     )
+
+
+def rows_of_frames(rows: FrameRows, frames: Sequence[tuple[str, int]]) -> NDArray[np.int64]:
+    """Returns the row of each frame, given by the path of its video and its number.
+
+    Args:
+        rows: Rows of each video together and by ascending frame number.
+        frames: All of them among `rows`.
+    """
+    wanted: dict[str, list[int]] = defaultdict(list)
+    for place, (path, _) in enumerate(frames):
+        wanted[path].append(place)
+    found = np.empty(len(frames), dtype=np.int64)
+    for video, positions in rows.of_video():
+        places = wanted.pop(video.path, [])
+        indices = [frames[place][1] for place in places]
+        found[places] = positions[np.searchsorted(rows.index[positions], indices)]
+    return found
 
 
 def video_stem(path: str) -> str:

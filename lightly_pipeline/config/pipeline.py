@@ -143,6 +143,11 @@ class PipelineConfig(StrictModel):
         description="Folders of images, or s3:// ones, by the tag_name they stand for in "
         "SIMILARITY.",
     )
+    report_previews: Literal["all", "chosen"] = Field(
+        "all",
+        description="Whether the report shows small pictures of some frames that were not chosen, "
+        "too, or of chosen ones only. They are in the page, never files.",
+    )
     untagged_matrix: Literal["ffmpeg", "by_height"] = Field(
         "ffmpeg",
         description="How pictures without colour tags are understood: as BT.601, as FFmpeg and the "

@@ -34,6 +34,7 @@ _SUPPORTED = {
     "worker_config.num_threads": "",
     "worker_config.output_image_format": "see Images",
     "worker_config.resize": "see Images",
+    "worker_config.upload_report": "see the report's page; manifest and log are always written",
     "worker_config.shutdown_when_job_finished": "`lightly-pipeline worker` ends; elsewhere there "
     "is nothing to end",
     "lightly_config.seed": "",
@@ -66,6 +67,7 @@ _SUPPORTED = {
     "pipeline_config.damaged_frames": "see Damaged frames",
     "pipeline_config.frame_sampling": "see Frame sampling",
     "pipeline_config.remove_exact_duplicates": "see Exact copies",
+    "pipeline_config.report_previews": "see the report's page",
     "pipeline_config.selection_memory": "see Half the memory",
     "pipeline_config.similarity_folders": "see Similarity",
     "pipeline_config.store_patience_s": "",
@@ -76,8 +78,6 @@ _IGNORED = {
     "worker_config.corruptness_check.corruption_threshold": "no current worker computes that "
     "score; frames that decode are kept",
     "worker_config.num_processes": "threads do the work, see num_threads",
-    "worker_config.upload_report": "there is no report yet; the manifest and the log are always "
-    "written",
     "worker_config.cache_size": "nothing is cached on disk",
     "worker_config.pretagging_upload": "goes with pretagging",
     "worker_config.crops.enable_upload": "there are no crops",

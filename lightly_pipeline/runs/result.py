@@ -42,6 +42,7 @@ class RunResult:
         images: Location of the folder that all images of the dataset are in.
         summary: What the selection achieved.
         tag: Name of the tag that holds the chosen frames.
+        report: Location of the page that shows the run; None where there is none.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class RunResult:
     bytes_read: int = 0
     summary: dict[str, Any] = field(default_factory=dict)
     tag: str | None = None
+    report: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the result as JSON-able values."""

@@ -5,7 +5,7 @@ selects, and stores what came out. How frames are chosen is in `selection`, what
 `recording.py`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lightly_pipeline.candidates import sequences
 from lightly_pipeline.candidates.duplicates import copies, first_equal
 from lightly_pipeline.candidates.earlier import EmbeddedVideo
-from lightly_pipeline.candidates.loading import Pool, embedded_videos, fresh_videos, load_pool
+from lightly_pipeline.candidates.loading import Pool, load_pool
 from lightly_pipeline.config import SelectionConfig
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs.gather import read_inputs
@@ -21,7 +21,7 @@ from lightly_pipeline.inputs.quality import CHECKSUM, read_column_values
 from lightly_pipeline.inputs.values import SelectionInputs
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.chosen import ChosenSet, write_embeddings
-from lightly_pipeline.runs.datapool import Datapool, read_datapool
+from lightly_pipeline.runs.datapool import read_datapool
 from lightly_pipeline.runs.records import (
     SelectionRecord,
     write_duplicate_filenames,
@@ -35,6 +35,8 @@ from lightly_pipeline.selection import (
     prepare_embeddings,
     select,
 )
+from lightly_pipeline.steps.eligible import candidate_videos, usable_videos
+from lightly_pipeline.steps.observing import observe_choice
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.recording import (
     Choice,
@@ -42,12 +44,10 @@ from lightly_pipeline.steps.recording import (
     image_names,
     pool_claim,
     selection_record,
-    unusable_videos,
 )
 from lightly_pipeline.steps.setup import Run
 
 _logger = logger_of(__name__)
-_SHOWN = 5
 _NO_ROWS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
@@ -66,6 +66,7 @@ def choose_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
     record = selection_record(
         run, processed, pool, inputs, choice, pool_claim(run, datapool, candidates)
     )
+    observe_choice(run, processed, record, candidates, pool, inputs, choice)
     _keep(run, record, pool, inputs, choice, current)
     return record
 
@@ -133,62 +134,6 @@ def _keep(
         )
 
 
-def usable_videos(
-    run: Run, processed: ProcessResult, left_out: Mapping[str, Collection[int]] | None = None
-) -> dict[str, EmbeddedVideo]:
-    """Returns the videos that gave frames to choose from, by path.
-
-    Args:
-        run: The run.
-        processed: The videos with their outcomes.
-        left_out: Frames by path of video that may not be chosen.
-
-    Raises:
-        LightlyPipelineError: None did.
-    """
-    pairs = zip(processed.catalog.videos, processed.outcomes, strict=True)
-    found = embedded_videos(
-        run.dataset.lightly,
-        run.table_id,
-        pairs,
-        with_damaged=run.config.pipeline.takes_damaged,
-        left_out=left_out,
-    )
-    where = run.dataset.input.describe()
-    if not found:
-        reasons = unusable_videos(run, processed) | processed.failed
-        shown = [f"{video}: {reason}" for video, reason in list(reasons.items())[:_SHOWN]]
-        raise LightlyPipelineError(
-            f"none of the {len(reasons)} videos in {where} gave a frame; "
-            f"reasons: {'; '.join(shown)}"
-        )
-    if not any(len(video.indices) for video in found.values()):
-        raise LightlyPipelineError(
-            f"no frame of the {len(found)} videos in {where} is left by "
-            "pipeline_config.frame_sampling: widen its window"
-        )
-    return found
-
-
-def candidate_videos(
-    run: Run, current: Mapping[str, EmbeddedVideo], datapool: Datapool | None
-) -> list[EmbeddedVideo]:
-    """Returns the videos whose frames may be chosen.
-
-    Raises:
-        LightlyPipelineError: Every video was a candidate before.
-    """
-    process_all = run.config.worker.datasource.process_all
-    fresh = fresh_videos(current.values(), None if process_all else datapool)
-    if not fresh:
-        raise LightlyPipelineError(
-            f"nothing new to select from: all {len(current)} videos in "
-            f"{run.dataset.input.describe()} were candidates of earlier datapool runs; add "
-            "videos, or set worker_config.datasource.process_all to choose among all of them again"
-        )
-    return fresh
-
-
 def _choose_single(run: Run, pool: Pool, inputs: SelectionInputs) -> Choice:
     """Chooses frame by frame."""
     embeddings = prepare_embeddings(
@@ -204,20 +149,35 @@ def _choose_single(run: Run, pool: Pool, inputs: SelectionInputs) -> Choice:
         "equal_pixels": int(same_pixels.sum()),
         "equal_embeddings": int(same_embedding.sum()),
     }
+    for_report = embeddings if run.config.worker.upload_report else None
     if not run.config.pipeline.remove_exact_duplicates or not is_copy.any():
         result = _select(run, embeddings, run.config.selection, pool.earlier.rows, inputs)
-        return Choice(result.indices, result.distances, result, counts, _NO_ROWS)
+        return Choice(
+            result.indices,
+            result.distances,
+            result,
+            counts,
+            _NO_ROWS,
+            result.candidates,
+            for_report,
+        )
     kept = np.flatnonzero(~is_copy)
-    embeddings = embeddings.take(kept)
     result = _select(
         run,
-        embeddings,
+        embeddings.take(kept),
         run.config.selection,
         np.searchsorted(kept, pool.earlier.rows),
         inputs.take(kept),
     )
-    rows = kept[result.indices]
-    return Choice(rows, result.distances, result, counts, np.flatnonzero(is_copy))
+    return Choice(
+        kept[result.indices],
+        result.distances,
+        result,
+        counts,
+        np.flatnonzero(is_copy),
+        kept[result.candidates],
+        for_report,
+    )
 
 
 def _choose_blocks(run: Run, pool: Pool, inputs: SelectionInputs) -> Choice:
@@ -245,9 +205,22 @@ def _choose_blocks(run: Run, pool: Pool, inputs: SelectionInputs) -> Choice:
         np.arange(len(blocks), len(groups)),
         inputs.pooled(groups),
     )
-    rows = np.concatenate([*(blocks.members(int(i)) for i in result.indices), _NO_ROWS])
-    counts = {"equal_pixels": int(_pixel_copies(pool).sum())}
-    return Choice(rows, np.repeat(result.distances, length), result, counts, _NO_ROWS)
+    return Choice(
+        _members(blocks, result.indices),
+        np.repeat(result.distances, length),
+        result,
+        {"equal_pixels": int(_pixel_copies(pool).sum())},
+        _NO_ROWS,
+        _members(blocks, result.candidates),
+        prepare_embeddings(pool.embeddings, normalize=normalize)
+        if run.config.worker.upload_report
+        else None,
+    )
+
+
+def _members(groups: sequences.Groups, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the rows of some groups, one group after the other."""
+    return np.concatenate([*(groups.members(int(i)) for i in wanted), _NO_ROWS])
 
 
 def _in_sequences(selection: SelectionConfig, length: int, n_frames: int) -> SelectionConfig:

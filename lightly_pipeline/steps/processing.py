@@ -43,6 +43,7 @@ class ProcessResult:
         catalog: Those with an outcome, in the version that it is of.
         outcomes: Theirs, in the same order.
         n_decoded_videos: How many were made just now.
+        n_decoded_frames: Rows of their tables.
         failed: Reason by path of those without one.
         traffic: What reading the videos has cost just now.
     """
@@ -52,6 +53,7 @@ class ProcessResult:
     n_decoded_videos: int
     failed: dict[str, str] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
+    n_decoded_frames: int = 0
 
 
 def process_videos(
@@ -121,6 +123,7 @@ def _result(
         len(made),
         failed,
         Traffic.sum(Traffic(outcome.requests, outcome.bytes_read) for outcome in made),
+        sum(outcome.n_rows for outcome in made),
     )
 
 

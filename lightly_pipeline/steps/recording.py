@@ -20,7 +20,7 @@ from lightly_pipeline.inputs.values import SelectionInputs
 from lightly_pipeline.layout import frame_name
 from lightly_pipeline.runs.datapool import Datapool, PoolClaim
 from lightly_pipeline.runs.records import ChosenFrame, SelectionRecord, VideoVersion
-from lightly_pipeline.selection import SelectionResult
+from lightly_pipeline.selection import GridEmbeddings, SelectionResult
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 
@@ -35,6 +35,8 @@ class Choice:
         result: Figures of the selection.
         duplicates: Counts of copies among the candidates.
         removed: Rows that were left out as copies.
+        candidates: Rows that could be chosen.
+        embeddings: Of all rows, as they were compared; None where no report is wanted.
     """
 
     rows: NDArray[np.int64]
@@ -42,6 +44,8 @@ class Choice:
     result: SelectionResult
     duplicates: dict[str, int]
     removed: NDArray[np.int64]
+    candidates: NDArray[np.int64]
+    embeddings: GridEmbeddings | None
 
 
 def selection_record(

@@ -4,7 +4,7 @@ Part of the last step: which frames failed, `export.upload` says; how one is cho
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from lightly_pipeline.errors import LightlyPipelineError
@@ -18,8 +18,10 @@ from lightly_pipeline.runs.records import (
     chosen_set_of,
     write_selection,
 )
-from lightly_pipeline.steps.choosing import candidate_videos, choose, usable_videos
+from lightly_pipeline.steps.choosing import choose
+from lightly_pipeline.steps.eligible import candidate_videos, usable_videos
 from lightly_pipeline.steps.listing import stored_catalog
+from lightly_pipeline.steps.observing import observe_choice, observe_loss
 from lightly_pipeline.steps.processing import ProcessResult, read_outcomes
 from lightly_pipeline.steps.recording import chosen_embeddings, chosen_frames, versions_of
 from lightly_pipeline.steps.setup import Run
@@ -47,10 +49,12 @@ def replace_frames(run: Run, record: SelectionRecord, failed: Mapping[int, str])
         left_out[record.frames[rank].video].add(record.frames[rank].frame_index)
     processed = read_outcomes(run, stored_catalog(run.dataset))
     try:
-        chosen = _next_choices(run, processed, chosen_set_of(record, kept), left_out, len(gone))
+        chosen, observe = _next_choices(
+            run, processed, chosen_set_of(record, kept), left_out, len(gone)
+        )
     except LightlyPipelineError as error:
         _logger.warning("no frame can take the place of one that cannot be had again: %s", error)
-        chosen = ()
+        chosen, observe = (), lambda changed: observe_loss(run, changed)
     replaced = tuple(
         ReplacedFrame(
             record.frames[rank].video,
@@ -68,6 +72,7 @@ def replace_frames(run: Run, record: SelectionRecord, failed: Mapping[int, str])
         replaced=record.replaced + replaced,
         summary=record.summary | {"n_selected": len(kept) + len(chosen)},
     )
+    observe(changed)
     current = usable_videos(run, processed)
     write_embeddings(run.dataset.lightly, run.run_id, chosen_embeddings(changed, current))
     write_selection(run.dataset.lightly, changed)
@@ -91,19 +96,21 @@ def _next_choices(
     kept: ChosenSet,
     left_out: Mapping[str, Collection[int]],
     n_frames: int,
-) -> tuple[ChosenFrame, ...]:
+) -> tuple[tuple[ChosenFrame, ...], Callable[[SelectionRecord], None]]:
+    """Returns other frames, and what keeps for the report how they changed the choice."""
     current = usable_videos(run, processed, left_out)
     datapool = read_datapool(run.dataset.lightly) if run.config.worker.use_datapool else None
     amount = {"n_samples": n_frames, "proportion_samples": None}
     selection = run.config.selection.model_copy(update=amount)
     smaller = replace(run, config=replace(run.config, selection=selection))
-    pool, _, choice = choose(
-        smaller,
-        current,
-        candidate_videos(run, current, datapool),
-        [*(datapool.chosen if datapool else ()), kept],
+    candidates = candidate_videos(run, current, datapool)
+    pool, inputs, choice = choose(
+        smaller, current, candidates, [*(datapool.chosen if datapool else ()), kept]
     )
-    return chosen_frames(pool, choice, run.config.worker.selected_sequence_length)
+    frames = chosen_frames(pool, choice, run.config.worker.selected_sequence_length)
+    return frames, lambda changed: observe_choice(
+        run, processed, changed, candidates, pool, inputs, choice
+    )
 
 
 def _merged(

@@ -11,6 +11,7 @@ from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.datapool import read_datapool
 from lightly_pipeline.runs.records import SelectionRecord, read_selection
 from lightly_pipeline.steps.processing import ProcessResult
+from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.steps.uploading import upload_frames
 
@@ -39,11 +40,11 @@ def select_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
 
 
 def _complete(run: Run) -> None:
-    """Writes the manifest and tag of a run that entered the datapool and ended before them."""
+    """Writes what a run lacks that entered the datapool and ended before its manifest."""
     if run.dataset.lightly.stat(run_path(run.run_id, "manifest.json")) is not None:
         return
     _logger.warning("run %s entered the datapool and has no manifest: completing it", run.run_id)
     try:
-        upload_frames(run)
+        report_run(run, upload_frames(run))
     except LightlyPipelineError as error:
         _logger.warning("run %s could not be completed: %s", run.run_id, error)

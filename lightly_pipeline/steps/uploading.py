@@ -1,17 +1,21 @@
-"""Last step: the images of a run's selection, its manifest, and last of all its tag.
+"""Fourth step: the images of a run's selection, its manifest, and last of all its tag.
 
 The order of what is written is decided here; how frames become images is in `export`.
 """
 
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lightly_pipeline.datasources import Traffic
+from lightly_pipeline.errors import DamagedDocumentError
 from lightly_pipeline.layout import frames_folder
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.datapool import add_entry
 from lightly_pipeline.runs.records import (
     SelectionRecord,
+    UploadedImage,
     chosen_set,
     read_selection,
     write_corruptness_report,
@@ -23,14 +27,37 @@ from lightly_pipeline.runs.tags import add_tag
 from lightly_pipeline.steps.setup import Run
 
 if TYPE_CHECKING:
+    from lightly_pipeline.export.previews import FrameKey, Preview, PreviewPlan
     from lightly_pipeline.export.upload import UploadResult
+    from lightly_pipeline.report.gather.material import ChoiceNumbers
 
 _logger = logger_of(__name__)
 # So often other frames are chosen in the place of those that cannot be decoded again.
 _MAX_ROUNDS = 5
 
 
-def upload_frames(run: Run) -> RunResult:
+@dataclass(frozen=True, slots=True)
+class UploadedRun:
+    """A run whose images are stored.
+
+    Attributes:
+        result: What it did.
+        record: Its selection, as it is after frames were replaced.
+        images: The stored images.
+        choice: What a report says of the choice; None where there is to be none.
+        previews: Small pictures by frame.
+        missing: Reason by frame of what was chosen and is not stored.
+    """
+
+    result: RunResult
+    record: SelectionRecord
+    images: tuple[UploadedImage, ...]
+    choice: "ChoiceNumbers | None"
+    previews: "Mapping[FrameKey, Preview]"
+    missing: Mapping[str, str]
+
+
+def upload_frames(run: Run) -> UploadedRun:
     """Stores the images of a run's selection, its manifest, and last of all its tag.
 
     Raises:
@@ -38,7 +65,7 @@ def upload_frames(run: Run) -> RunResult:
             but images, which all runs share, is kept.
     """
     dataset, run_id = run.dataset, run.run_id
-    record, uploaded = _with_replacements(run, read_selection(dataset.lightly, run_id))
+    record, uploaded, choice = _with_replacements(run, read_selection(dataset.lightly, run_id))
     missing = _missing(record, uploaded)
     corrupt_samples = {
         **record.corrupt_samples,
@@ -55,7 +82,7 @@ def upload_frames(run: Run) -> RunResult:
     tag = add_tag(dataset.lightly, record.created, chosen, is_trial=record.is_trial)
     folder = dataset.lightly.location(frames_folder(record.resize).removesuffix("/"))
     _logger.info("%d images in %s", len(uploaded.images), folder)
-    return RunResult(
+    result = RunResult(
         run_id=run_id,
         n_input_videos=record.n_input_videos,
         n_input_frames=record.n_input_frames,
@@ -79,17 +106,26 @@ def upload_frames(run: Run) -> RunResult:
         summary=record.summary,
         tag=tag.name if tag else None,
     )
+    return UploadedRun(result, record, uploaded.images, choice, uploaded.previews, missing)
 
 
-def _with_replacements(run: Run, record: SelectionRecord) -> tuple[SelectionRecord, "UploadResult"]:
+def _with_replacements(
+    run: Run, record: SelectionRecord
+) -> "tuple[SelectionRecord, UploadResult, ChoiceNumbers | None]":
     """Stores the images; what cannot be decoded again is replaced by the next choice, and that."""
     from lightly_pipeline.export.upload import upload_images
 
     source, store = run.dataset.input, run.dataset.lightly
     traffic = Traffic()
     for round_number in range(1 + _MAX_ROUNDS):
+        choice = _choice_numbers(run, record)
         uploaded = upload_images(
-            source, store, record, n_threads=run.n_threads, progress=run.progress
+            source,
+            store,
+            record,
+            n_threads=run.n_threads,
+            progress=run.progress,
+            plan=_preview_plan(run, record, choice),
         )
         traffic = Traffic.sum((traffic, uploaded.traffic))
         if not uploaded.failed or round_number == _MAX_ROUNDS:
@@ -98,7 +134,43 @@ def _with_replacements(run: Run, record: SelectionRecord) -> tuple[SelectionReco
 
         _logger.warning("%d chosen frames cannot be decoded again", len(uploaded.failed))
         record = replace_frames(run, record, uploaded.failed)
-    return record, replace(uploaded, traffic=traffic)
+    return record, replace(uploaded, traffic=traffic), choice
+
+
+def _choice_numbers(run: Run, record: SelectionRecord) -> "ChoiceNumbers | None":
+    """Returns what was found of the choice for a report; None without one."""
+    if not run.config.worker.upload_report:
+        return None
+    from lightly_pipeline.report.gather.stored import read_choice
+
+    try:
+        choice = read_choice(run.dataset.lightly, run.run_id)
+    except DamagedDocumentError as error:
+        _logger.warning("there will be no report: %s", error)
+        return None
+    if choice is None or not choice.are_of(record):
+        _logger.warning("there will be no report: what it says of the choice was not kept")
+        return None
+    return choice
+
+
+def _preview_plan(
+    run: Run, record: SelectionRecord, choice: "ChoiceNumbers | None"
+) -> "PreviewPlan | None":
+    """Returns which previews the report wants; None without one."""
+    if choice is None:
+        return None
+    from lightly_pipeline.export.previews import LeftOutFrames, plan_previews
+
+    indices: dict[str, set[int]] = defaultdict(set)
+    if run.config.pipeline.report_previews == "all":
+        for twin in choice.twins:
+            indices[twin.video].add(twin.frame_index)
+    left_out = {
+        video: LeftOutFrames(choice.twin_videos[video], frozenset(of_video))
+        for video, of_video in indices.items()
+    }
+    return plan_previews(len(record.frames), left_out)
 
 
 def _missing(record: SelectionRecord, uploaded: "UploadResult") -> dict[str, str]:

@@ -29,6 +29,7 @@ from lightly_pipeline.layout import FRAMES_FOLDER, RUNS_FOLDER
 from lightly_pipeline.runs.verification import verify_run
 from lightly_pipeline.steps.listing import stored_catalog
 from lightly_pipeline.steps.processing import read_outcomes
+from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.selecting import select_frames
 from lightly_pipeline.steps.uploading import upload_frames
 
@@ -71,7 +72,8 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
             metadata=record_metadata(record),
             check_results=selection_checks(selected, record, before),
         )
-        result = failing(lambda: upload_frames(run))
+        uploaded_run = failing(lambda: upload_frames(run))
+        result = failing(lambda: report_run(run, uploaded_run))
         yield dg.MaterializeResult(
             asset_key=uploaded,
             metadata=run_metadata(dataset, result),

@@ -1,0 +1,86 @@
+"""Last step: the report of a run whose images are stored.
+
+Everything that others depend on is written before: what goes wrong in a report costs the report and
+nothing else. What it says is in `report`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from lightly_pipeline.layout import run_path
+from lightly_pipeline.logs import logger_of
+from lightly_pipeline.report.numbers import Report
+from lightly_pipeline.runs.result import RunResult
+from lightly_pipeline.steps.failures import warning_instead
+from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.steps.uploading import UploadedRun
+
+_logger = logger_of(__name__)
+PAGE, PDF, JSON = "report.html", "report.pdf", "report_v2.json"
+
+
+def report_run(
+    run: Run,
+    uploaded: UploadedRun,
+    seconds: Mapping[str, float] | None = None,
+    *,
+    n_decoded_frames: int = 0,
+) -> RunResult:
+    """Writes the report of a run, unless `upload_report` is off.
+
+    Args:
+        run: The run.
+        uploaded: What was stored of it.
+        seconds: Wall time by step, as far as it is known.
+        n_decoded_frames: Frames that were decoded and embedded in this run.
+
+    Returns:
+        The run's result, with the location of the page where there is one.
+
+    Raises:
+        DatasourceError: The store failed; the images are there, and running again resumes.
+    """
+    if uploaded.choice is None:
+        return uploaded.result
+    run.progress("report", 0, None, "files")
+    files: dict[str, bytes] = {}
+    with warning_instead("the report"):
+        report = _report(run, uploaded, seconds or {}, n_decoded_frames)
+        for name, render in _renderers().items():
+            with warning_instead(name):
+                files[name] = render(report)
+    for done, (name, content) in enumerate(files.items(), start=1):
+        run.dataset.lightly.write(run_path(run.run_id, name), content)
+        run.progress("report", done, len(files), "files")
+    if PAGE not in files:
+        return uploaded.result
+    page = run.dataset.lightly.location(run_path(run.run_id, PAGE))
+    _logger.info("report: %s", page)
+    return replace(uploaded.result, report=page)
+
+
+def _report(
+    run: Run, uploaded: UploadedRun, seconds: Mapping[str, float], n_decoded_frames: int
+) -> Report:
+    from lightly_pipeline.report.gather.whole import Stored, whole_report
+
+    assert uploaded.choice is not None
+    stored = Stored(
+        uploaded.record,
+        uploaded.images,
+        uploaded.previews,
+        uploaded.result.corrupt_samples,
+        uploaded.missing,
+    )
+    return whole_report(run.dataset, uploaded.choice, stored, seconds, n_decoded_frames)
+
+
+def _renderers() -> dict[str, Callable[[Report], bytes]]:
+    """Returns what makes each file of a report."""
+    from lightly_pipeline.report import html, json, pdf
+
+    return {
+        JSON: json.render,
+        PDF: pdf.render,
+        PAGE: lambda report: html.render(report).encode("utf-8", "backslashreplace"),
+    }
