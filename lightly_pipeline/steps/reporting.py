@@ -77,10 +77,12 @@ def _report(
 
 def _renderers() -> dict[str, Callable[[Report], bytes]]:
     """Returns what makes each file of a report."""
-    from lightly_pipeline.report import html, json, pdf
+    from lightly_pipeline.report.html import render as page_of
+    from lightly_pipeline.report.json import render as json_of
+    from lightly_pipeline.report.pdf import render as pdf_of
 
     return {
-        JSON: json.render,
-        PDF: pdf.render,
-        PAGE: lambda report: html.render(report).encode("utf-8", "backslashreplace"),
+        JSON: json_of,
+        PDF: pdf_of,
+        PAGE: lambda report: page_of(report).encode("utf-8", "backslashreplace"),
     }

@@ -96,7 +96,7 @@ def _chosen(frame: ChosenPicture) -> dict[str, Any]:
         "frame": frame.frame_index,
         "time": _finite(frame.time_s),
         "image": frame.image,
-        "href": _TO_ROOT + quote(frame.image.encode("utf-8", "surrogateescape")),
+        "href": frame.image and _TO_ROOT + quote(frame.image.encode("utf-8", "surrogateescape")),
         "by": frame.decided_by,
         "distance": _finite(frame.distance),
         "nearest": frame.nearest_rank,

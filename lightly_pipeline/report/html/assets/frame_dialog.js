@@ -38,7 +38,7 @@ function frameFacts(frame) {
   const rows = [
     ["Video", named(frame.video)], ["Frame", count(frame.frame)], ["Time", clock(frame.time)],
     ["Decided by", frame.by ?? "–"], ["Distance", nearestText(frame)],
-    ["Image", h("a", { href: frame.href, class: "wrap" }, named(frame.image))],
+    ["Image", frame.image ? h("a", { href: frame.href, class: "wrap" }, named(frame.image)) : "not stored"],
   ];
   return h("dl", {}, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
