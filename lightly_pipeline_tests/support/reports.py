@@ -240,7 +240,9 @@ def _timelines(
     )
 
 
-def _map(candidates: Pool, rows: list[int], times: bool) -> numbers.EmbeddingMap:
+def _map(candidates: Pool, rows: list[int], times: bool) -> numbers.EmbeddingMap | None:
+    if len(candidates.embeddings) < 2:
+        return None
     centred = candidates.embeddings - candidates.embeddings.mean(axis=0)
     _, spread, axes = np.linalg.svd(centred, full_matrices=False)
     xy = (centred @ axes[:2].T).astype(np.float32)
@@ -265,7 +267,7 @@ def _twins(
     candidates: Pool, rows: list[int], times: bool, previews: bool
 ) -> tuple[numbers.Twin, ...]:
     embeddings = candidates.embeddings
-    distances = np.linalg.norm(embeddings[:, None] - embeddings[rows][None], axis=2)
+    distances = _all_distances(embeddings, embeddings[rows])
     nearest, distance = distances.argmin(axis=1), distances.min(axis=1)
     order = [int(row) for row in np.argsort(distance, kind="stable") if row not in set(rows)]
     if not order:
@@ -284,6 +286,11 @@ def _twins(
         for kind, group in kinds.items()
         for row in group
     )
+
+
+def _all_distances(these: np.ndarray, those: np.ndarray) -> np.ndarray:
+    squares = (these**2).sum(axis=1)[:, None] + (those**2).sum(axis=1) - 2 * these @ those.T
+    return np.sqrt(squares.clip(0))
 
 
 def _balance() -> numbers.Balance:
@@ -322,7 +329,7 @@ def _distances(candidates: Pool, rows: list[int]) -> tuple[numbers.Distances, ..
     ):
         if len(vectors) < 2:
             continue
-        all_pairs = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+        all_pairs = _all_distances(vectors, vectors)
         np.fill_diagonal(all_pairs, np.inf)
         nearest = all_pairs.min(axis=1)
         counts, edges = np.histogram(nearest, bins=24)

@@ -1,6 +1,7 @@
 // The embedding map: density, a sample of points, the first n choices; hover shows, lasso lists.
 
 const LISTED = 500;
+const REACH = 7; // pixels around the middle of a chosen frame's point
 
 function mapSection() {
   if (!data.map) return section("map", "Embedding map", "There are too few embeddings for a map.");
@@ -11,9 +12,12 @@ function mapSection() {
   whenNear(plot, () => {
     drawMap(plot, map);
     drawn.push(() => drawMap(plot, map));
-    plot.on("plotly_hover", (event) => showTip(map, event));
+    plot.on("plotly_hover", (event) => showTip(pointed(plot, map, event), event.event));
     plot.on("plotly_unhover", hideTip);
-    plot.on("plotly_click", ({ points: [point] }) => point.curveNumber === 1 && showFrame(frames[point.pointNumber]));
+    plot.on("plotly_click", (event) => {
+      const frame = pointed(plot, map, event);
+      if (frame.rank !== undefined) showFrame(frame);
+    });
     plot.on("plotly_selected", (event) => event && list(event.points.map((p) => [p.curveNumber, p.pointNumber])));
     plot.on("plotly_deselect", () => list(null));
     onOrder(() => Plotly.restyle(plot, chosenPoints(map), [1]));
@@ -26,12 +30,18 @@ function decoded(map) {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const floats = (text) => new Float32Array(bytes(text).buffer);
   const ints = (text) => new Int32Array(bytes(text).buffer);
-  const column = (pairs, axis) => Array.from({ length: pairs.length / 2 }, (_, i) => pairs[2 * i + axis]);
   const points = floats(map.points);
   const chosen = floats(map.chosen);
+  const [videos, times, numbers] = [ints(map.videos), floats(map.times), ints(map.frames)];
+  // A chosen frame has a point of its own, which its place in the sample would lie upon.
+  const isChosen = new Set(frames.map((frame) => JSON.stringify([frame.video, frame.frame])));
+  const sample = [...videos.keys()].filter((i) => !isChosen.has(JSON.stringify([data.timelines[videos[i]]?.video, numbers[i]])));
+  const ranks = [...Array(chosen.length / 2).keys()];
   return {
-    ...map, shade: bytes(map.shade), videos: ints(map.videos), times: floats(map.times), frames: ints(map.frames),
-    x: column(points, 0), y: column(points, 1), chosenX: column(chosen, 0), chosenY: column(chosen, 1),
+    ...map, shade: bytes(map.shade),
+    videos: sample.map((i) => videos[i]), times: sample.map((i) => times[i]), frames: sample.map((i) => numbers[i]),
+    x: sample.map((i) => points[2 * i]), y: sample.map((i) => points[2 * i + 1]),
+    chosenX: ranks.map((i) => chosen[2 * i]), chosenY: ranks.map((i) => chosen[2 * i + 1]),
   };
 }
 
@@ -144,9 +154,22 @@ function mapListing(map, picked) {
 
 const tip = h("div", { class: "tip", hidden: true, "aria-hidden": "true" });
 
-function showTip(map, { points: [point], event }) {
-  const frame = pointFrame(map, point.curveNumber, point.pointNumber);
-  if (!frame) return;
+/** The frame under the pointer: a chosen one before the smaller points that it may lie among. */
+function pointed(plot, map, { points: [point], event }) {
+  const { xaxis, yaxis } = plot._fullLayout;
+  const box = plot.getBoundingClientRect();
+  const away = (i) => Math.hypot(
+    event.clientX - box.x - xaxis._offset - xaxis.d2p(map.chosenX[i]),
+    event.clientY - box.y - yaxis._offset - yaxis.d2p(map.chosenY[i]),
+  );
+  let [nearest, distance] = [-1, REACH];
+  for (let i = 0; i < order.n; i += 1) {
+    if (away(i) < distance) [nearest, distance] = [i, away(i)];
+  }
+  return nearest < 0 ? pointFrame(map, point.curveNumber, point.pointNumber) : frames[nearest];
+}
+
+function showTip(frame, event) {
   const image = frame.src ? h("img", { src: frame.src, alt: "" }) : null;
   const name = frame.rank === undefined ? "not chosen" : `choice ${choiceName(frame.rank)}`;
   tip.replaceChildren(...[image, h("b", {}, name), named(frame.video), h("span", {}, `frame ${count(frame.frame)}, ${clock(frame.time)}`)].filter(Boolean));

@@ -1,0 +1,419 @@
+"""What a person sees and does on a run's page, in a real browser."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightly_pipeline.report import html, numbers
+from lightly_pipeline_tests.support.browser import NARROW, WIDE, Browser, chromium, needs_browser
+from lightly_pipeline_tests.support.reports import made_report
+
+pytestmark = [needs_browser, pytest.mark.integration]
+
+N_CHOSEN = 60
+SHOWN_RANKS = "return $('#frames-list').dataset.frames.split(' ').filter(Boolean).map(Number)"
+SEE_ALL = "document.documentElement.scrollHeight"
+HOSTILE = (
+    "</script><script>document.title='taken'</script>.mp4",
+    '"><img src=x onerror="document.title=`taken`">.mp4',
+    "%%DATA%% ${document.title='taken'} {{7*7}}.mp4",
+    "not text \udcff\udc80.mp4",
+    "day 1/\u202eright to left\u2028.mp4",
+    "javascript:document.title='taken'/日本語 🎬 &amp;.mp4",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("page"), made_report(9, 40, N_CHOSEN))
+
+
+def written(folder: Path, report: numbers.Report) -> Path:
+    path = folder / "report.html"
+    path.write_text(html.render(report), encoding="utf-8")
+    return path
+
+
+def see_everything(browser: Browser) -> None:
+    """Scrolls through the page, so that all that is drawn late is drawn."""
+    height = browser.run(f"return {SEE_ALL}")
+    for y in range(0, height, 500):
+        browser.run("window.scrollTo(0, arguments[0]); return document.body.offsetHeight", y)
+    browser.wait("return $$('.plot').every((plot) => plot.querySelector('svg'))")
+
+
+def set_order(browser: Browser, n: int) -> None:
+    browser.run(
+        "const s = $('#order'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))", n
+    )
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_it_opens_without_complaint_request_or_sideways_scrolling(
+    browser: Browser, page: Path, width: int, dark: bool
+) -> None:
+    browser.open(page, width=width, dark=dark)
+    see_everything(browser)
+    assert browser.complaints() == []
+    assert browser.requests() == [page.as_uri()]
+    assert browser.run("return document.documentElement.scrollWidth") == width
+
+
+def test_the_overview_says_what_was_read_broken_and_chosen_on_one_screen(
+    browser: Browser, page: Path
+) -> None:
+    browser.open(page)
+    tiles = browser.run("return $$('.tiles > div').map((tile) => tile.innerText)")
+    assert [tile.split("\n")[1] for tile in tiles] == ["9", "420", "360", "60", "4", "1 min 39 s"]
+    assert "of 11: 1 broken, 1 left out" in tiles[0]
+    browser.wait("return $$('#overview .plot svg.main-svg').length")
+    assert browser.run("return $('#overview').getBoundingClientRect().bottom") <= 900
+
+
+def test_the_slider_leaves_the_first_choices_everywhere(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    see_everything(browser)
+    set_order(browser, 7)
+    assert browser.run(SHOWN_RANKS) == list(range(7))
+    assert "first 7 of 60 choices" in browser.find("#order-says").text
+    assert browser.run("return $$('.timeline line.tick:not(.later)').length") == 7
+    assert browser.run("return $('#map-plot').data[1].x.length") == 7
+    (mark,) = browser.run("return $('#overview .plot').layout.shapes")
+    assert mark["x0"] == 7
+    set_order(browser, N_CHOSEN)
+    assert browser.run(SHOWN_RANKS) == list(range(N_CHOSEN))
+    assert browser.run("return $('#overview .plot').layout.shapes") == []
+
+
+def test_the_slider_follows_the_keyboard(browser: Browser, page: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(page)
+    browser.run("$('#order').focus()")
+    browser.keys(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert browser.run(SHOWN_RANKS) == [0, 1, 2]
+
+
+def test_frames_are_filtered_by_video_and_by_what_decided_them(
+    browser: Browser, page: Path
+) -> None:
+    browser.open(page)
+    browser.find("#video-filter").send_keys("FOREST")
+    report = made_report(9, 40, N_CHOSEN)
+    forest = [frame.rank for frame in report.chosen if "forest" in frame.video]
+    assert browser.run(SHOWN_RANKS) == forest
+    assert f"{len(forest)} frames of 60" in browser.find("#frames .count").text
+    browser.run("const b = $('#by-filter'); b.value = b.options[1].value; b.onchange")
+    browser.run("$('#by-filter').dispatchEvent(new Event('change'))")
+    by = report.chosen[0].decided_by
+    assert browser.run(SHOWN_RANKS) == [r for r in forest if report.chosen[r].decided_by == by]
+
+
+def test_frames_are_sorted(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    chosen = made_report(9, 40, N_CHOSEN).chosen
+
+    def sorted_by(name: str) -> list[int]:
+        script = (
+            "const s = $('#sort'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))"
+        )
+        browser.run(script, name)
+        ranks: list[int] = browser.run(SHOWN_RANKS)
+        return ranks
+
+    assert sorted_by("last chosen first") == list(reversed(range(N_CHOSEN)))
+    places = [(chosen[r].video, chosen[r].frame_index) for r in sorted_by("video and time")]
+    assert places == sorted(places)
+    distances = [chosen[r].distance for r in sorted_by("distance, farthest first")[1:]]
+    assert distances == sorted(distances, reverse=True)
+
+
+def test_more_frames_are_shown_on_demand(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    assert browser.run("return $$('#frames-list .frame').length") == 48
+    browser.run("$('#frames .more').click()")
+    assert browser.run("return $$('#frames-list .frame').length") == N_CHOSEN
+    assert browser.run("return document.activeElement.dataset.rank") == "48"
+    assert not browser.find("#frames .more").is_displayed()
+
+
+def test_a_frame_is_shown_larger_with_its_facts_and_steps_by_keyboard(
+    browser: Browser, page: Path
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(page)
+    chosen = made_report(9, 40, N_CHOSEN).chosen
+    browser.run("$('#frames-list [data-rank=\"5\"]').focus()")
+    browser.keys(Keys.ENTER)
+    text = browser.find("#frame").text
+    assert "Choice #6" in text
+    assert chosen[5].video in text
+    assert "WEIGHTS of METADATA sharpness" in text
+    assert f"from #{chosen[5].nearest_rank + 1}" in text
+    link = browser.run("return $('#frame dl a').getAttribute('href')")
+    assert link == "../../../" + chosen[5].image.replace(" ", "%20")
+    browser.keys(Keys.ARROW_RIGHT)
+    assert "Choice #7" in browser.find("#frame").text
+    browser.keys(Keys.ESCAPE)
+    assert not browser.find("#frame").is_displayed()
+    assert browser.run("return document.activeElement.dataset.rank") == "5"
+
+
+def test_a_click_into_a_timeline_shows_the_frame(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.scroll_to("#timelines")
+    browser.wait("return $('.strip button')")
+    browser.scroll_to(".strip button")
+    rank = browser.run("return Number($('.strip button').dataset.rank)")
+    browser.find(".strip button").click()
+    assert f"Choice #{rank + 1}" in browser.find("#frame").text
+    browser.run("$('#frame').close(); $('.timeline line.tick').dispatchEvent(new Event('click'))")
+    assert f"Choice #{rank + 1}" in browser.find("#frame").text
+
+
+def test_timelines_say_what_is_damaged_and_left_out(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.scroll_to("#timelines")
+    browser.wait("return $$('.timeline').length === 9")
+    labels = browser.run("return $$('.timeline svg').map((svg) => svg.getAttribute('aria-label'))")
+    assert any("blocks-000.mp4" in label and "6% of the time damaged" in label for label in labels)
+    assert any("clock-001.mp4" in label and "12% left out" in label for label in labels)
+    browser.find("#timeline-filter").send_keys("sea")
+    assert browser.run("return $$('.timeline').length") == 1
+
+
+def map_pixel(browser: Browser, trace: int, point: int) -> tuple[float, float]:
+    """Returns where a point of the map is in the window."""
+    x, y = browser.run(
+        "const plot = $('#map-plot'), l = plot._fullLayout, t = plot.data[arguments[0]],"
+        "box = plot.getBoundingClientRect(), i = arguments[1];"
+        "return [box.x + l.xaxis._offset + l.xaxis.d2p(t.x[i]),"
+        " box.y + l.yaxis._offset + l.yaxis.d2p(t.y[i])]",
+        trace,
+        point,
+    )
+    return x, y
+
+
+def open_map(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.scroll_to("#map")
+    browser.wait("return $('#map-plot svg.main-svg')")
+    # What lies above the map is drawn late, too, and moves it.
+    see_everything(browser)
+    browser.scroll_to("#map-plot")
+    browser.run("return new Promise((done) => setTimeout(done, 300))")
+
+
+def move(browser: Browser, *places: tuple[float, float], pressed: bool = False) -> None:
+    from selenium.webdriver.common.actions.action_builder import ActionBuilder
+    from selenium.webdriver.common.actions.mouse_button import MouseButton
+
+    actions = ActionBuilder(browser.driver, duration=30)
+    pointer = actions.pointer_action
+    pointer.move_to_location(*(int(v) for v in places[0]))
+    if pressed:
+        pointer.pointer_down(button=MouseButton.LEFT)
+    for x, y in places[1:]:
+        pointer.move_to_location(int(x), int(y))
+    if pressed:
+        pointer.pointer_up(button=MouseButton.LEFT)
+    actions.perform()
+
+
+def test_the_map_shows_the_picture_of_a_chosen_frame_under_the_pointer(
+    browser: Browser, page: Path
+) -> None:
+    open_map(browser, page)
+    chosen = made_report(9, 40, N_CHOSEN).chosen
+    x, y = map_pixel(browser, 1, 1)
+    move(browser, (x - 40, y - 40), (x, y), (x + 1, y))
+    browser.wait("return !$('.tip').hidden && $('.tip img')")
+    named = browser.find(".tip").text
+    rank = int(named.split("#")[1].split("\n")[0]) - 1
+    assert chosen[rank].video in named
+    assert browser.run("return $('.tip img').src").startswith("data:image/jpeg")
+
+
+def test_a_lasso_lists_the_frames_within_and_copies_them(browser: Browser, page: Path) -> None:
+    open_map(browser, page)
+    left, top = browser.run(
+        "const p = $('#map-plot'), b = p.getBoundingClientRect(), l = p._fullLayout;"
+        "return [b.x + l.xaxis._offset, b.y + l.yaxis._offset]"
+    )
+    width, height = browser.run(
+        "const l = $('#map-plot')._fullLayout; return [l.xaxis._length, l.yaxis._length]"
+    )
+    around = [
+        (left + a * width, top + b * height)
+        for a, b in ((0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02))
+    ]
+    move(browser, *around, pressed=True)
+    browser.wait("return $('#map-list table')")
+    assert "360 points, 60 of them chosen" in browser.find("#map-list").text
+    browser.run(
+        "navigator.clipboard.writeText = async (text) => { window.copied = text; };"
+        "$('#map-list button').click()"
+    )
+    lines = browser.wait("return window.copied").split("\n")
+    assert lines[0] == "choice\tvideo\tframe\ttime_s"
+    assert len(lines) == 361
+    assert lines[1].startswith("#1\tday 1/blocks-000.mp4\t0\t0")
+
+
+def test_the_map_can_be_listed_without_a_pointer(browser: Browser, page: Path) -> None:
+    open_map(browser, page)
+    browser.run("$$('#map button').find((b) => b.textContent.startsWith('List')).click()")
+    assert "60 of them chosen" in browser.find("#map-list").text
+    browser.run("$('#map-list td button').click()")
+    assert "Choice #1" in browser.find("#frame").text
+
+
+def test_every_control_is_reached_by_tab_and_has_a_name(browser: Browser, page: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(page)
+    see_everything(browser)
+    browser.run("$('#frames .more')?.click(); document.activeElement.blur(); window.scrollTo(0, 0)")
+    wanted = browser.run(
+        "const all = $$('a[href], button, input, select, summary, [tabindex=\"0\"]')"
+        ".filter((e) => e.checkVisibility() && !e.disabled && !e.closest('dialog'));"
+        "all.forEach((e, i) => { e.dataset.place = i; }); return all.length"
+    )
+    browser.run("document.body.tabIndex = -1; document.body.focus()")
+    script = "document.activeElement.dataset.place ?? null"
+    reached = set()
+    for _ in range(wanted + 5):
+        browser.keys(Keys.TAB)
+        reached.add(browser.run(f"return {script}"))
+    assert {str(i) for i in range(wanted)} <= reached
+    nameless = browser.run(
+        "const said = (e) => (e.getAttribute('aria-label') || e.textContent || "
+        "[...(e.labels ?? [])].map((l) => l.textContent).join('')).trim();"
+        "return $$('button, a[href], input, select, summary').filter((e) => !said(e))"
+        ".map((e) => e.outerHTML)"
+    )
+    assert nameless == []
+
+
+def test_pictures_have_words(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    see_everything(browser)
+    # A picture inside of a control is told by the control's own words.
+    wordless = browser.run(
+        "const told = (i) => i.alt || (i.hasAttribute('alt') && i.closest('button, .tip'));"
+        "return $$('img').filter((i) => !told(i))"
+        ".map((i) => i.outerHTML.slice(0, 200))"
+    )
+    assert wordless == []
+    assert browser.run(
+        "return $$('[role=img]').every((e) => e.getAttribute('aria-label').length > 20)"
+    )
+    headings = browser.run("return $$('h1, h2, h3').map((e) => e.tagName)")
+    assert headings.count("H1") == 1
+
+
+_CONTRAST = """
+const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+function rgba(text) {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+  const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+  return [r, g, b, a / 255];
+}
+function behind(element) {
+  for (let e = element; e; e = e.parentElement) {
+    const colour = rgba(getComputedStyle(e).backgroundColor);
+    if (colour[3] > 0.99) return colour;
+  }
+  return rgba(getComputedStyle(document.body).backgroundColor);
+}
+const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+function contrast(one, other) {
+  const [a, b] = [light(one), light(other)].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05);
+}
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_text_and_lines_stand_out(browser: Browser, page: Path, dark: bool) -> None:
+    browser.open(page, dark=dark)
+    see_everything(browser)
+    faint = browser.run(
+        _CONTRAST + "return $$('body *').filter((e) => e.checkVisibility() && !e.disabled"
+        " && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))"
+        ".filter((e) => !e.closest('script, style'))"
+        ".map((e) => [e.closest('svg') ? getComputedStyle(e).fill : getComputedStyle(e).color, e])"
+        ".map(([c, e]) => [contrast(rgba(c), behind(e)), e.outerHTML.slice(0, 120)])"
+        ".filter(([ratio]) => ratio < 4.5)"
+    )
+    assert faint == []
+    lines = browser.run(
+        _CONTRAST + "const style = getComputedStyle(document.documentElement);"
+        "return ['choice', 'random', 'even', 'asked', 'damaged', 'edge'].map((name) =>"
+        "rgba(style.getPropertyValue('--' + name)))"
+        ".map((colour) => contrast(colour, rgba(style.getPropertyValue('--surface'))))"
+    )
+    assert min(lines) >= 3
+
+
+def test_names_of_files_are_text_whatever_they_say(browser: Browser, tmp_path: Path) -> None:
+    report = made_report(videos=HOSTILE, per_video=20, n_chosen=12)
+    hostile = HOSTILE[0]
+    facts = replace(
+        report.facts,
+        dataset=hostile,
+        config={hostile: [HOSTILE[3], float("nan"), {"path": Path("/tmp")}]},
+        versions={HOSTILE[1]: HOSTILE[4]},
+    )
+    balance = numbers.Balance(HOSTILE[1], {hostile: 1.0}, {hostile: 0.5}, {HOSTILE[3]: 0.5})
+    problems = tuple(numbers.Problem(HOSTILE[i], hostile, HOSTILE[1]) for i in range(6))
+    report = replace(report, facts=facts, balances=(balance,), problems=problems)
+    page = written(tmp_path, report)
+    browser.open(page)
+    see_everything(browser)
+    assert browser.complaints() == []
+    assert browser.requests() == [page.as_uri()]
+    assert browser.driver.title.startswith(hostile)
+    assert browser.run("return $$('img[src=x], script').length") == 3
+    shown = browser.run("return $$('.timeline h3').map((h) => h.textContent)")
+    said = {name.encode("utf-8", "backslashreplace").decode() for name in HOSTILE}
+    assert set(shown) == said
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "nothing chosen": {"n_chosen": 1, "chosen": (), "coverage": (), "twins": (), "distances": ()},
+    "one frame": {"n_videos": 1, "per_video": 1, "n_chosen": 1, "twins": (), "distances": ()},
+    "no times": {"times": False},
+    "no previews": {"previews": False},
+    "no problems": {"problems": ()},
+    "no map": {"map": None, "balances": (), "histograms": ()},
+    "no videos": dict.fromkeys(
+        ("chosen", "timelines", "coverage", "twins", "distances", "histograms"), ()
+    )
+    | {"n_chosen": 1, "map": None},
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_runs_have_a_page(browser: Browser, tmp_path: Path, name: str) -> None:
+    page = written(tmp_path, made_report(**ODD[name]))
+    browser.open(page)
+    see_everything(browser)
+    assert browser.complaints() == []
+    assert browser.requests() == [page.as_uri()]
+    assert "undefined" not in browser.find("main").text
+    assert "NaN" not in browser.find("main").text

@@ -1,0 +1,106 @@
+"""A headless Chromium for tests of pages: what it shows, what it asks of a network, what it says.
+
+Debian's packages are `chromium` and `chromium-driver`; where one of them is absent, tests skip.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WIDE, NARROW = 1440, 390
+
+
+def missing() -> str | None:
+    """Returns why there can be no browser, or None."""
+    for program in ("chromium", "chromedriver"):
+        if not shutil.which(program):
+            return f"{program} is not installed (Debian: apt-get install chromium chromium-driver)"
+    return None
+
+
+needs_browser = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+
+
+class Browser:
+    """One window of a browser that is driven by a test."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def open(self, page: Path, *, width: int = WIDE, dark: bool = False) -> None:
+        """Opens a file in a window of a width, in one of the two colour schemes."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        still = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, still]})
+        self.complaints(), self.requests()  # are of the page before
+        self.driver.get(page.as_uri())
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Returns what a script returns; `$` and `$$` find elements by selector."""
+        helpers = (
+            "const $ = (s) => document.querySelector(s);"
+            "const $$ = (s) => [...document.querySelectorAll(s)];"
+        )
+        return self.driver.execute_script(helpers + script, *arguments)
+
+    def find(self, selector: str) -> Any:
+        """Returns the element of a selector."""
+        return self.driver.find_element("css selector", selector)
+
+    def scroll_to(self, selector: str) -> None:
+        """Brings an element into the window, and waits for what is drawn only then."""
+        self.run("$(arguments[0]).scrollIntoView({block: 'center'})", selector)
+
+    def wait(self, script: str) -> Any:
+        """Waits until a script returns something."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.driver, 30).until(lambda _: self.run(script), script)
+
+    def keys(self, *keys: str) -> None:
+        """Presses keys, wherever the focus is."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def complaints(self) -> list[str]:
+        """Returns what the console said, with everything that violated the page's policy."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> list[str]:
+        """Returns what was asked for since the last call, less pictures inside of the page."""
+        events = [json.loads(e["message"])["message"] for e in self.driver.get_log("performance")]
+        urls = [
+            event["params"]["request"]["url"]
+            for event in events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+        return [url for url in urls if not url.startswith("data:")]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Starts a browser for as long as the context lasts."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("--headless=new", "--disable-gpu", "--hide-scrollbars", "--no-first-run"):
+        options.add_argument(argument)
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # Chromium has none for root
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()
