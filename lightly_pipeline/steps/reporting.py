@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from lightly_pipeline.layout import run_path
 from lightly_pipeline.logs import logger_of
+from lightly_pipeline.report.history import write_history
 from lightly_pipeline.report.numbers import Report
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.failures import warning_instead
@@ -54,6 +55,8 @@ def report_run(
         run.progress("report", done, len(files), "files")
     if PAGE not in files:
         return uploaded.result
+    with warning_instead("the page of the dataset's runs"):
+        write_history(run.dataset.lightly)
     page = run.dataset.lightly.location(run_path(run.run_id, PAGE))
     _logger.info("report: %s", page)
     return replace(uploaded.result, report=page)

@@ -164,7 +164,7 @@ def _facts() -> numbers.RunFacts:
         rates={"decode_and_embed": 812.0, "upload": 4.2},
         rate_units={"decode_and_embed": "frames", "upload": "images"},
         config={
-            "worker_config": {"datasource": {"process_all": True}},
+            "worker_config": {"output_image_format": "png", "upload_report": True},
             "selection_config": {
                 "n_samples": 24,
                 "strategies": [

@@ -32,7 +32,7 @@ def takeaways(curves: Sequence[CoverageCurve]) -> tuple[str, ...]:
     if own is None:
         return ()
     others = [_against(own, other) for other in by_name.values()]
-    return (*others, *_last_labels(own))
+    return (*others, *_last_labels(own), *_measured(own))
 
 
 def _chart(
@@ -63,6 +63,12 @@ def _against(own: CoverageCurve, other: CoverageCurve) -> str:
         f"{n_theirs:,} frames taken {name} leave no candidate farther than {number(theirs)}; "
         f"this choice leaves one at {number(float(own.largest[-1]))}."
     )
+
+
+def _measured(own: CoverageCurve) -> tuple[str, ...]:
+    if own.n_measured is None:
+        return ()
+    return (f"Measured on {own.n_measured:,} candidates, evenly spaced.",)
 
 
 def _last_labels(own: CoverageCurve) -> tuple[str, ...]:

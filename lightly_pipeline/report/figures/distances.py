@@ -8,6 +8,8 @@ def distances_chart(distances: Distances) -> BarChart:
     """Returns counts by distance; the axis is logarithmic, for a few frames may be far away."""
     role: Role = "choice" if "chosen" in distances.name else "pool"
     figures = ", ".join(f"{name} {number(value)}" for name, value in distances.metrics.items())
+    if distances.n_measured is not None:
+        figures += f"; of {distances.n_measured:,} frames, evenly spaced"
     return BarChart(
         title=f"Distance {distances.name}",
         description=f"Distance {distances.name}: {figures}." if figures else distances.name,

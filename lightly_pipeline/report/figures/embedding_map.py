@@ -65,5 +65,8 @@ def _shade(density: NDArray[np.int64]) -> NDArray[np.uint8]:
     top = np.log1p(density.max(initial=0))
     if top == 0:
         return np.zeros(density.shape, np.uint8)
-    shade: NDArray[np.uint8] = np.ceil(np.log1p(density) * (255 / top)).astype(np.uint8)
+    # The densest cell can come out as a hair above 255.
+    shade: NDArray[np.uint8] = (
+        np.ceil(np.log1p(density) * (255 / top)).clip(0, 255).astype(np.uint8)
+    )
     return shade

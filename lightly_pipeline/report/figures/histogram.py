@@ -1,8 +1,14 @@
 """One number or category of the frames: the candidates beside the choice, and its threshold."""
 
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
 from lightly_pipeline.report.figures.chart import BarChart, Bars, Rule, number, shares
 from lightly_pipeline.report.numbers import Histogram
 
+_METRICS = ("min", "median", "mean", "max")
 _SIGNS = {
     "BIGGER": ">",
     "BIGGER_EQUAL": ">=",
@@ -14,7 +20,7 @@ _SIGNS = {
 def histogram_chart(histogram: Histogram) -> BarChart:
     """Returns shares by bin, of the candidates and of the chosen frames."""
     bars = (
-        Bars("candidates", "pool", shares(histogram.pool), histogram.pool.tolist()),
+        Bars("pool", "pool", shares(histogram.pool), histogram.pool.tolist()),
         Bars("chosen", "choice", shares(histogram.chosen), histogram.chosen.tolist()),
     )
     rules: tuple[Rule, ...] = ()
@@ -38,11 +44,21 @@ def histogram_chart(histogram: Histogram) -> BarChart:
 
 def _description(histogram: Histogram, rules: tuple[Rule, ...]) -> str:
     n_pool, n_chosen = int(histogram.pool.sum()), int(histogram.chosen.sum())
-    text = f"{histogram.name} of {n_pool:,} candidates and {n_chosen:,} chosen frames"
-    if n_pool and n_chosen:
-        text += f"; most of the candidates: {_bin(histogram, int(histogram.pool.argmax()))}"
-        text += f", of the choice: {_bin(histogram, int(histogram.chosen.argmax()))}"
-    return "; ".join([text, *(rule.label for rule in rules)]) + "."
+    parts = [
+        _group(histogram, f"pool of {n_pool:,}", histogram.pool, histogram.pool_metrics),
+        _group(histogram, f"{n_chosen:,} chosen", histogram.chosen, histogram.chosen_metrics),
+        *(rule.label for rule in rules),
+    ]
+    return f"{histogram.name}: {'; '.join(parts)}."
+
+
+def _group(
+    histogram: Histogram, name: str, counts: NDArray[np.int64], metrics: Mapping[str, float]
+) -> str:
+    if metrics:
+        figures = (f"{key} {number(metrics[key])}" for key in _METRICS if key in metrics)
+        return f"{name}: {', '.join(figures)}"
+    return f"{name}: most in {_bin(histogram, int(counts.argmax()))}" if counts.any() else name
 
 
 def _bin(histogram: Histogram, i: int) -> str:

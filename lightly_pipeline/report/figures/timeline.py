@@ -38,11 +38,14 @@ def timeline_picture(timeline: Timeline, chosen: Mapping[int, ChosenPicture]) ->
         timeline: Of a video.
         chosen: The run's chosen frames by rank.
     """
-    end = timeline.duration_s
+    start, length = timeline.start_s, timeline.duration_s - timeline.start_s
     ticks = [
-        (rank, round(_place(chosen[rank], end), 4)) for rank in timeline.chosen if rank in chosen
+        (rank, round(_place(_at(chosen[rank]) - start, length), 4))
+        for rank in timeline.chosen
+        if rank in chosen
     ]
-    damaged, left_out = _spans(timeline.damaged, end), _spans(timeline.left_out, end)
+    damaged = _spans(timeline.damaged, start, length)
+    left_out = _spans(timeline.left_out, start, length)
     parts = [f"{len(ticks):,} chosen of {timeline.n_frames:,} frames"]
     parts += [f"{_share(damaged):.0%} of the time damaged"] * bool(damaged)
     parts += [f"{_share(left_out):.0%} left out"] * bool(left_out)
@@ -50,17 +53,20 @@ def timeline_picture(timeline: Timeline, chosen: Mapping[int, ChosenPicture]) ->
     return TimelinePicture(timeline.video, ", ".join(parts), ticks, damaged, left_out)
 
 
-def _place(frame: ChosenPicture, duration: float) -> float:
+def _at(frame: ChosenPicture) -> float:
     # Where a video has no times, its duration counts frames.
-    at = frame.frame_index if frame.time_s is None else frame.time_s
-    return min(max(at / duration, 0.0), 1.0) if duration > 0 else 0.0
+    return frame.frame_index if frame.time_s is None else frame.time_s
 
 
-def _spans(spans: Sequence[tuple[float, float]], duration: float) -> Spans:
+def _place(at: float, length: float) -> float:
+    return min(max(at / length, 0.0), 1.0) if length > 0 else 0.0
+
+
+def _spans(spans: Sequence[tuple[float, float]], start: float, length: float) -> Spans:
     """Joins what no picture can tell apart: a span for every other frame is one grey bar."""
-    if not spans or duration <= 0:
+    if not spans or length <= 0:
         return []
-    starts, ends = (np.array(spans, np.float64).T / duration).clip(0, 1)
+    starts, ends = ((np.array(spans, np.float64).T - start) / length).clip(0, 1)
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], np.maximum.accumulate(ends[order])
     first = np.flatnonzero(np.r_[True, starts[1:] - ends[:-1] > 1 / _RESOLUTION])

@@ -26,17 +26,19 @@ function balanceSection() {
 
 function histogramsSection() {
   if (!data.histograms.length) return null;
-  const lead = "Every number and category of the frames: shares among the candidates (wide bars) and among the chosen frames (narrow bars). A dashed line is a threshold.";
-  return section("distributions", "Candidates and choice", lead, h("div", { class: "grid three" }, data.histograms.map((chart) => barCard(chart))));
+  const lead = "Every number and category of the frames that took part: shares of the pool (wide bars) and of the choice (narrow bars). A dashed line is a threshold.";
+  return section("distributions", "Pool and choice", lead, h("div", { class: "grid three" }, data.histograms.map(saidCard)));
 }
 
 function distancesSection() {
   if (!data.distances.length) return null;
   const lead = "How near each frame has its nearest neighbour; counts are on a logarithmic axis.";
-  const card = (chart) => {
-    const box = barCard(chart);
-    box.querySelector(".plot").after(h("p", { class: "metrics" }, chart.description));
-    return box;
-  };
-  return section("distances", "Distances", lead, h("div", { class: "grid three" }, data.distances.map(card)));
+  return section("distances", "Distances", lead, h("div", { class: "grid three" }, data.distances.map(saidCard)));
+}
+
+/** A picture with its figures in words below. */
+function saidCard(chart) {
+  const card = barCard(chart);
+  card.querySelector(".plot").after(h("p", { class: "metrics" }, chart.description));
+  return card;
 }

@@ -81,10 +81,12 @@ function inParts(list, draw, size, words) {
   let items = [];
   const show = () => {
     const from = list.children.length;
-    list.append(...items.slice(from, from + size).map(draw));
-    const left = items.length - list.children.length;
-    more.hidden = left === 0;
-    more.textContent = `Show ${count(Math.min(size, left))} more of ${plural(left, words)}`;
+    const left = items.length - from;
+    // No button for the last few.
+    list.append(...items.slice(from, from + (left <= 1.25 * size ? left : size)).map(draw));
+    const rest = items.length - list.children.length;
+    more.hidden = rest === 0;
+    more.textContent = rest > 1.25 * size ? `Show ${count(size)} of ${count(rest)} more ${words}s` : `Show the other ${plural(rest, words)}`;
   };
   more.addEventListener("click", () => {
     const next = list.children.length;

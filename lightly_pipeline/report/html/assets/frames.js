@@ -8,6 +8,7 @@ const SORTS = {
   "video and time": (a, b) => compareText(a.video, b.video) || a.frame - b.frame,
 };
 const compareText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const strategies = [...new Set(frames.map((frame) => frame.by).filter(Boolean))];
 const filter = { video: "", by: "" };
 
 function framesSection() {
@@ -24,7 +25,7 @@ function framesSection() {
   sort.addEventListener("change", update);
   onOrder(update);
   const lead = frames.length
-    ? "In the order in which they were taken. Each says what decided it and how far it lies from the nearest frame taken before."
+    ? `In the order in which they were taken, each with its distance to the nearest frame taken before. ${decidedText()}`
     : "No frame was chosen.";
   const controls = frames.length && h(
     "div", { class: "controls" },
@@ -33,6 +34,7 @@ function framesSection() {
   return section("frames", "Chosen frames", lead, controls || null, list, more);
 }
 
+const decidedText = () => (strategies.length === 1 ? `All were decided by ${strategies[0]}.` : "Each says what decided it.");
 const labelled = (text, control) => h("label", {}, text, control);
 const passes = (frame) => frame.video.toLowerCase().includes(filter.video) && (!filter.by || frame.by === filter.by);
 
@@ -47,7 +49,6 @@ function videoFilter(update) {
 }
 
 function byFilter(update) {
-  const strategies = [...new Set(frames.map((frame) => frame.by).filter(Boolean))];
   if (strategies.length < 2) return null;
   const box = h("select", { id: "by-filter" }, h("option", { value: "" }, "any"), strategies.map((by) => h("option", { value: by }, by)));
   box.addEventListener("change", () => {
@@ -75,7 +76,7 @@ function frameCard(frame) {
     h("b", {}, choiceName(frame.rank), h("span", {}, clock(frame.time))),
     h("bdi", { class: "muted", title: frame.video }, frame.video),
     h("span", {}, `frame ${count(frame.frame)}`),
-    frame.by && h("span", { class: "muted by", title: frame.by }, frame.by),
+    strategies.length > 1 && frame.by ? h("span", { class: "muted by", title: frame.by }, frame.by) : null,
     h("span", {}, nearestText(frame)),
   );
   const card = h("button", { type: "button", class: newest ? "frame newest" : "frame", "data-rank": frame.rank }, picture(frame, ""), facts);

@@ -9,6 +9,7 @@ function mapSection() {
   const plot = h("div", { id: "map-plot", role: "img", "aria-label": data.map.description });
   const listing = h("div", { id: "map-list", "aria-live": "polite" });
   const list = (picked) => listing.replaceChildren(...mapListing(map, picked));
+  list(null);
   whenNear(plot, () => {
     drawMap(plot, map);
     drawn.push(() => drawMap(plot, map));
@@ -23,7 +24,7 @@ function mapSection() {
     onOrder(() => Plotly.restyle(plot, chosenPoints(map), [1]));
   });
   const lead = `${data.map.description} Frames that look alike lie together. Draw around points to list their frames.`;
-  return section("map", "Embedding map", lead, h("div", { class: "card mapbox" }, mapControls(plot, map, list), plot, listing), tip);
+  return section("map", "Embedding map", lead, h("div", { class: "card mapbox" }, h("div", {}, mapControls(plot, map, list), plot), listing), tip);
 }
 
 function decoded(map) {
@@ -132,7 +133,7 @@ function pointFrame(map, curve, i) {
 }
 
 function mapListing(map, picked) {
-  if (!picked) return [];
+  if (!picked) return [h("p", { class: "muted" }, "Frames that are picked on the map are listed here. Each chosen one opens.")];
   const found = picked.map(([curve, i]) => pointFrame(map, curve, i)).filter(Boolean)
     .sort((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || compareText(a.video, b.video) || a.frame - b.frame);
   const row = (f) => [f.rank === undefined ? "" : choiceName(f.rank), f.video, String(f.frame), f.time === null ? "" : String(f.time)];

@@ -18,7 +18,7 @@ function tiles() {
   const read = s.n_input_videos - s.n_corrupt_videos - s.n_failed_videos;
   const nProblems = data.problems.reduce((sum, group) => sum + group.count, 0);
   const left = [
-    [s.n_duplicates, "copies"], [s.n_removed_by_threshold, "below thresholds"], [s.n_damaged_frames, "damaged"],
+    [s.n_duplicates, "exact copies"], [s.n_removed_by_threshold, "outside thresholds"], [s.n_damaged_frames, "damaged"],
   ].filter(([n]) => n).map(([n, word]) => `${count(n)} ${word}`);
   const chosen = [
     s.n_preselected ? `${count(s.n_preselected)} from before` : null,
