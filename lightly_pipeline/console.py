@@ -23,6 +23,8 @@ _STEP_TITLES = {
     "load": "Loading embeddings",
     "select": "Selecting frames",
     "upload": "Writing images",
+    "report": "Making the report",
+    "upload_report": "Writing the report",
     "verify": "Reading images",
 }
 

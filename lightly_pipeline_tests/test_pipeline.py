@@ -93,7 +93,9 @@ def test_nothing_but_chosen_frames_is_written_as_an_image(videos: Path, tmp_path
     run(dataset(tmp_path), selection_config=n(3))
     suffixes = sorted(p.suffix for p in (tmp_path / "out").rglob("*") if p.is_file())
     assert suffixes.count(".png") == 3
-    assert set(suffixes) == {".png", ".json", ".parquet", ".npy", ".txt", ""}
+    assert suffixes.count(".html") == suffixes.count(".pdf") == 1
+    others = {".json", ".parquet", ".npy", ".txt", ""}
+    assert set(suffixes) == {".png", ".html", ".pdf"} | others
     assert sorted(p.name for p in videos.rglob("*") if p.is_file()) == [
         "a.mp4",
         "b.AVI",

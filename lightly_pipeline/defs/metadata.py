@@ -76,6 +76,12 @@ def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
         "failed_videos": len(result.failed_videos),
         "tag": result.tag or "",
     }
+    if result.report:
+        metadata["report"] = dg.MetadataValue.path(result.report)
+    if result.coverage:
+        metadata["coverage"] = dg.MetadataValue.md(_coverage_table(result))
+        metadata["coverage_median"] = result.coverage["this choice"]["median"]
+        metadata["coverage_largest"] = result.coverage["this choice"]["largest"]
     sheet = _contact_sheet(dataset, [frame.image for frame in result.selected])
     if sheet:
         picture = base64.b64encode(sheet).decode()
@@ -83,6 +89,18 @@ def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
             f"![chosen frames](data:image/jpeg;base64,{picture})"
         )
     return metadata
+
+
+def _coverage_table(result: RunResult) -> str:
+    """Returns how well this choice covers the candidates, beside others of the same size."""
+    rows = "".join(
+        f"| {name} | {figures['median']:.4g} | {figures['largest']:.4g} |\n"
+        for name, figures in result.coverage.items()
+    )
+    return (
+        f"Distance of a candidate to the nearest of {result.n_selected} frames:\n\n"
+        f"| choice | median | largest |\n|---|---|---|\n{rows}"
+    )
 
 
 def _contact_sheet(dataset: Dataset, images: list[str]) -> bytes:

@@ -43,6 +43,8 @@ class RunResult:
         summary: What the selection achieved.
         tag: Name of the tag that holds the chosen frames.
         report: Location of the page that shows the run; None where there is none.
+        coverage: With a report, by choice ("this choice", "random", "evenly in time"): "median" and
+            "largest" distance of a candidate to its nearest chosen frame.
     """
 
     run_id: str
@@ -65,6 +67,7 @@ class RunResult:
     summary: dict[str, Any] = field(default_factory=dict)
     tag: str | None = None
     report: str | None = None
+    coverage: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the result as JSON-able values."""

@@ -30,6 +30,8 @@ _STEPS = {
     "typicality": (RunState.SAMPLING, "computing typicality"),
     "select": (RunState.SAMPLING, "selecting frames"),
     "upload": (RunState.UPLOADING_DATASET, "writing images"),
+    "report": (RunState.GENERATING_REPORT, "making the report"),
+    "upload_report": (RunState.UPLOADING_REPORT, "writing the report"),
 }
 _MAX_MESSAGE = 4000
 

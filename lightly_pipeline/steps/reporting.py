@@ -6,6 +6,7 @@ nothing else. What it says is in `report`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lightly_pipeline.layout import run_path
 from lightly_pipeline.logs import logger_of
@@ -15,6 +16,9 @@ from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.failures import warning_instead
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.steps.uploading import UploadedRun
+
+if TYPE_CHECKING:
+    from lightly_pipeline.report.gather.material import ChoiceNumbers
 
 _logger = logger_of(__name__)
 PAGE, PDF, JSON = "report.html", "report.pdf", "report_v2.json"
@@ -43,28 +47,45 @@ def report_run(
     """
     if uploaded.choice is None:
         return uploaded.result
-    run.progress("report", 0, None, "files")
     files: dict[str, bytes] = {}
     with warning_instead("the report"):
-        report = _report(run, uploaded, seconds or {}, n_decoded_frames)
-        for name, render in _renderers().items():
+        report = report_of(run, uploaded, seconds or {}, n_decoded_frames)
+        renderers = _renderers()
+        for done, (name, render) in enumerate(renderers.items()):
+            run.progress("report", done, len(renderers), "files")
             with warning_instead(name):
                 files[name] = render(report)
-    for done, (name, content) in enumerate(files.items(), start=1):
+    for done, (name, content) in enumerate(files.items()):
+        run.progress("upload_report", done, len(files), "files")
         run.dataset.lightly.write(run_path(run.run_id, name), content)
-        run.progress("report", done, len(files), "files")
     if PAGE not in files:
         return uploaded.result
     with warning_instead("the page of the dataset's runs"):
         write_history(run.dataset.lightly)
     page = run.dataset.lightly.location(run_path(run.run_id, PAGE))
     _logger.info("report: %s", page)
-    return replace(uploaded.result, report=page)
+    return replace(uploaded.result, report=page, coverage=_coverage(uploaded.choice))
 
 
-def _report(
+def _coverage(choice: "ChoiceNumbers") -> dict[str, dict[str, float]]:
+    """Returns how well all frames of each choice cover the candidates."""
+    return {
+        curve.name: {"median": float(curve.median[-1]), "largest": float(curve.largest[-1])}
+        for curve in choice.coverage
+    }
+
+
+def report_of(
     run: Run, uploaded: UploadedRun, seconds: Mapping[str, float], n_decoded_frames: int
 ) -> Report:
+    """Returns the report of a run.
+
+    Args:
+        run: The run.
+        uploaded: What was stored of it, with what was found of its choice.
+        seconds: Wall time by step, as far as it is known.
+        n_decoded_frames: Frames that were decoded and embedded in this run.
+    """
     from lightly_pipeline.report.gather.whole import Stored, whole_report
 
     assert uploaded.choice is not None

@@ -131,6 +131,8 @@ def test_a_run_from_schedule_to_results(client: ApiWorkflowClient, tmp_path: Pat
         "EMBEDDING",
         "SAMPLING",
         "UPLOADING_DATASET",
+        "GENERATING_REPORT",
+        "UPLOADING_REPORT",
         "COMPLETED",
     ]
 

@@ -233,12 +233,12 @@ def test_options_belong_to_their_types(entry: dict[str, Any], message: str) -> N
 
 def test_saas_options_are_named_in_one_warning() -> None:
     config = RunConfig.from_blocks(
-        {"upload_report": False, "cache_size": 5},
+        {"cache_size": 5},
         {"trainer": {"max_epochs": 3}, "optimizer": {"lr": 0.1}},
     )
     config.check_supported()
     assert len(config.warnings) == 1
-    for name in ("upload_report", "cache_size", "max_epochs", "optimizer.lr"):
+    for name in ("cache_size", "max_epochs", "optimizer.lr"):
         assert name in config.warnings[0]
 
 

@@ -67,7 +67,7 @@ def test_the_next_choice_takes_the_place_and_both_are_named(
     lost = [index for video, index in first if video == "a.mov"][:2]
     assert lost
     spoil(run, tmp_path, "a.mov", lost)
-    result = upload_frames(run)
+    result = upload_frames(run).result
     assert result.n_selected == 6
     assert result.missing_frames == {}
     now = chosen(result)
@@ -91,7 +91,7 @@ def test_a_sequence_is_replaced_as_a_whole(dataset: Dataset, tmp_path: Path) -> 
     first = select_of(dataset)
     video, index = first[4]
     spoil(run, tmp_path, video, [index])
-    result = upload_frames(run)
+    result = upload_frames(run).result
     now = chosen(result)
     assert result.n_selected == len(set(now)) == 6
     assert now[:3] == first[:3]
@@ -104,7 +104,7 @@ def test_a_run_that_finds_no_other_frames_says_what_it_lacks(
 ) -> None:
     run = selected(dataset, 2 * N_FRAMES)
     spoil(run, tmp_path, "b.mov", [3, 7])
-    result = upload_frames(run)
+    result = upload_frames(run).result
     assert result.n_selected == 2 * N_FRAMES - 2
     assert set(result.missing_frames) == {"b.mov (frame 3)", "b.mov (frame 7)"}
     assert "nothing was left to replace it" in result.missing_frames["b.mov (frame 3)"]
@@ -117,7 +117,7 @@ def test_replacements_that_fail_as_well_are_replaced_again(
     run = selected(dataset, 4)
     first = select_of(dataset)
     spoil(run, tmp_path, "a.mov", list(range(N_FRAMES)))
-    result = upload_frames(run)
+    result = upload_frames(run).result
     assert any(video == "a.mov" for video, _ in first)
     assert {video for video, _ in chosen(result)} <= {"b.mov"} or result.missing_frames
     assert result.n_selected + len(result.missing_frames) == 4

@@ -91,10 +91,14 @@ def _read(video: EmbeddedVideo) -> dict[str, NDArray[Any]]:
 
 
 def _times(table: dict[str, NDArray[Any]], outcome: VideoOutcome) -> NDArray[np.float64]:
-    """Returns the time of each row of a table: by index where the file has none for some."""
+    """Returns the time of each row of a table: between its neighbours' where the file has none.
+
+    By index where it has none at all.
+    """
     times: NDArray[np.float64] = table["time_s"].astype(np.float64)
-    if np.isfinite(times).all():
-        return times
+    known = np.isfinite(times)
+    if known.any():
+        return np.interp(table["index"], table["index"][known], times[known])
     by_index: NDArray[np.float64] = table["index"] / (outcome.info.get("fps") or _DEFAULT_FPS)
     return by_index
 

@@ -4,7 +4,6 @@ Distances are those of the selection, exact on its grid, so that the figures are
 machine. Frames that earlier runs chose count as chosen from the start, in every choice.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from lightly_pipeline.selection.mixture.decisions import evenly_spaced
 from lightly_pipeline.selection.vectors.distances import squared_to_all
 
 # Pairs of a candidate and a chosen frame that all curves together may cost: seconds at 128
-# dimensions. With 500 chosen frames that is every candidate up to 180,000.
+# dimensions. With 500 chosen frames that is every candidate up to the other bound.
 _MAX_PAIRS = 500_000_000
 # Bounds the memory that distances at all steps take.
 _MIN_MEASURED, _MAX_MEASURED = 64, 250_000
@@ -33,14 +32,15 @@ class Choices:
     Attributes:
         steps: Shape (p,), int64, ascending: the numbers of frames that are looked at.
         this: Shape (k,): the choice, in the order of picks.
-        random: Shape (k,): another order of k candidates, the same at every run.
-        even: For each step, so many candidates evenly in time.
+        random: Shape (k,): as many candidates by chance, the same at every run.
+        even: Shape (up to k,): as many candidates evenly in time, in an order in which the first
+            ones are spread over all time, too.
     """
 
     steps: NDArray[np.int64]
     this: NDArray[np.int64]
     random: NDArray[np.int64]
-    even: Sequence[NDArray[np.int64]]
+    even: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ def choices(
         candidates: Shape (n,), ascending: rows that could be chosen.
         clock: Shape (n,), ascending: the candidates' times, one video after the other.
     """
-    steps = log_steps(len(chosen))
     order = np.argsort(random_numbers(len(candidates), _SEED), kind="stable")
     random = candidates[order[: len(chosen)]]
-    return Choices(steps, chosen, random, [candidates[evenly(clock, int(n))] for n in steps])
+    even = candidates[_spread(evenly(clock, len(chosen)))]
+    return Choices(log_steps(len(chosen)), chosen, random, even)
 
 
 def evenly(clock: NDArray[np.float64], wanted: int) -> NDArray[np.int64]:
@@ -103,6 +103,23 @@ def evenly(clock: NDArray[np.float64], wanted: int) -> NDArray[np.int64]:
     left = np.maximum(right - 1, 0)
     places = np.where(targets - clock[left] <= clock[right] - targets, left, right)
     return np.unique(places)
+
+
+def _spread(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns places in another order: halves first, then quarters, eighths, and so on.
+
+    >>> _spread(np.arange(8))
+    array([4, 2, 6, 1, 5, 3, 7, 0])
+    """
+    n_bits = max(1, (len(places) - 1).bit_length())
+    numbers = np.roll(np.arange(2**n_bits), -1)
+    reversed_bits = np.zeros_like(numbers)
+    for bit in range(n_bits):
+        reversed_bits |= ((numbers >> bit) & 1) << (n_bits - 1 - bit)
+    order = reversed_bits * len(places) >> n_bits
+    _, first = np.unique(order, return_index=True)
+    spread: NDArray[np.int64] = places[order[np.sort(first)]]
+    return spread
 
 
 def measure(
@@ -121,8 +138,8 @@ def measure(
         before: Rows that earlier runs chose.
         compared: The choices; at least one frame.
     """
-    even = np.concatenate(compared.even)
-    n_columns = len(before) + len(compared.this) + len(compared.random) + len(even)
+    sets = (compared.this, compared.random, compared.even)
+    n_columns = len(before) + sum(map(len, sets))
     wanted = min(_MAX_MEASURED, max(_MIN_MEASURED, _MAX_PAIRS // n_columns))
     rows = candidates[evenly_spaced(len(candidates), wanted)]
     m, p = len(rows), len(compared.steps)
@@ -130,28 +147,20 @@ def measure(
     found = Measured(
         rows, np.full(m, np.inf), this, random, evenly_spread, np.empty(m, dtype=np.int64)
     )
-    nested = np.concatenate([[0], compared.steps[:-1]])
-    separate = np.concatenate([[0], np.cumsum([len(part) for part in compared.even])[:-1]])
+    starts = np.concatenate([[0], compared.steps[:-1]])
     at_once = max(1, _PAIRS_AT_ONCE // n_columns)
     for start in range(0, m, at_once):
         part = slice(start, start + at_once)
         if len(before):
             found.before[part] = squared_to_all(embeddings, rows[part], before).min(axis=1)
-        squared = squared_to_all(embeddings, rows[part], compared.this)
-        found.nearest[part] = squared.argmin(axis=1)
-        _write_nested(squared, nested, found.this[part])
-        squared = squared_to_all(embeddings, rows[part], compared.random)
-        _write_nested(squared, nested, found.random[part])
-        squared = squared_to_all(embeddings, rows[part], even)
-        np.minimum.reduceat(squared, separate, axis=1, out=found.even[part])
+        for rows_of_set, out in zip(sets, (found.this, found.random, found.even), strict=True):
+            squared = squared_to_all(embeddings, rows[part], rows_of_set)
+            if out is found.this:
+                found.nearest[part] = squared.argmin(axis=1)
+            # A set that is smaller, for times are equal, has come to its end before the last step.
+            ends = np.minimum(starts, len(rows_of_set) - 1)
+            np.minimum.accumulate(np.minimum.reduceat(squared, ends, axis=1), axis=1, out=out[part])
     return found
-
-
-def _write_nested(
-    squared: NDArray[np.float64], starts: NDArray[np.int64], out: NDArray[np.float64]
-) -> None:
-    np.minimum.reduceat(squared, starts, axis=1, out=out)
-    np.minimum.accumulate(out, axis=1, out=out)
 
 
 def curves(
