@@ -4,7 +4,6 @@ Every way in (Python, command line, Dagster's jobs, the worker) comes through he
 steps; none has logic of its own. A step is a module of `steps`.
 """
 
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from lightly_pipeline.steps.processing import ProcessResult, process_videos
 from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.selecting import select_frames
 from lightly_pipeline.steps.setup import Block, Run, resolve_config
+from lightly_pipeline.steps.timing import timed
 from lightly_pipeline.steps.uploading import upload_frames
 from lightly_pipeline.tables.catalog import Catalog
 
@@ -127,7 +127,5 @@ class _RunSteps:
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
-        started = time.monotonic()
-        with self._log.collecting():
+        with timed(self._seconds, name), self._log.collecting():
             yield
-        self._seconds[name] = round(time.monotonic() - started, 3)

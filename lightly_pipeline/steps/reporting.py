@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from lightly_pipeline.layout import run_path
 from lightly_pipeline.logs import logger_of
-from lightly_pipeline.report.history import write_history
-from lightly_pipeline.report.numbers import Report
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.failures import warning_instead
 from lightly_pipeline.steps.setup import Run
@@ -19,6 +17,7 @@ from lightly_pipeline.steps.uploading import UploadedRun
 
 if TYPE_CHECKING:
     from lightly_pipeline.report.gather.material import ChoiceNumbers
+    from lightly_pipeline.report.numbers import Report
 
 _logger = logger_of(__name__)
 PAGE, PDF, JSON = "report.html", "report.pdf", "report_v2.json"
@@ -60,6 +59,8 @@ def report_run(
         run.dataset.lightly.write(run_path(run.run_id, name), content)
     if PAGE not in files:
         return uploaded.result
+    from lightly_pipeline.report.history import write_history
+
     with warning_instead("the page of the dataset's runs"):
         write_history(run.dataset.lightly)
     page = run.dataset.lightly.location(run_path(run.run_id, PAGE))
@@ -77,7 +78,7 @@ def _coverage(choice: "ChoiceNumbers") -> dict[str, dict[str, float]]:
 
 def report_of(
     run: Run, uploaded: UploadedRun, seconds: Mapping[str, float], n_decoded_frames: int
-) -> Report:
+) -> "Report":
     """Returns the report of a run.
 
     Args:
@@ -99,7 +100,7 @@ def report_of(
     return whole_report(run.dataset, uploaded.choice, stored, seconds, n_decoded_frames)
 
 
-def _renderers() -> dict[str, Callable[[Report], bytes]]:
+def _renderers() -> "dict[str, Callable[[Report], bytes]]":
     """Returns what makes each file of a report."""
     from lightly_pipeline.report.html import render as page_of
     from lightly_pipeline.report.json import render as json_of

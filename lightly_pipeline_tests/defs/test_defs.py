@@ -1,5 +1,6 @@
 """Dagster runs the same chain, in one launch or in parts."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from lightly_pipeline import Dataset, LocalDatasource, build_definitions, run
 from lightly_pipeline.datasources import list_videos
+from lightly_pipeline.layout import run_path
 from lightly_pipeline.tables.fingerprint import catalog_hash
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
@@ -101,6 +103,39 @@ def test_materialize_in_two_calls(
             dg.AssetKey(["street", "selected_frames"])
         )
         assert event.asset_materialization.metadata["corrupt_videos"].value == 1
+
+
+def test_assets_and_jobs_report_what_a_script_reports_and_link_it(
+    definitions: dg.Definitions, dataset: Dataset, tmp_path: Path
+) -> None:
+    other = Dataset("street", input=dataset.input, lightly=LocalDatasource(tmp_path / "other"))
+    by_script = run(other, selection_config={"n_samples": 10}, run_id="script")
+    documents = [json.loads(other.lightly.read(run_path("script", "report_v2.json")))]
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_job_def("street_run_job")
+        key = dg.AssetKey(["street", "uploaded_frames"])
+        in_one = job.execute_in_process(run_config={"resources": TEN}, instance=instance)
+        shown = [instance.get_latest_materialization_event(key)]
+        selecting = definitions.resolve_job_def("street_selection_job")
+        part = selecting.execute_in_process(run_config={"resources": TEN}, instance=instance)
+        shown.append(instance.get_latest_materialization_event(key))
+    for result, event in zip((in_one, part), shown, strict=True):
+        content = dataset.lightly.read(run_path(result.run_id, "report_v2.json"))
+        documents.append(json.loads(content))
+        metadata = event.asset_materialization.metadata
+        page = run_path(result.run_id, "report.html")
+        assert metadata["report"].value == dataset.lightly.location(page)
+        assert dataset.lightly.stat(page) is not None
+        largest = by_script.coverage["this choice"]["largest"]
+        assert metadata["coverage_largest"].value == largest
+        assert f"| this choice | {by_script.coverage['this choice']['median']:.4g} | " in str(
+            metadata["coverage"].value
+        )
+    first, *others = documents
+    examples = [d["generalInformation"]["selectedAndRemovedImageExamples"] for d in documents]
+    for document, example in zip(others, examples[1:], strict=True):
+        assert document["datasetAnalysis"] == first["datasetAnalysis"]
+        assert example == examples[0]
 
 
 def test_selecting_before_anything_is_listed_says_what_to_do(definitions: dg.Definitions) -> None:

@@ -31,6 +31,7 @@ from lightly_pipeline.steps.listing import stored_catalog
 from lightly_pipeline.steps.processing import read_outcomes
 from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.selecting import select_frames
+from lightly_pipeline.steps.timing import timed
 from lightly_pipeline.steps.uploading import upload_frames
 
 
@@ -66,14 +67,17 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
         failing(lambda: run.plan)
         processed = failing(lambda: read_outcomes(run, stored_catalog(dataset)))
         before = last_figures(context.instance, selected)
-        record = failing(lambda: select_frames(run, processed))
+        seconds: dict[str, float] = {}
+        with timed(seconds, "select"):
+            record = failing(lambda: select_frames(run, processed))
         yield dg.MaterializeResult(
             asset_key=selected,
             metadata=record_metadata(record),
             check_results=selection_checks(selected, record, before),
         )
-        uploaded_run = failing(lambda: upload_frames(run))
-        result = failing(lambda: report_run(run, uploaded_run))
+        with timed(seconds, "upload"):
+            uploaded_run = failing(lambda: upload_frames(run))
+        result = failing(lambda: report_run(run, uploaded_run, seconds))
         yield dg.MaterializeResult(
             asset_key=uploaded,
             metadata=run_metadata(dataset, result),

@@ -98,7 +98,8 @@ def _times(table: dict[str, NDArray[Any]], outcome: VideoOutcome) -> NDArray[np.
     times: NDArray[np.float64] = table["time_s"].astype(np.float64)
     known = np.isfinite(times)
     if known.any():
-        return np.interp(table["index"], table["index"][known], times[known])
+        filled: NDArray[np.float64] = np.interp(table["index"], table["index"][known], times[known])
+        return filled
     by_index: NDArray[np.float64] = table["index"] / (outcome.info.get("fps") or _DEFAULT_FPS)
     return by_index
 
