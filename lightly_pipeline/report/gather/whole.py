@@ -1,10 +1,11 @@
 """The whole report of a run: what was found of its choice, and what became of the images."""
 
 import platform
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 
+import lightly_pipeline
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.export.previews import FrameKey, Preview
 from lightly_pipeline.layout import run_path
@@ -13,7 +14,8 @@ from lightly_pipeline.report.numbers import ChosenPicture, Problem, Report, RunF
 from lightly_pipeline.runs.records import SelectionRecord, UploadedImage
 from lightly_pipeline.video.versions import decoder_version
 
-_PACKAGES = ("lightly-pipeline", "numpy", "faiss-cpu", "pillow", "torch", "torchvision")
+# By module: one that is not loaded had no part in the run.
+_PACKAGES = {"numpy": "numpy", "faiss": "faiss", "pillow": "PIL", "torch": "torch"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,10 @@ def _facts(
 
 
 def _versions(record: SelectionRecord) -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
+    found = {"lightly-pipeline": lightly_pipeline.__version__, "python": platform.python_version()}
+    for name, module in _PACKAGES.items():
+        if module in sys.modules:
+            found[name] = sys.modules[module].__version__
     return found | {"decoder": decoder_version(), "embeddings": record.embedding_id}
 
 
