@@ -13,9 +13,8 @@ from lightly_pipeline_tests.support.reports import made_report
 
 pytestmark = [needs_browser, pytest.mark.integration]
 
-N_CHOSEN = 60
+N_CHOSEN = 64
 SHOWN_RANKS = "return $('#frames-list').dataset.frames.split(' ').filter(Boolean).map(Number)"
-SEE_ALL = "document.documentElement.scrollHeight"
 HOSTILE = (
     "</script><script>document.title='taken'</script>.mp4",
     '"><img src=x onerror="document.title=`taken`">.mp4',
@@ -33,8 +32,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(tmp_path_factory.mktemp("page"), made_report(9, 40, N_CHOSEN))
+def report() -> numbers.Report:
+    return made_report(9, 40, N_CHOSEN)
+
+
+@pytest.fixture(scope="module")
+def page(report: numbers.Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("page"), report)
 
 
 def written(folder: Path, report: numbers.Report) -> Path:
@@ -44,11 +48,13 @@ def written(folder: Path, report: numbers.Report) -> Path:
 
 
 def see_everything(browser: Browser) -> None:
-    """Scrolls through the page, so that all that is drawn late is drawn."""
-    height = browser.run(f"return {SEE_ALL}")
-    for y in range(0, height, 500):
-        browser.run("window.scrollTo(0, arguments[0]); return document.body.offsetHeight", y)
-    browser.wait("return $$('.plot').every((plot) => plot.querySelector('svg'))")
+    """Scrolls to whatever is drawn only when it comes near, until all is."""
+    browser.wait(
+        "const late = $$('.plot, #map-plot').filter((e) => !e.querySelector('svg'));"
+        "if ($('#timeline-sort') && !$('.timeline')) late.push($('.timelines'));"
+        "late[0]?.scrollIntoView({block: 'center'}); return !late.length || !$('main');"
+    )
+    browser.run("window.scrollTo(0, 0)")
 
 
 def set_order(browser: Browser, n: int) -> None:
@@ -74,7 +80,14 @@ def test_the_overview_says_what_was_read_broken_and_chosen_on_one_screen(
 ) -> None:
     browser.open(page)
     tiles = browser.run("return $$('.tiles > div').map((tile) => tile.innerText)")
-    assert [tile.split("\n")[1] for tile in tiles] == ["9", "420", "360", "60", "4", "1 min 39 s"]
+    assert [tile.split("\n")[1] for tile in tiles] == [
+        "9",
+        "420",
+        "360",
+        str(N_CHOSEN),
+        "4",
+        "1 min 39 s",
+    ]
     assert "of 11: 1 broken, 1 left out" in tiles[0]
     browser.wait("return $$('#overview .plot svg.main-svg').length")
     assert browser.run("return $('#overview').getBoundingClientRect().bottom") <= 900
@@ -85,7 +98,7 @@ def test_the_slider_leaves_the_first_choices_everywhere(browser: Browser, page: 
     see_everything(browser)
     set_order(browser, 7)
     assert browser.run(SHOWN_RANKS) == list(range(7))
-    assert "first 7 of 60 choices" in browser.find("#order-says").text
+    assert f"first 7 of {N_CHOSEN} choices" in browser.find("#order-says").text
     assert browser.run("return $$('.timeline line.tick:not(.later)').length") == 7
     assert browser.run("return $('#map-plot').data[1].x.length") == 7
     (mark,) = browser.run("return $('#overview .plot').layout.shapes")
@@ -105,23 +118,24 @@ def test_the_slider_follows_the_keyboard(browser: Browser, page: Path) -> None:
 
 
 def test_frames_are_filtered_by_video_and_by_what_decided_them(
-    browser: Browser, page: Path
+    browser: Browser, page: Path, report: numbers.Report
 ) -> None:
     browser.open(page)
     browser.find("#video-filter").send_keys("FOREST")
-    report = made_report(9, 40, N_CHOSEN)
     forest = [frame.rank for frame in report.chosen if "forest" in frame.video]
     assert browser.run(SHOWN_RANKS) == forest
-    assert f"{len(forest)} frames of 60" in browser.find("#frames .count").text
-    browser.run("const b = $('#by-filter'); b.value = b.options[1].value; b.onchange")
-    browser.run("$('#by-filter').dispatchEvent(new Event('change'))")
+    assert f"{len(forest)} frames of {N_CHOSEN}" in browser.find("#frames .count").text
+    browser.run(
+        "const b = $('#by-filter'); b.value = b.options[1].value;"
+        "b.dispatchEvent(new Event('change'))"
+    )
     by = report.chosen[0].decided_by
     assert browser.run(SHOWN_RANKS) == [r for r in forest if report.chosen[r].decided_by == by]
 
 
-def test_frames_are_sorted(browser: Browser, page: Path) -> None:
+def test_frames_are_sorted(browser: Browser, page: Path, report: numbers.Report) -> None:
     browser.open(page)
-    chosen = made_report(9, 40, N_CHOSEN).chosen
+    chosen = report.chosen
 
     def sorted_by(name: str) -> list[int]:
         script = (
@@ -148,12 +162,12 @@ def test_more_frames_are_shown_on_demand(browser: Browser, page: Path) -> None:
 
 
 def test_a_frame_is_shown_larger_with_its_facts_and_steps_by_keyboard(
-    browser: Browser, page: Path
+    browser: Browser, page: Path, report: numbers.Report
 ) -> None:
     from selenium.webdriver.common.keys import Keys
 
     browser.open(page)
-    chosen = made_report(9, 40, N_CHOSEN).chosen
+    chosen = report.chosen
     browser.run("$('#frames-list [data-rank=\"5\"]').focus()")
     browser.keys(Keys.ENTER)
     text = browser.find("#frame").text
@@ -208,12 +222,10 @@ def map_pixel(browser: Browser, trace: int, point: int) -> tuple[float, float]:
 
 def open_map(browser: Browser, page: Path) -> None:
     browser.open(page)
-    browser.scroll_to("#map")
-    browser.wait("return $('#map-plot svg.main-svg')")
-    # What lies above the map is drawn late, too, and moves it.
-    see_everything(browser)
+    see_everything(browser)  # what lies above the map is drawn late, too, and moves it
     browser.scroll_to("#map-plot")
-    browser.run("return new Promise((done) => setTimeout(done, 300))")
+    still = "const y = $('#map-plot').getBoundingClientRect().y, was = window.y; window.y = y;"
+    browser.wait(f"{still} return y === was")
 
 
 def move(browser: Browser, *places: tuple[float, float], pressed: bool = False) -> None:
@@ -233,10 +245,10 @@ def move(browser: Browser, *places: tuple[float, float], pressed: bool = False) 
 
 
 def test_the_map_shows_the_picture_of_a_chosen_frame_under_the_pointer(
-    browser: Browser, page: Path
+    browser: Browser, page: Path, report: numbers.Report
 ) -> None:
     open_map(browser, page)
-    chosen = made_report(9, 40, N_CHOSEN).chosen
+    chosen = report.chosen
     x, y = map_pixel(browser, 1, 1)
     move(browser, (x - 40, y - 40), (x, y), (x + 1, y))
     browser.wait("return !$('.tip').hidden && $('.tip img')")
@@ -261,7 +273,7 @@ def test_a_lasso_lists_the_frames_within_and_copies_them(browser: Browser, page:
     ]
     move(browser, *around, pressed=True)
     browser.wait("return $('#map-list table')")
-    assert "360 points, 60 of them chosen" in browser.find("#map-list").text
+    assert f"360 points, {N_CHOSEN} of them chosen" in browser.find("#map-list").text
     browser.run(
         "navigator.clipboard.writeText = async (text) => { window.copied = text; };"
         "$('#map-list button').click()"
@@ -275,7 +287,7 @@ def test_a_lasso_lists_the_frames_within_and_copies_them(browser: Browser, page:
 def test_the_map_can_be_listed_without_a_pointer(browser: Browser, page: Path) -> None:
     open_map(browser, page)
     browser.run("$$('#map button').find((b) => b.textContent.startsWith('List')).click()")
-    assert "60 of them chosen" in browser.find("#map-list").text
+    assert f"{N_CHOSEN} of them chosen" in browser.find("#map-list").text
     browser.run("$('#map-list td button').click()")
     assert "Choice #1" in browser.find("#frame").text
 
@@ -371,7 +383,7 @@ def test_text_and_lines_stand_out(browser: Browser, page: Path, dark: bool) -> N
 
 
 def test_names_of_files_are_text_whatever_they_say(browser: Browser, tmp_path: Path) -> None:
-    report = made_report(videos=HOSTILE, per_video=20, n_chosen=12)
+    report = made_report(videos=HOSTILE, per_video=10, n_chosen=12)
     hostile = HOSTILE[0]
     facts = replace(
         report.facts,
@@ -410,7 +422,7 @@ ODD: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", ODD)
 def test_odd_runs_have_a_page(browser: Browser, tmp_path: Path, name: str) -> None:
-    page = written(tmp_path, made_report(**ODD[name]))
+    page = written(tmp_path, made_report(**{"per_video": 10, **ODD[name]}))
     browser.open(page)
     see_everything(browser)
     assert browser.complaints() == []
