@@ -136,7 +136,7 @@ def _map(embedding_map: EmbeddingMap) -> dict[str, Any]:
         "labels": [picture.x_label, picture.y_label],
         "shade": _bytes(picture.shade, np.uint8),
         "shape": picture.shade.shape,
-        "extent": picture.extent,
+        "extent": [float(edge) for edge in picture.extent],
         "points": _bytes(embedding_map.points[sample], np.float32),
         "videos": _bytes(embedding_map.point_video[sample], np.int32),
         "times": _bytes(embedding_map.point_time_s[sample], np.float32),
