@@ -98,7 +98,7 @@ def test_the_slider_leaves_the_first_choices_everywhere(browser: Browser, page: 
     see_everything(browser)
     set_order(browser, 7)
     assert browser.run(SHOWN_RANKS) == list(range(7))
-    assert f"first 7 of {N_CHOSEN} choices" in browser.find("#order-says").text
+    assert f"7 of {N_CHOSEN} · median distance" in browser.find("#order-says").text
     assert browser.run("return $$('.timeline line.tick:not(.later)').length") == 7
     assert browser.run("return $('#map-plot').data[1].x.length") == 7
     (mark,) = browser.run("return $('#overview .plot').layout.shapes")

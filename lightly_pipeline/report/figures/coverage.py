@@ -31,8 +31,9 @@ def takeaways(curves: Sequence[CoverageCurve]) -> tuple[str, ...]:
     own = by_name.pop("this choice", None)
     if own is None:
         return ()
-    others = [_against(own, other) for other in by_name.values()]
-    return (*others, *_last_labels(own), *_measured(own))
+    others = list(by_name.values())
+    gains = (_against(own, other) for other in others)
+    return (*gains, _half(own, others), *_last_labels(own), *_measured(own))
 
 
 def _chart(
@@ -52,17 +53,28 @@ def _chart(
 def _against(own: CoverageCurve, other: CoverageCurve) -> str:
     theirs, n_theirs = float(other.largest[-1]), int(other.n[-1])
     reached = np.flatnonzero(own.largest <= theirs)
-    name = {"random": "at random"}.get(other.name, other.name)
+    taken = f"{n_theirs:,} taken {_adverb(other)}"
     if len(reached):
         n_own = int(own.n[reached[0]])
         return (
-            f"The first {n_own:,} frames of this choice leave no candidate farther than "
-            f"{n_theirs:,} frames taken {name} do ({number(theirs)})."
+            f"{n_own:,} frames of this choice cover as well as {taken} "
+            f"(largest distance {number(theirs)})."
         )
     return (
-        f"{n_theirs:,} frames taken {name} leave no candidate farther than {number(theirs)}; "
-        f"this choice leaves one at {number(float(own.largest[-1]))}."
+        f"{taken} cover better: the largest distance is {number(theirs)}, "
+        f"of this choice {number(float(own.largest[-1]))}."
     )
+
+
+def _half(own: CoverageCurve, others: Sequence[CoverageCurve]) -> str:
+    """Farthest-first serves the largest distance: whether it costs the median is said."""
+    theirs = (f"{_adverb(other)} {number(float(other.median[-1]))}" for other in others)
+    distance = number(float(own.median[-1]))
+    return "; ".join((f"Half of the candidates lie within {distance} of a choice", *theirs)) + "."
+
+
+def _adverb(curve: CoverageCurve) -> str:
+    return {"random": "at random"}.get(curve.name, curve.name)
 
 
 def _measured(own: CoverageCurve) -> tuple[str, ...]:
@@ -78,4 +90,6 @@ def _last_labels(own: CoverageCurve) -> tuple[str, ...]:
         return ()
     n_before = int(own.n[before[-1]])
     gain = 1 - float(own.largest[-1] / own.largest[before[-1]])
-    return (f"The last {n - n_before:,} of {n:,} frames lowered that distance by {gain:.0%}.",)
+    return (
+        f"The last {n - n_before:,} of {n:,} frames lowered the largest distance by {gain:.0%}.",
+    )

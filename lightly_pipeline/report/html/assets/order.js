@@ -40,10 +40,10 @@ function orderDock() {
 }
 
 function orderText(n) {
-  const parts = [`first ${count(n)} of ${plural(frames.length, "choice")}`];
-  for (const [chart, word] of [[data.coverage[1], "median"], [data.coverage[0], "largest"]]) {
+  const parts = [`${count(n)} of ${count(frames.length)}`];
+  for (const [chart, words] of [[data.coverage[1], "median distance"], [data.coverage[0], "largest"]]) {
     const value = chart && coverageAt(chart, n);
-    if (value !== null && value !== undefined) parts.push(`${word} distance ${figure(value)}`);
+    if (value !== null && value !== undefined) parts.push(`${words} ${figure(value)}`);
   }
   return parts.join(" · ");
 }
