@@ -7,7 +7,7 @@ One thread decodes each video, a small pool encodes behind it. What is there alr
 import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from lightly_pipeline.errors import (
     LightlyPipelineError,
     ObjectNotFoundError,
 )
+from lightly_pipeline.export.collisions import refuse_collisions
 from lightly_pipeline.export.images import encode_image, resize_rgb, target_size
 from lightly_pipeline.export.previews import FrameKey, Preview, PreviewPlan
 from lightly_pipeline.export.stored import KnownImages, store_once
@@ -91,7 +92,7 @@ def upload_images(
         LightlyPipelineError: Two images would be one file on a store that ignores case.
         DatasourceError: A store failed, or a video was replaced since it was selected from.
     """
-    _refuse_collisions(store, record)
+    refuse_collisions(store, record)
     chosen: dict[str, list[ChosenFrame]] = defaultdict(list)
     for frame in record.frames:
         chosen[frame.video].append(frame)
@@ -305,17 +306,3 @@ class _VideoExport:
             size_bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
         )
-
-
-def _refuse_collisions(store: Datasource, record: SelectionRecord) -> None:
-    spell: Callable[[str], str] = str.casefold if store.is_case_insensitive() else str
-    seen: dict[str, str] = {}
-    for frame in record.frames:
-        n_frames = record.videos[frame.video].n_frames
-        path = frame_path(frame.video, frame.frame_index, n_frames, record.image_format)
-        other = seen.setdefault(spell(path), path)
-        if other != path:
-            raise LightlyPipelineError(
-                f"the images {other} and {path} would be one file in {store.describe()}, which "
-                "ignores case: rename one of the videos or use another LIGHTLY datasource"
-            )

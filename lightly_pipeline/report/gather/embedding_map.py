@@ -9,7 +9,7 @@ from lightly_pipeline.selection.mixture.decisions import evenly_spaced
 
 # The axes are found on so many candidates, evenly spaced; all of them are on the map.
 _FITTED = 20_000
-_POINTS = 3_000
+_POINTS = 10_000
 _CELLS = 80
 _MARGIN = 0.02
 _ROWS_AT_ONCE = 16_384
