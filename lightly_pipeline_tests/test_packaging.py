@@ -38,6 +38,12 @@ def test_the_wheel_works_where_the_checkout_is_not(tmp_path: Path) -> None:
         "import lightly_pipeline, sys\n"
         "from lightly_pipeline.embedding import encoder_spec, load_encoder\n"
         "import numpy as np\n"
+        "from lightly_pipeline.report.history import history_page\n"
+        "assert '<script type=\"module\">' in history_page([])\n"
+        "from importlib.resources import files\n"
+        "assets = files('lightly_pipeline.report.html') / 'assets'\n"
+        "assert (assets / 'plotly-basic.min.js').is_file()\n"
+        "assert (assets / 'plotly.LICENSE.txt').is_file()\n"
         "print(load_encoder(encoder_spec()).encode(np.zeros((1, 64, 64, 3), np.uint8)).shape)\n"
         "print(lightly_pipeline.__file__)"
     )

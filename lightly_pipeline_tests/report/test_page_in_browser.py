@@ -1,5 +1,6 @@
 """What a person sees and does on a run's page, in a real browser."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,14 @@ from typing import Any
 import pytest
 
 from lightly_pipeline.report import html, numbers
-from lightly_pipeline_tests.support.browser import NARROW, WIDE, Browser, chromium, needs_browser
+from lightly_pipeline_tests.support.browser import (
+    CONTRAST,
+    NARROW,
+    WIDE,
+    Browser,
+    chromium,
+    needs_browser,
+)
 from lightly_pipeline_tests.support.reports import made_report
 
 pytestmark = [needs_browser, pytest.mark.integration]
@@ -258,6 +266,21 @@ def test_the_map_shows_the_picture_of_a_chosen_frame_under_the_pointer(
     assert browser.run("return $('.tip img').src").startswith("data:image/jpeg")
 
 
+def test_the_map_tells_video_and_time_of_a_frame_that_was_not_chosen(
+    browser: Browser, page: Path
+) -> None:
+    open_map(browser, page)
+    lonely = browser.run(
+        "const p = $('#map-plot'), [other, chosen] = p.data;"
+        "const far = other.x.map((x, i) => Math.min(...chosen.x.map((cx, j) =>"
+        "Math.hypot(x - cx, other.y[i] - chosen.y[j])))); return far.indexOf(Math.max(...far))"
+    )
+    x, y = map_pixel(browser, 0, lonely)
+    move(browser, (x - 40, y - 40), (x, y), (x, y))
+    told = browser.wait("return !$('.tip').hidden && !$('.tip img') && $('.tip').innerText")
+    assert re.search(r"not chosen\nday 1/.*\.mp4\nframe [\d,]+, \d:\d\d\.\d\d", told)
+
+
 def test_a_lasso_lists_the_frames_within_and_copies_them(browser: Browser, page: Path) -> None:
     open_map(browser, page)
     left, top = browser.run(
@@ -336,45 +359,13 @@ def test_pictures_have_words(browser: Browser, page: Path) -> None:
     assert headings.count("H1") == 1
 
 
-_CONTRAST = """
-const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-function rgba(text) {
-  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
-  const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
-  return [r, g, b, a / 255];
-}
-function behind(element) {
-  for (let e = element; e; e = e.parentElement) {
-    const colour = rgba(getComputedStyle(e).backgroundColor);
-    if (colour[3] > 0.99) return colour;
-  }
-  return rgba(getComputedStyle(document.body).backgroundColor);
-}
-const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-function contrast(one, other) {
-  const [a, b] = [light(one), light(other)].sort((x, y) => y - x);
-  return (a + 0.05) / (b + 0.05);
-}
-"""
-
-
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_text_and_lines_stand_out(browser: Browser, page: Path, dark: bool) -> None:
     browser.open(page, dark=dark)
     see_everything(browser)
-    faint = browser.run(
-        _CONTRAST + "return $$('body *').filter((e) => e.checkVisibility() && !e.disabled"
-        " && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))"
-        ".filter((e) => !e.closest('script, style'))"
-        ".map((e) => [e.closest('svg') ? getComputedStyle(e).fill : getComputedStyle(e).color, e])"
-        ".map(([c, e]) => [contrast(rgba(c), behind(e)), e.outerHTML.slice(0, 120)])"
-        ".filter(([ratio]) => ratio < 4.5)"
-    )
-    assert faint == []
+    assert browser.faint_texts() == []
     lines = browser.run(
-        _CONTRAST + "const style = getComputedStyle(document.documentElement);"
+        CONTRAST + "const style = getComputedStyle(document.documentElement);"
         "return ['choice', 'random', 'even', 'asked', 'damaged', 'edge'].map((name) =>"
         "rgba(style.getPropertyValue('--' + name)))"
         ".map((colour) => contrast(colour, rgba(style.getPropertyValue('--surface'))))"

@@ -16,12 +16,18 @@ import pytest
 WIDE, NARROW = 1440, 390
 
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def _browser() -> str | None:
+    return next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+
+
 def missing() -> str | None:
     """Returns why there can be no browser, or None."""
-    for program in ("chromium", "chromedriver"):
-        if not shutil.which(program):
-            return f"{program} is not installed (Debian: apt-get install chromium chromium-driver)"
-    return None
+    if _browser() and shutil.which("chromedriver"):
+        return None
+    return "no Chromium with its driver (Debian: apt-get install chromium chromium-driver)"
 
 
 needs_browser = pytest.mark.skipif(missing() is not None, reason=missing() or "")
@@ -71,6 +77,18 @@ class Browser:
 
         ActionChains(self.driver).send_keys(*keys).perform()
 
+    def faint_texts(self) -> list[Any]:
+        """Returns contrast and element of texts that are harder to read than WCAG AA allows."""
+        found: list[Any] = self.run(
+            CONTRAST + "return $$('body *').filter((e) => e.checkVisibility() && !e.disabled"
+            " && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))"
+            ".filter((e) => !e.closest('script, style'))"
+            ".map((e) => [getComputedStyle(e)[e.closest('svg') ? 'fill' : 'color'], e])"
+            ".map(([c, e]) => [contrast(rgba(c), behind(e)), e.outerHTML.slice(0, 120)])"
+            ".filter(([ratio]) => ratio < 4.5)"
+        )
+        return found
+
     def complaints(self) -> list[str]:
         """Returns what the console said, with everything that violated the page's policy."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
@@ -86,6 +104,30 @@ class Browser:
         return [url for url in urls if not url.startswith("data:")]
 
 
+CONTRAST = """
+const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+function rgba(text) {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+  const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+  return [r, g, b, a / 255];
+}
+function behind(element) {
+  for (let e = element; e; e = e.parentElement) {
+    const colour = rgba(getComputedStyle(e).backgroundColor);
+    if (colour[3] > 0.99) return colour;
+  }
+  return rgba(getComputedStyle(document.body).backgroundColor);
+}
+const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+  .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+function contrast(one, other) {
+  const [a, b] = [light(one), light(other)].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05);
+}
+"""
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Starts a browser for as long as the context lasts."""
@@ -93,7 +135,7 @@ def chromium() -> Iterator[Browser]:
     from selenium.webdriver.chrome.service import Service
 
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
+    options.binary_location = _browser() or ""
     for argument in ("--headless=new", "--disable-gpu", "--hide-scrollbars", "--no-first-run"):
         options.add_argument(argument)
     if os.geteuid() == 0:

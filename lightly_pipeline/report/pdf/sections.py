@@ -164,7 +164,7 @@ def _bars(flow: Flow, title: str, charts: list[BarChart]) -> None:
 def _distributions(flow: Flow, report: Report) -> None:
     _bars(flow, "Balance", [balance.balance_chart(item) for item in report.balances])
     charts = [histogram.histogram_chart(item) for item in report.histograms]
-    _bars(flow, "Candidates and choice", charts)
+    _bars(flow, "Pool and choice", charts)
     _bars(flow, "Distances", [distances.distances_chart(item) for item in report.distances])
     for item in report.distances:
         flow.paragraph(distances.distances_chart(item).description, 8, muted=True)
