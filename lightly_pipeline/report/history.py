@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from lightly_pipeline.datasources import Datasource, concurrently
 from lightly_pipeline.errors import ObjectNotFoundError
@@ -93,7 +94,7 @@ def _entries(store: Datasource, stored: Iterable[_Stored]) -> list[Entry]:
     read = concurrently(lambda run: _read(store, run), unknown)
     found = {**kept, **{run.run_id: entry for run, entry in zip(unknown, read, strict=True)}}
     entries = [
-        {**found[run.run_id], "report": f"{run.run_id}/{_REPORT}" if run.has_report else None}
+        {**found[run.run_id], "report": _link(run.run_id) if run.has_report else None}
         for run in wanted
     ]
     entries.sort(key=lambda entry: (entry["created"], entry["run"]), reverse=True)
@@ -103,6 +104,11 @@ def _entries(store: Datasource, stored: Iterable[_Stored]) -> list[Entry]:
         if n_frames > _MAX_FRAMES:
             entry["frames"] = entry["config"] = None
     return entries[:_MAX_RUNS]
+
+
+def _link(run_id: str) -> str:
+    # A name is no address: what would be another scheme, or another folder, is escaped.
+    return f"./{quote(run_id, safe='')}/{_REPORT}"
 
 
 def _kept(store: Datasource) -> dict[str, Entry]:

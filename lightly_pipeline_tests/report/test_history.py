@@ -58,7 +58,7 @@ def test_the_newest_run_comes_first_with_its_figures(store: LocalDatasource) -> 
     assert (newest["run"], oldest["run"]) == ("bbbb", "aaaa")
     assert (newest["n_selected"], newest["n_candidates"], newest["n_corrupt"]) == (3, 1400, 1)
     assert newest["frames"] == {"a.mp4": [2], "b.mp4": [7, 8]}
-    assert (newest["report"], oldest["report"]) == ("bbbb/report.html", None)
+    assert (newest["report"], oldest["report"]) == ("./bbbb/report.html", None)
 
 
 def test_only_what_is_new_is_read(store: LocalDatasource) -> None:

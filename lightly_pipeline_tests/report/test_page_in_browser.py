@@ -1,5 +1,6 @@
 """What a person sees and does on a run's page, in a real browser."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -355,8 +356,9 @@ def test_pictures_have_words(browser: Browser, page: Path) -> None:
     assert browser.run(
         "return $$('[role=img]').every((e) => e.getAttribute('aria-label').length > 20)"
     )
-    headings = browser.run("return $$('h1, h2, h3').map((e) => e.tagName)")
-    assert headings.count("H1") == 1
+    levels = browser.run("return $$('main h1, main h2, main h3').map((e) => Number(e.tagName[1]))")
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

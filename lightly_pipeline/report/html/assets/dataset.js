@@ -21,7 +21,7 @@ function runsSection() {
     count(run.n_corrupt + run.n_failed), figure(run.figures.coverage_radius),
   ]);
   const lead = "The newest first; a run's name opens its report. Mark two, A and B, to compare what they chose.";
-  const list = table("Runs", columns, rows, columns.map((_, i) => i).slice(-5));
+  const list = table("List of runs", columns, rows, columns.map((_, i) => i).slice(-5));
   list.classList.add("tall");
   return section("runs", "Runs", lead, h("div", { class: "card" }, list));
 }

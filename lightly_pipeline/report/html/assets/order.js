@@ -34,7 +34,7 @@ function orderDock() {
     says.textContent = orderText(n);
   });
   return h(
-    "div", { class: "dock", role: "group", "aria-label": "Order of choice" },
+    "div", { class: "dock", role: "region", "aria-label": "Order of choice" },
     h("label", { for: "order" }, "First choices"), slider, box, says,
   );
 }

@@ -4,7 +4,8 @@ function overview() {
   const where = [`run ${data.run}`, data.created.replace("T", " ").replace(/\.\d+/, "")];
   const title = h("div", { class: "head title" }, h("h1", {}, named(data.dataset)), h("span", { class: "muted small" }, where.join(" · ")));
   const boxes = h("div", { class: "grid overview" }, ...curves(), h("div", { class: "card grid" }, says(), steps()));
-  return h("section", { id: "overview", "aria-label": "Overview", class: "grid" }, h("div", {}, title, tiles()), boxes);
+  const heading = h("h2", { class: "unseen", id: "overview-title" }, "Overview");
+  return h("section", { id: "overview", "aria-labelledby": "overview-title", class: "grid" }, h("div", {}, title, heading, tiles()), boxes);
 }
 
 function curves() {

@@ -6,7 +6,7 @@ const sections = [
 ].filter(Boolean);
 
 const links = sections.map((part) => {
-  const title = part.querySelector("h2")?.textContent ?? "Overview";
+  const title = part.querySelector("h2").textContent;
   return h("li", {}, h("a", { href: `#${part.id}` }, title));
 });
 
