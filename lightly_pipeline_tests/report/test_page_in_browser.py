@@ -375,6 +375,14 @@ def test_text_and_lines_stand_out(browser: Browser, page: Path, dark: bool) -> N
     assert min(lines) >= 3
 
 
+def test_pictures_follow_a_change_of_colour_scheme(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    stroke = "return $('#overview .plot path.js-line')?.style.stroke"
+    light = browser.wait(stroke)
+    browser.show(dark=True)
+    assert browser.wait(f"const now = (() => {{ {stroke} }})(); return now !== '{light}' && now")
+
+
 def test_names_of_files_are_text_whatever_they_say(browser: Browser, tmp_path: Path) -> None:
     report = made_report(videos=HOSTILE, per_video=10, n_chosen=12)
     hostile = HOSTILE[0]

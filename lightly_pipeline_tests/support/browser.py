@@ -41,13 +41,17 @@ class Browser:
 
     def open(self, page: Path, *, width: int = WIDE, dark: bool = False) -> None:
         """Opens a file in a window of a width, in one of the two colour schemes."""
+        self.show(width=width, dark=dark)
+        self.complaints(), self.requests()  # are of the page before
+        self.driver.get(page.as_uri())
+
+    def show(self, *, width: int = WIDE, dark: bool = False) -> None:
+        """Gives the window a width and a colour scheme."""
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         still = {"name": "prefers-reduced-motion", "value": "reduce"}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, still]})
-        self.complaints(), self.requests()  # are of the page before
-        self.driver.get(page.as_uri())
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Returns what a script returns; `$` and `$$` find elements by selector."""
