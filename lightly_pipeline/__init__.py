@@ -2,7 +2,7 @@
 
 Only the public names live here, loaded when first used so that importing the package costs
 nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `RunResult`, `S3Datasource`, `VideoDataset`,
-`build_definitions` and `run`. `__version__` is that of the installed package.
+`build_definitions`, `export_run` and `run`. `__version__` is that of the installed package.
 """
 
 from importlib import import_module
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.datasources import LocalDatasource, S3Datasource
     from lightly_pipeline.defs.build import build_definitions
     from lightly_pipeline.defs.component import VideoDataset
+    from lightly_pipeline.handover.export import export_run
     from lightly_pipeline.pipeline import run
     from lightly_pipeline.runs.result import RunResult
 
@@ -25,6 +26,7 @@ __all__ = [
     "S3Datasource",
     "VideoDataset",
     "build_definitions",
+    "export_run",
     "run",
 ]
 
@@ -36,6 +38,7 @@ _HOMES = {
     "S3Datasource": "lightly_pipeline.datasources",
     "VideoDataset": "lightly_pipeline.defs.component",
     "build_definitions": "lightly_pipeline.defs.build",
+    "export_run": "lightly_pipeline.handover.export",
     "run": "lightly_pipeline.pipeline",
 }
 

@@ -1,7 +1,8 @@
-"""The command line: `run` and `demo` over `pipeline.run`, `worker`, and `verify`.
+"""The command line: `run` and `demo` over `pipeline.run`, and `worker`.
 
-Arguments and exit codes live here; what a person sees is in `console.py`, every decision is the
-pipeline's. Imports stay light so that `--help` answers at once.
+Arguments and exit codes live here; the commands about results are in `cli_results.py`, what a
+person sees is in `console.py`, every decision is the pipeline's. Imports stay light so that
+`--help` answers at once.
 """
 
 import argparse
@@ -14,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lightly_pipeline import cli_results
 from lightly_pipeline.console import (
     ProgressDisplay,
     describe,
-    describe_check,
     escape_what_is_no_text,
     show,
     showing_log,
@@ -109,7 +110,8 @@ def command_line() -> argparse.ArgumentParser:
     demo.add_argument("--videos", metavar="PATH", help="your own videos instead of samples")
     demo.set_defaults(command=_demo, config=None)
 
-    _add_worker_and_verify(commands)
+    _add_worker(commands)
+    cli_results.add_commands(commands)
     for command in (run, demo):
         command.add_argument(
             "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"
@@ -118,7 +120,7 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_worker_and_verify(commands: Any) -> None:
+def _add_worker(commands: Any) -> None:
     worker = commands.add_parser(
         "worker", help="execute the runs that clients of lightly_pipeline.api schedule"
     )
@@ -130,14 +132,6 @@ def _add_worker_and_verify(commands: Any) -> None:
     )
     worker.add_argument("--once", action="store_true", help="end when nothing is left to take")
     worker.set_defaults(command=_worker)
-
-    verify = commands.add_parser(
-        "verify", help="check that every run's images are as its manifest says"
-    )
-    verify.add_argument(
-        "--lightly", required=True, metavar="PATH", help="folder or s3://bucket/prefix/ of results"
-    )
-    verify.set_defaults(command=_verify)
 
 
 def _positive(text: str) -> int:
@@ -194,19 +188,6 @@ def _worker(options: argparse.Namespace, display: ProgressDisplay) -> int:
         display.say("stopped; a run in progress was given back")
         return EXIT_DONE
     return EXIT_DONE if all_well else EXIT_FAILED
-
-
-def _verify(options: argparse.Namespace, display: ProgressDisplay) -> int:
-    from lightly_pipeline.datasources import datasource_from_url
-    from lightly_pipeline.runs.verification import verify_runs
-
-    store = datasource_from_url(options.lightly)
-    checks = list(verify_runs(store, progress=display.update))
-    display.close()
-    for check in checks:
-        show(describe_check(check, store.location))
-    show(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")
-    return EXIT_DONE if all(check.is_true for check in checks) else EXIT_FAILED
 
 
 def _launch(dataset: "Dataset", options: argparse.Namespace, display: ProgressDisplay) -> int:

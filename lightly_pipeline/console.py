@@ -26,6 +26,8 @@ _STEP_TITLES = {
     "report": "Making the report",
     "upload_report": "Writing the report",
     "verify": "Reading images",
+    "copy": "Copying images",
+    "export": "Writing embeddings",
 }
 
 

@@ -55,6 +55,19 @@ class TagNotFoundError(LightlyPipelineError):
     """A dataset has no tag of that name; the message names those that there are."""
 
 
+class RunNotFoundError(LightlyPipelineError):
+    """A dataset has no run of that id; the message names those that there are."""
+
+
+class MissingExtraError(LightlyPipelineError, ImportError):
+    """Something needs a package that is not installed; the message says what to install."""
+
+    def __init__(self, what: str, package: str) -> None:
+        super().__init__(
+            f"{what} needs {package}: pip install 'lightly-pipeline[{package}]'", name=package
+        )
+
+
 class CorruptVideoError(LightlyPipelineError):
     """The content is not a video that can be decoded.
 

@@ -274,13 +274,6 @@ def write_sequence_information(
     store.write(path, json.dumps(documents, indent=1).encode())
 
 
-def write_duplicate_filenames(store: Datasource, run_id: str, names: Sequence[str]) -> None:
-    """Stores the names of the frames that were left out as exact copies, one a line."""
-    content = "".join(f"{name}\n" for name in names)
-    path = run_path(run_id, "duplicate_filenames.txt")
-    store.write(path, content.encode(errors="surrogateescape"))
-
-
 def write_input_problems(store: Datasource, run_id: str, problems: Mapping[str, str]) -> None:
     """Stores the reason by location of every input file that was left out."""
     path = run_path(run_id, "input_problems.json")

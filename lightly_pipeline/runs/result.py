@@ -4,17 +4,55 @@ Values only; the files that a run leaves are in `records.py`.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from lightly_pipeline.errors import MissingExtraError
+from lightly_pipeline.layout import shown_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# pandas' types by column, so that a column without any value has one, too.
+_COLUMNS = {
+    "video": "string",
+    "frame_index": "int64",
+    "time_s": "Float64",
+    "pts": "Int64",
+    "image": "string",
+    "width": "int32",
+    "height": "int32",
+    "distance": "Float64",
+    "decided_by": "string",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedFrame:
-    """One chosen frame and its image, relative to the LIGHTLY datasource."""
+    """One chosen frame and its image.
+
+    Attributes:
+        video: Path of the video relative to the INPUT root.
+        frame_index: Position among the video's decoded frames, from 0.
+        time_s: Presentation time in seconds.
+        image: Path of the image in the LIGHTLY datasource.
+        rank: Position in the order of picks, from 0.
+        pts: Presentation time in the stream's time base.
+        width: Of the image, pixels.
+        height: Of the image, pixels.
+        distance: Euclidean distance to the nearest frame chosen before; None for the first.
+        decided_by: The strategy that decided the pick, such as "DIVERSITY of EMBEDDINGS".
+    """
 
     video: str
     frame_index: int
     time_s: float | None
     image: str
+    rank: int
+    pts: int | None
+    width: int
+    height: int
+    distance: float | None
+    decided_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +110,19 @@ class RunResult:
     def as_dict(self) -> dict[str, Any]:
         """Returns the result as JSON-able values."""
         return asdict(self)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Returns the chosen frames as a table: a row per frame, by rank.
+
+        Columns are the fields of `SelectedFrame`, with missing values where those are None.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise MissingExtraError("to_pandas()", "pandas") from None
+        rows = [asdict(frame) | {"video": shown_path(frame.video)} for frame in self.selected]
+        table = pd.DataFrame(rows, columns=["rank", *_COLUMNS])
+        return table.set_index(table.pop("rank").astype("int64")).astype(_COLUMNS)

@@ -4,7 +4,7 @@ The order of what is written is decided here; how frames become images is in `ex
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -87,10 +87,7 @@ def upload_frames(run: Run) -> UploadedRun:
         n_input_videos=record.n_input_videos,
         n_input_frames=record.n_input_frames,
         n_selected=len(uploaded.images),
-        selected=tuple(
-            SelectedFrame(image.video, image.frame_index, image.time_s, image.image)
-            for image in uploaded.images
-        ),
+        selected=_selected(record, uploaded.images),
         corrupt_videos=record.corrupt_videos,
         corrupt_samples=corrupt_samples,
         failed_videos=record.failed_videos,
@@ -107,6 +104,27 @@ def upload_frames(run: Run) -> UploadedRun:
         tag=tag.name if tag else None,
     )
     return UploadedRun(result, record, uploaded.images, choice, uploaded.previews, missing)
+
+
+def _selected(
+    record: SelectionRecord, images: Sequence[UploadedImage]
+) -> tuple[SelectedFrame, ...]:
+    frames = {frame.rank: frame for frame in record.frames}
+    return tuple(
+        SelectedFrame(
+            video=image.video,
+            frame_index=image.frame_index,
+            time_s=image.time_s,
+            image=image.image,
+            rank=image.rank,
+            pts=image.pts,
+            width=image.width,
+            height=image.height,
+            distance=frames[image.rank].distance,
+            decided_by=frames[image.rank].decided_by,
+        )
+        for image in images
+    )
 
 
 def _with_replacements(

@@ -1,0 +1,187 @@
+"""The commands about what runs have left: `show`, `export` and `verify`.
+
+Arguments and what is printed; which run is meant is found in `places.py`, formats are `handover`'s.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from lightly_pipeline.console import ProgressDisplay, describe_check, show
+from lightly_pipeline.errors import ObjectNotFoundError
+from lightly_pipeline.layout import run_path
+
+REPORT_FILE = "report.html"
+_LATEST = "latest"
+# Known without importing the formats, so that `--help` answers at once; a test compares them.
+FORMATS = (
+    "csv",
+    "parquet",
+    "coco",
+    "cvat",
+    "datumaro",
+    "fiftyone",
+    "label-studio",
+    "yolo",
+    "embeddings-csv",
+    "embeddings-parquet",
+    "filenames",
+)
+_LIGHTLY_HELP = (
+    "folder or s3://bucket/prefix/ of results; by default the run is looked for in the working "
+    "folder, the demo's, and the declared and scheduled datasets'"
+)
+
+
+def add_commands(commands: Any) -> None:
+    """Adds the commands to a parser's."""
+    _add_show(commands)
+    _add_export(commands)
+    verify = commands.add_parser(
+        "verify", help="check that every run's images are as its manifest says"
+    )
+    verify.add_argument(
+        "--lightly", required=True, metavar="PATH", help="folder or s3://bucket/prefix/ of results"
+    )
+    verify.set_defaults(command=_verify)
+
+
+def _add_show(commands: Any) -> None:
+    command = commands.add_parser("show", help="open the report of a run in the browser")
+    command.add_argument(
+        "run",
+        nargs="?",
+        default=_LATEST,
+        metavar="RUN",
+        help="id of a run or how it begins; or the folder or s3://bucket/prefix/ of results, whose "
+        "latest run is shown",
+    )
+    command.add_argument("--lightly", metavar="PATH", help=_LIGHTLY_HELP)
+    command.add_argument(
+        "--print", action="store_true", help="print where the report is and open nothing"
+    )
+    command.set_defaults(command=_show)
+
+
+def _add_export(commands: Any) -> None:
+    command = commands.add_parser(
+        "export", help="write the chosen frames of a run, with predictions, for another tool"
+    )
+    command.add_argument(
+        "run", nargs="?", default=_LATEST, metavar="RUN", help="id of a run or how it begins"
+    )
+    command.add_argument(
+        "--to", required=True, choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS)
+    )
+    command.add_argument("--lightly", metavar="PATH", help=_LIGHTLY_HELP)
+    command.add_argument(
+        "--out",
+        metavar="PATH",
+        help="new folder or s3://bucket/prefix/ to write; FORMAT-RUN in the working folder",
+    )
+    command.add_argument("--task", metavar="NAME", help="the only prediction task that is wanted")
+    command.add_argument(
+        "--copy-images",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="copy the images beside the annotations: coco, cvat, datumaro, fiftyone and yolo do",
+    )
+    command.add_argument(
+        "--signed-urls",
+        action="store_true",
+        help="name images by URLs that anyone can read for 7 days, instead of paths and s3://",
+    )
+    command.set_defaults(command=_export)
+
+
+def _show(options: argparse.Namespace, display: ProgressDisplay) -> int:
+    from lightly_pipeline.places import find_results
+
+    run, lightly = options.run, options.lightly
+    if lightly is None and _is_place(run):
+        run, lightly = _LATEST, run
+    store, run_id = find_results(run, lightly)
+    path = run_path(run_id, REPORT_FILE)
+    location = store.location(path)
+    if store.stat(path) is None:
+        raise ObjectNotFoundError(
+            f"run {run_id} has no report at {location}: it was made with "
+            "worker_config.upload_report off, or by a release without reports; run again with "
+            "upload_report on, which decodes nothing that is known already"
+        )
+    if options.print or not _has_browser():
+        show(location)
+        return 0
+    opened = location
+    url = store.read_url(path, valid_s=1)
+    if not url.startswith("file:"):
+        # A browser does not know s3://, and a signed URL would be kept in its history.
+        folder = Path(tempfile.mkdtemp(prefix=f"lightly-report-{run_id[:8]}-"))
+        (folder / REPORT_FILE).write_bytes(store.read(path))
+        opened, url = str(folder / REPORT_FILE), (folder / REPORT_FILE).as_uri()
+    show(opened)
+    if not webbrowser.open(url):
+        display.say("no browser could be opened; open the file by hand")
+    return 0
+
+
+def _is_place(text: str) -> bool:
+    return "://" in text or Path(text).expanduser().is_dir()
+
+
+def _has_browser() -> bool:
+    """Returns whether a browser with windows may be there: on Linux, whether there is a display."""
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
+def _export(options: argparse.Namespace, display: ProgressDisplay) -> int:
+    from lightly_pipeline.handover.export import export_run
+    from lightly_pipeline.places import find_results
+
+    store, run_id = find_results(options.run, options.lightly)
+    out = options.out or f"{options.to}-{run_id[:8]}"
+    result = export_run(
+        store,
+        run_id,
+        to=options.to,
+        out=out,
+        task=options.task,
+        copy_images=options.copy_images,
+        signed_urls=options.signed_urls,
+        progress=display.update,
+    )
+    display.close()
+    show(_described(result))
+    return 0
+
+
+def _described(result: Any) -> str:
+    noun = "names" if result.to == "filenames" else "frames"
+    lines = [f"{result.n_frames} {noun} of run {result.run_id} for {result.to}"]
+    if result.n_predictions:
+        lines += [f"  predictions  {result.n_predictions}"]
+    if result.skipped:
+        lines += [f"  left out     {len(result.skipped)} predictions or files of them"]
+    if result.n_images:
+        lines += [f"  images       {result.n_images} copied"]
+    lines += [f"  in           {result.location}"]
+    return "\n".join(lines)
+
+
+def _verify(options: argparse.Namespace, display: ProgressDisplay) -> int:
+    from lightly_pipeline.datasources import datasource_from_url
+    from lightly_pipeline.runs.verification import verify_runs
+
+    store = datasource_from_url(options.lightly)
+    checks = list(verify_runs(store, progress=display.update))
+    display.close()
+    for check in checks:
+        show(describe_check(check, store.location))
+    show(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")
+    return 0 if all(check.is_true for check in checks) else 1

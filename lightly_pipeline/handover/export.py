@@ -1,0 +1,228 @@
+"""One run into one tool's format: reads the frames, stores the tool's files and the images.
+
+Which files those are is in the tools' modules; a tool is one of them and a line here.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightly_pipeline.datasources import Datasource, concurrently, datasource_from_url
+from lightly_pipeline.errors import (
+    InvalidConfigurationError,
+    LightlyPipelineError,
+    ObjectNotFoundError,
+)
+from lightly_pipeline.handover import (
+    coco,
+    cvat,
+    datumaro,
+    fiftyone,
+    label_studio,
+    lists,
+    tables,
+    yolo,
+)
+from lightly_pipeline.handover.embeddings import write_embeddings_csv, write_embeddings_parquet
+from lightly_pipeline.handover.frames import HandedFrame, HandedRun, PlaceOf, read_run
+from lightly_pipeline.hints import did_you_mean
+from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.runs.finding import LATEST, find_run
+
+MARKER_FILE = "export.json"
+URL_VALID_S = 7 * 24 * 3600
+"""How long signed URLs are valid: S3's maximum. Those signed with a role end with its session."""
+_N_COPIERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """How a tool is written for.
+
+    Attributes:
+        files: Gives its files, from the frames and the places of their images.
+        image_path: Gives where a copy of a frame's image lies among them; None for tools that
+            read images where they are.
+        has_frames_file: Whether its own files say all that is known of a frame.
+    """
+
+    files: Callable[[HandedRun, PlaceOf], Iterator[tuple[str, bytes]]]
+    image_path: Callable[[HandedFrame], str] | None = None
+    says_all: bool = True
+
+
+def _below(folder: str) -> Callable[[HandedFrame], str]:
+    return lambda frame: folder + frame.name
+
+
+TOOLS: Mapping[str, Tool] = {
+    "csv": Tool(tables.csv_files),
+    "parquet": Tool(tables.parquet_files),
+    "coco": Tool(coco.files, _below(coco.IMAGES)),
+    "cvat": Tool(cvat.files, _below(cvat.IMAGES)),
+    "datumaro": Tool(datumaro.files, _below(datumaro.IMAGES)),
+    "fiftyone": Tool(fiftyone.files, _below(fiftyone.IMAGES)),
+    "label-studio": Tool(label_studio.files),
+    "yolo": Tool(yolo.files, yolo.image_path, says_all=False),
+}
+EMBEDDINGS: Mapping[str, Callable[..., int]] = {
+    "embeddings-csv": write_embeddings_csv,
+    "embeddings-parquet": write_embeddings_parquet,
+}
+"""Of every frame that a run chose from, not of the chosen frames alone."""
+FILENAMES = "filenames"
+FORMATS = (*TOOLS, *EMBEDDINGS, FILENAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was written.
+
+    Attributes:
+        run_id: Id of the run.
+        to: The format.
+        location: Where it was written.
+        n_frames: Frames in it.
+        n_predictions: Predictions in it.
+        n_images: Images that were copied.
+        skipped: Reason by location of predictions that could not be used.
+    """
+
+    run_id: str
+    to: str
+    location: str
+    n_frames: int
+    n_predictions: int
+    n_images: int
+    skipped: Mapping[str, str]
+
+
+def export_run(
+    lightly: Datasource | str | Path,
+    run: str = LATEST,
+    *,
+    to: str,
+    out: Datasource | str | Path,
+    task: str | None = None,
+    copy_images: bool | None = None,
+    signed_urls: bool = False,
+    progress: Progress = silent,
+) -> ExportResult:
+    """Writes the chosen frames of a run for another tool, with what the dataset predicts for them.
+
+    Args:
+        lightly: The LIGHTLY datasource, a folder, or s3://bucket/prefix/.
+        run: "latest", the id of a run, or how one begins.
+        to: One of `FORMATS`.
+        out: Where it is written: nothing but an earlier export of the same may be there.
+        task: The only prediction task that is wanted; all by default.
+        copy_images: Whether images are copied beside the tool's files, for the tools that can
+            have them there; they are by default.
+        signed_urls: Give images as URLs that anyone can read for 7 days at most, instead of paths
+            and s3:// ones.
+        progress: Told how many images were copied.
+
+    Raises:
+        InvalidConfigurationError: There is no such format or task, or it does not go together.
+        RunNotFoundError: There is no such run, or it has not completed.
+        LightlyPipelineError: Something else is at `out`, or an image is not what the run stored.
+        DatasourceError: A store failed.
+    """
+    store, target = _place(lightly), _place(out)
+    if to not in FORMATS:
+        raise InvalidConfigurationError(f"no format {to!r}; {did_you_mean(to, FORMATS)}")
+    run_id = find_run(store, run)
+    if to == FILENAMES:
+        _begin(target, {"run_id": run_id, "to": to})
+        n_names = lists.write_filenames(store, run_id, target)
+        return ExportResult(run_id, to, target.describe(), n_names, 0, 0, {})
+    if to in EMBEDDINGS:
+        _begin(target, {"run_id": run_id, "to": to})
+        n_rows = EMBEDDINGS[to](store, run_id, target, progress=progress)
+        return ExportResult(run_id, to, target.describe(), n_rows, 0, 0, {})
+    tool = TOOLS[to]
+    image_path = tool.image_path if copy_images is not False else None
+    if copy_images and image_path is None:
+        raise InvalidConfigurationError(f"{to} reads images where they are; leave copying out")
+    handed = read_run(store, run_id, task=task)
+    place_of = image_path or _place_of(store, signed_urls=signed_urls)
+    files = list(tool.files(handed, place_of))
+    _begin(target, {"run_id": run_id, "to": to, "dataset": handed.dataset, "task": task})
+    if image_path:
+        _copy(store, handed.frames, target, image_path, progress)
+    if not tool.says_all:
+        files.append((tables.FRAMES_FILE, tables.frames_csv(handed, place_of)))
+    for path, content in files:
+        target.write(path, content)
+    n_predictions = sum(len(frame.predictions) for frame in handed.frames)
+    n_images = len(handed.frames) if image_path else 0
+    return ExportResult(
+        run_id,
+        to,
+        target.describe(),
+        len(handed.frames),
+        n_predictions,
+        n_images,
+        handed.skipped,
+    )
+
+
+def _place(place: Datasource | str | Path) -> Datasource:
+    return datasource_from_url(str(place)) if isinstance(place, str | Path) else place
+
+
+def _place_of(store: Datasource, *, signed_urls: bool) -> PlaceOf:
+    if signed_urls:
+        return lambda frame: store.read_url(frame.image, valid_s=URL_VALID_S)
+    return lambda frame: frame.location
+
+
+def _begin(target: Datasource, what: Mapping[str, str | None]) -> None:
+    """Leaves a mark of what is exported; another thing in its place is left alone.
+
+    Raises:
+        LightlyPipelineError: There is one.
+    """
+    mark = json.dumps(what, indent=1).encode()
+    try:
+        if target.read(MARKER_FILE) == mark:
+            return
+        other: str | None = MARKER_FILE
+    except ObjectNotFoundError:
+        target.write(MARKER_FILE, mark, if_absent=True)
+        paths = (item.path for item in target.list())
+        other = next((path for path in paths if path != MARKER_FILE), None)
+        if other is None:
+            return
+        target.delete(MARKER_FILE)
+    raise LightlyPipelineError(
+        f"{target.describe()} holds something else ({other}): give a new folder (--out)"
+    )
+
+
+def _copy(
+    store: Datasource,
+    frames: Iterable[HandedFrame],
+    target: Datasource,
+    image_path: Callable[[HandedFrame], str],
+    progress: Progress,
+) -> None:
+    """Copies the images of frames, each checked against the hash that its run gave it."""
+
+    def copy(frame: HandedFrame) -> None:
+        try:
+            content = store.read(frame.image)
+        except ObjectNotFoundError:
+            content = b""
+        if hashlib.sha256(content).hexdigest() != frame.sha256:
+            raise LightlyPipelineError(
+                f"{frame.location} is not the image that the run stored: run the selection again "
+                "to have it back, or export without images (--no-copy-images)"
+            )
+        target.write(image_path(frame), content)
+
+    listed = list(frames)
+    for done, _ in enumerate(concurrently(copy, listed, at_once=_N_COPIERS), start=1):
+        progress("copy", done, len(listed), "images")

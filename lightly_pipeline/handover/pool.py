@@ -1,0 +1,84 @@
+"""The frames that a run chose from, found again: what was listed, embedded and not left out.
+
+Of the tables as they are now: videos that were replaced or removed since are missing, and counted.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lightly_pipeline.candidates.earlier import EmbeddedVideo
+from lightly_pipeline.candidates.loading import embedded_videos
+from lightly_pipeline.datasources import Datasource, StoredObject, concurrently
+from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.layout import frame_name
+from lightly_pipeline.logs import logger_of
+from lightly_pipeline.runs.artefacts import read_duplicate_filenames, read_listed_videos
+from lightly_pipeline.runs.records import SelectionRecord, read_selection
+from lightly_pipeline.tables.catalog import read_catalog
+from lightly_pipeline.tables.handle import video_table
+from lightly_pipeline.tables.outcome import VideoOutcome
+
+_logger = logger_of(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePool:
+    """The candidates of one run.
+
+    Attributes:
+        record: What the run selected.
+        videos: Those whose frames took part, in the order of the listing.
+        duplicates: Names of images of the frames that were left out as exact copies.
+    """
+
+    record: SelectionRecord
+    videos: tuple[EmbeddedVideo, ...]
+    duplicates: frozenset[str]
+
+    def name_of(self, video: EmbeddedVideo, index: int) -> str:
+        """Returns the name that the image of a frame has or would have."""
+        return frame_name(video.video.path, index, video.n_frames, self.record.image_format)
+
+
+def read_pool(store: Datasource, run_id: str) -> CandidatePool:
+    """Finds the candidates of a run again.
+
+    Raises:
+        LightlyPipelineError: The run has no selection, or there is no catalogue any more.
+        DatasourceError: A store failed.
+    """
+    record = read_selection(store, run_id)
+    catalog = read_catalog(store)
+    if catalog is None:
+        raise LightlyPipelineError(
+            f"{store.describe()} has no catalogue of videos any more: run again to list them"
+        )
+    wanted = read_listed_videos(store, run_id)
+    if record.datapool is not None and not _takes_all(record.config):
+        wanted = set(record.datapool.processed)
+    listed = [v for v in catalog.videos if wanted is None or v.path in wanted]
+    if catalog.hash != record.catalog_hash:
+        _logger.warning(
+            "videos were listed anew since run %s: those that were replaced or removed are missing",
+            run_id,
+        )
+
+    def outcome(video: StoredObject) -> VideoOutcome | None:
+        return video_table(store, record.embedding_id, video).outcome()
+
+    outcomes = concurrently(outcome, listed)
+    known = [(video, o) for video, o in zip(listed, outcomes, strict=True) if o is not None]
+    if len(known) < len(listed):
+        _logger.warning("%d videos have no embeddings any more", len(listed) - len(known))
+    videos = embedded_videos(
+        store,
+        record.embedding_id,
+        known,
+        with_damaged=record.config["pipeline_config"]["damaged_frames"] == "include",
+    )
+    duplicates = read_duplicate_filenames(store, run_id)
+    return CandidatePool(record, tuple(videos.values()), frozenset(duplicates))
+
+
+def _takes_all(config: dict[str, Any]) -> bool:
+    return bool(config["worker_config"]["datasource"]["process_all"])

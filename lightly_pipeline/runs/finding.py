@@ -1,0 +1,49 @@
+"""Which run of a dataset a person means: the latest, a whole id, or how one begins."""
+
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.errors import RunNotFoundError
+from lightly_pipeline.hints import did_you_mean
+from lightly_pipeline.layout import RUNS_FOLDER
+from lightly_pipeline.runs.tags import read_tag, tag_names
+
+LATEST = "latest"
+_SHOWN = 10
+
+
+def find_run(store: Datasource, wanted: str = LATEST) -> str:
+    """Returns the id of the run that is meant.
+
+    Args:
+        store: The LIGHTLY datasource.
+        wanted: "latest" (the one that made the newest tag), an id, or the beginning of one.
+
+    Raises:
+        RunNotFoundError: There is no such run, or several begin like this; names them.
+    """
+    if wanted == LATEST:
+        names = tag_names(store)
+        if not names:
+            raise RunNotFoundError(
+                f"no run has completed in {store.describe()}: `lightly-pipeline run` makes one"
+            )
+        return read_tag(store, names[0]).run_id
+    ids = run_ids(store)
+    if wanted in ids:
+        return wanted
+    found = [run_id for run_id in ids if run_id.startswith(wanted)] if wanted else []
+    if len(found) == 1:
+        return found[0]
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise RunNotFoundError(
+            f"{len(found)} runs in {store.describe()} begin with {wanted!r}: "
+            f"{', '.join(found[:_SHOWN])}{more}; give more of the id"
+        )
+    hint = did_you_mean(wanted, ids[-_SHOWN:]) if ids else "there is none yet"
+    raise RunNotFoundError(f"no run {wanted!r} in {store.describe()}; {hint}")
+
+
+def run_ids(store: Datasource) -> list[str]:
+    """Returns the ids of all runs that have left a file, in the order of the ids."""
+    paths = (item.path.removeprefix(RUNS_FOLDER) for item in store.list(RUNS_FOLDER))
+    return list(dict.fromkeys(path.partition("/")[0] for path in paths if "/" in path))
