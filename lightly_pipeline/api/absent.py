@@ -16,7 +16,6 @@ _OWN_FILES = (
 )
 _LISTING = "runs list and read the datasource themselves; nothing has to be downloaded first"
 _EMBEDDINGS = "embeddings lie in the LIGHTLY datasource, one file per video, and are found by runs"
-_LABELING = "export_filenames_and_read_urls_by_tag_name gives what a labeling tool needs"
 
 ABSENT: dict[str, str] = {
     "register_compute_worker": _WORKERS,
@@ -37,35 +36,14 @@ ABSENT: dict[str, str] = {
     "create_custom_metadata_config": _OWN_FILES,
     "upload_scores": _OWN_FILES,
     "selection": "selections are runs: schedule_compute_worker_run(selection_config=...)",
-    "download_dataset": _IMAGES,
-    "get_filenames": _IMAGES,
     "upload_file_with_signed_url": _IMAGES,
-    "download_raw_samples": _LISTING,
     "download_new_raw_samples": _LISTING,
-    "download_raw_predictions": _LISTING,
-    "download_raw_predictions_iter": _LISTING,
-    "download_raw_metadata": _LISTING,
-    "download_raw_metadata_iter": _LISTING,
     "get_processed_until_timestamp": _LISTING,
     "update_processed_until_timestamp": _LISTING,
-    "get_prediction_read_url": _LISTING,
-    "get_metadata_read_url": _LISTING,
-    "get_custom_embedding_read_url": _LISTING,
-    "get_all_embedding_data": _EMBEDDINGS,
-    "get_embedding_data_by_name": _EMBEDDINGS,
-    "get_embedding_by_name": _EMBEDDINGS,
-    "download_embeddings_csv": _EMBEDDINGS,
-    "download_embeddings_csv_by_id": _EMBEDDINGS,
     "set_embedding_id_to_latest": _EMBEDDINGS,
     "upload_embeddings": _EMBEDDINGS,
     "append_embeddings": _EMBEDDINGS,
     "create_tag_from_filenames": "tags are what runs chose; keep lists of your own as files",
     "delete_tag_by_id": "tags are what runs chose, and are kept",
     "delete_tag_by_name": "tags are what runs chose, and are kept",
-    "export_label_studio_tasks_by_tag_id": _LABELING,
-    "export_label_studio_tasks_by_tag_name": _LABELING,
-    "export_label_box_data_rows_by_tag_id": _LABELING,
-    "export_label_box_data_rows_by_tag_name": _LABELING,
-    "export_label_box_v4_data_rows_by_tag_id": _LABELING,
-    "export_label_box_v4_data_rows_by_tag_name": _LABELING,
 }

@@ -17,6 +17,7 @@ _TYPES = {
     "corruptness_check_information.json": "CORRUPTNESS_CHECK_INFORMATION",
     "sequence_information.json": "SEQUENCE_INFORMATION",
     "relevant_filenames.txt": "RELEVANT_FILENAMES",
+    "report.html": "REPORT_HTML",
     "manifest.json": "MANIFEST",
     "selection.json": "SELECTION",
     "embeddings.npy": "EMBEDDINGS",

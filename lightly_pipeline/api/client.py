@@ -5,13 +5,16 @@ from typing import Any
 from lightly_pipeline.api.absent import ABSENT
 from lightly_pipeline.api.client_datasets import DatasetMethods
 from lightly_pipeline.api.client_datasources import DatasourceMethods
-from lightly_pipeline.api.client_results import ResultMethods
+from lightly_pipeline.api.client_exports import ExportMethods
+from lightly_pipeline.api.client_listings import ListingMethods
 from lightly_pipeline.api.client_runs import RunMethods
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import MethodNotSupportedError
 
 
-class ApiWorkflowClient(DatasetMethods, DatasourceMethods, RunMethods, ResultMethods):
+class ApiWorkflowClient(
+    DatasetMethods, DatasourceMethods, RunMethods, ExportMethods, ListingMethods
+):
     """Creates datasets, schedules runs and reads their results, as the original's client does.
 
     It speaks to no server: everything is kept in the deployment's state folder, which

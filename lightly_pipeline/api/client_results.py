@@ -193,9 +193,13 @@ class ResultMethods(ClientBase):
             prev_tag_id=tag_id(self.dataset_id, tag.parent) if tag.parent else None,
             name=tag.name,
             tot_size=len(tag.chosen.frames),
-            created_at=int(datetime.fromisoformat(tag.created).timestamp() * 1000),
+            created_at=self._created_ms(tag),
             run_id=tag.run_id,
         )
+
+    @staticmethod
+    def _created_ms(tag: Tag) -> int:
+        return int(datetime.fromisoformat(tag.created).timestamp() * 1000)
 
     def _urls(self, tag: Tag) -> list[dict[str, str]]:
         store = self._lightly(self.dataset_id)

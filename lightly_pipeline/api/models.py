@@ -108,3 +108,20 @@ class TagData(Record):
     tot_size: int
     created_at: int
     run_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetEmbeddingData(Record):
+    """Embeddings that runs of a dataset used.
+
+    Attributes:
+        id: Under which the tables are kept.
+        name: The same.
+        is_processed: They are complete.
+        created_at: When the newest selection among them was made, Unix time in milliseconds.
+    """
+
+    id: str
+    name: str
+    is_processed: bool
+    created_at: int

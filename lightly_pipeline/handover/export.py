@@ -6,8 +6,9 @@ Which files those are is in the tools' modules; a tool is one of them and a line
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from lightly_pipeline.datasources import Datasource, concurrently, datasource_from_url
 from lightly_pipeline.errors import (
@@ -84,7 +85,7 @@ class ExportResult:
         run_id: Id of the run.
         to: The format.
         location: Where it was written.
-        n_frames: Frames in it.
+        n_frames: Frames in it; names, of lists of these.
         n_predictions: Predictions in it.
         n_images: Images that were copied.
         skipped: Reason by location of predictions that could not be used.
@@ -94,9 +95,9 @@ class ExportResult:
     to: str
     location: str
     n_frames: int
-    n_predictions: int
-    n_images: int
-    skipped: Mapping[str, str]
+    n_predictions: int = 0
+    n_images: int = 0
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def export_run(
@@ -134,38 +135,55 @@ def export_run(
     if to not in FORMATS:
         raise InvalidConfigurationError(f"no format {to!r}; {did_you_mean(to, FORMATS)}")
     run_id = find_run(store, run)
+    if to in TOOLS:
+        images = ImageOptions(copy_images, signed_urls)
+        return _export_frames(store, run_id, to, target, task, images, progress)
+    _begin(target, {"run_id": run_id, "to": to})
     if to == FILENAMES:
-        _begin(target, {"run_id": run_id, "to": to})
         n_names = lists.write_filenames(store, run_id, target)
-        return ExportResult(run_id, to, target.describe(), n_names, 0, 0, {})
-    if to in EMBEDDINGS:
-        _begin(target, {"run_id": run_id, "to": to})
-        n_rows = EMBEDDINGS[to](store, run_id, target, progress=progress)
-        return ExportResult(run_id, to, target.describe(), n_rows, 0, 0, {})
+        return ExportResult(run_id, to, target.describe(), n_names)
+    n_rows = EMBEDDINGS[to](store, run_id, target, progress=progress)
+    return ExportResult(run_id, to, target.describe(), n_rows)
+
+
+class ImageOptions(NamedTuple):
+    """How an export treats images: `copy_images` and `signed_urls` of `export_run`."""
+
+    copy: bool | None
+    signed_urls: bool
+
+
+def _export_frames(
+    store: Datasource,
+    run_id: str,
+    to: str,
+    target: Datasource,
+    task: str | None,
+    images: ImageOptions,
+    progress: Progress,
+) -> ExportResult:
     tool = TOOLS[to]
-    image_path = tool.image_path if copy_images is not False else None
-    if copy_images and image_path is None:
+    image_path = None if images.copy is False else tool.image_path
+    if images.copy and image_path is None:
         raise InvalidConfigurationError(f"{to} reads images where they are; leave copying out")
-    handed = read_run(store, run_id, task=task)
-    place_of = image_path or _place_of(store, signed_urls=signed_urls)
-    files = list(tool.files(handed, place_of))
-    _begin(target, {"run_id": run_id, "to": to, "dataset": handed.dataset, "task": task})
-    if image_path:
-        _copy(store, handed.frames, target, image_path, progress)
+    run = read_run(store, run_id, task=task)
+    place_of = image_path or _place_of(store, signed_urls=images.signed_urls)
+    files = list(tool.files(run, place_of))
     if not tool.says_all:
-        files.append((tables.FRAMES_FILE, tables.frames_csv(handed, place_of)))
+        files.append((tables.FRAMES_FILE, tables.frames_csv(run, place_of)))
+    _begin(target, {"run_id": run_id, "to": to, "dataset": run.dataset, "task": task})
+    if image_path:
+        _copy(store, run.frames, target, image_path, progress)
     for path, content in files:
         target.write(path, content)
-    n_predictions = sum(len(frame.predictions) for frame in handed.frames)
-    n_images = len(handed.frames) if image_path else 0
     return ExportResult(
         run_id,
         to,
         target.describe(),
-        len(handed.frames),
-        n_predictions,
-        n_images,
-        handed.skipped,
+        len(run.frames),
+        n_predictions=sum(len(frame.predictions) for frame in run.frames),
+        n_images=len(run.frames) if image_path else 0,
+        skipped=run.skipped,
     )
 
 

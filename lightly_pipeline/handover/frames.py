@@ -14,14 +14,12 @@ import numpy as np
 from lightly_pipeline.datasources import Datasource, concurrently, read_document
 from lightly_pipeline.datasources.documents import FEW
 from lightly_pipeline.errors import ObjectNotFoundError, RunNotFoundError
-from lightly_pipeline.handover.predictions import (
-    PredictedTask,
-    Prediction,
-    Size,
+from lightly_pipeline.handover.prediction_files import (
     WantedFrame,
     read_predictions,
     read_tasks,
 )
+from lightly_pipeline.handover.predictions import PredictedTask, Prediction, Size
 from lightly_pipeline.layout import image_name, run_path, shown_path, table_folder
 from lightly_pipeline.tables.handle import VideoTable
 

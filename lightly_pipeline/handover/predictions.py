@@ -1,35 +1,16 @@
 """What a dataset predicts for chosen frames, in pixels of their images.
 
-Which files a task has and what makes one usable is `inputs`' to say; here are the shapes in them,
-scaled to images that may be smaller than the frames.
+Values, and their scaling to images that may be smaller than the frames; files are read in
+`prediction_files.py`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.errors import (
-    InvalidConfigurationError,
-    LightlyPipelineError,
-    ObjectNotFoundError,
-)
 from lightly_pipeline.handover.masks import Mask
-from lightly_pipeline.hints import did_you_mean
-from lightly_pipeline.inputs.files import in_threads, read_json, read_required
-from lightly_pipeline.inputs.predictions import (
-    TASKS_PATH,
-    Task,
-    parse_prediction,
-    parse_task,
-    task_folder,
-)
-from lightly_pipeline.layout import frame_name
-from lightly_pipeline.logs import logger_of
+from lightly_pipeline.inputs.predictions import Task
 
-_logger = logger_of(__name__)
-_SHOWN = 5
 Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 
@@ -107,30 +88,6 @@ class Prediction:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class WantedFrame:
-    """A frame that predictions are wanted of.
-
-    Attributes:
-        video: Path of its video.
-        n_frames: Decoded frames of that video.
-        frame_index: Its position there.
-        frame_size: (width, height) in pixels, which predictions refer to; None when unknown.
-        image_size: (width, height) of its image.
-    """
-
-    video: str
-    n_frames: int
-    frame_index: int
-    frame_size: Size | None
-    image_size: Size
-
-    def file_of(self, task: str) -> str:
-        """Returns where a task's predictions of it are."""
-        name = frame_name(self.video, self.frame_index, self.n_frames, "json")
-        return task_folder(task) + name
-
-
 def field_names(tasks: Sequence[PredictedTask], taken: Iterable[str] = ()) -> dict[str, str]:
     """Returns a name of letters, digits and _ by task, for tools that take no other.
 
@@ -150,174 +107,3 @@ def field_names(tasks: Sequence[PredictedTask], taken: Iterable[str] = ()) -> di
         used.add(name)
         names[task.name] = name
     return names
-
-
-def read_tasks(store: Datasource, only: str | None = None) -> list[PredictedTask]:
-    """Returns the tasks that a dataset has predictions of, in the order of its list.
-
-    Args:
-        store: The LIGHTLY datasource.
-        only: The one that is wanted; all by default, less those whose schema is wrong.
-
-    Raises:
-        InvalidConfigurationError: There is no such task.
-        LightlyPipelineError: The list, or the schema of the wanted task, is missing or wrong.
-    """
-    try:
-        listed = read_json(store, TASKS_PATH)
-    except ObjectNotFoundError:
-        listed = []
-    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        raise LightlyPipelineError(f"{store.location(TASKS_PATH)}: expected a list of task names")
-    if only is not None and only not in listed:
-        hint = did_you_mean(only, listed) if listed else "there are no predictions"
-        raise InvalidConfigurationError(f"no prediction task {only!r}; {hint}")
-    tasks = []
-    for name in [only] if only is not None else dict.fromkeys(listed):
-        try:
-            tasks.append(_read_task(store, name))
-        except LightlyPipelineError as error:
-            if only is not None:
-                raise
-            _logger.warning("predictions of task %s are left out: %s", name, error)
-    return tasks
-
-
-def _read_task(store: Datasource, name: str) -> PredictedTask:
-    path = f"{task_folder(name)}schema.json"
-    document = read_required(store, path, f"prediction task {name}")
-    task = parse_task(document, name, store.location(path))
-    by_id = {entry["id"]: entry for entry in document["categories"]}
-    entries = [by_id[number] for number in task.category_ids]
-    return PredictedTask(
-        task,
-        tuple(_names(entry.get("keypoint_names")) for entry in entries),
-        tuple(_pairs(entry.get("keypoint_skeleton")) for entry in entries),
-    )
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else ()
-
-
-def _pairs(value: Any) -> tuple[tuple[int, int], ...]:
-    pairs = value if isinstance(value, list) else []
-    return tuple(
-        (pair[0], pair[1])
-        for pair in pairs
-        if isinstance(pair, list) and len(pair) == 2 and all(isinstance(i, int) for i in pair)
-    )
-
-
-def read_predictions(
-    store: Datasource, tasks: Sequence[PredictedTask], frames: Sequence[WantedFrame]
-) -> tuple[list[tuple[Prediction, ...]], dict[str, str]]:
-    """Reads the predictions of frames; a file that is wrong is left out and reported.
-
-    Args:
-        store: The LIGHTLY datasource.
-        tasks: Whose predictions.
-        frames: The frames.
-
-    Returns:
-        What is predicted for each frame, in the order of tasks and entries, and the reason by
-        location of what was left out.
-    """
-    found: list[list[Prediction]] = [[] for _ in frames]
-    skipped: dict[str, str] = {}
-
-    def read(job: tuple[int, PredictedTask]) -> tuple[list[Prediction], dict[str, str]]:
-        number, task = job
-        return _read_frame(store, task, frames[number])
-
-    jobs = [(number, task) for number in range(len(frames)) for task in tasks]
-    for (number, _), (predictions, reasons) in in_threads(read, jobs):
-        found[number] += predictions
-        skipped |= reasons
-    for location, reason in list(skipped.items())[:_SHOWN]:
-        _logger.warning("%s: left out: %s", location, reason)
-    return [tuple(predictions) for predictions in found], skipped
-
-
-def _read_frame(
-    store: Datasource, task: PredictedTask, frame: WantedFrame
-) -> tuple[list[Prediction], dict[str, str]]:
-    path = frame.file_of(task.name)
-    location = store.location(path)
-    try:
-        document = read_json(store, path)
-        parse_prediction(document, task.task)
-    except ObjectNotFoundError:
-        return [], {}
-    except (ValueError, LightlyPipelineError) as error:
-        return [], {location: str(error)}
-    if task.is_classification:
-        return [_classified(entry, task.task) for entry in document["predictions"]], {}
-    if frame.frame_size is None:
-        return [], {location: "the size of the frame that it refers to is not known any more"}
-    made: list[Prediction] = []
-    reasons: dict[str, str] = {}
-    for number, entry in enumerate(document["predictions"]):
-        prediction = _located(entry, task, frame.frame_size)
-        if prediction is None:
-            reasons[f"{location} predictions[{number}]"] = (
-                f"segmentation: its runs do not cover {frame.frame_size[0]}x{frame.frame_size[1]} "
-                "pixels"
-            )
-        else:
-            made.append(prediction.scaled(frame.frame_size, frame.image_size))
-    return made, reasons
-
-
-def _classified(entry: Mapping[str, Any], task: Task) -> Prediction:
-    category = task.category_ids.index(entry["category_id"])
-    probabilities = entry.get("probabilities")
-    score = float(probabilities[category]) if probabilities else None
-    return Prediction(task.name, category, task.categories[category], score)
-
-
-def _located(entry: Mapping[str, Any], task: PredictedTask, frame: Size) -> Prediction | None:
-    """Returns an entry that says where something is; None when its mask is of another size."""
-    category = task.task.category_ids.index(entry["category_id"])
-    mask = _mask(entry.get("segmentation"), frame) if task.has_masks else None
-    has_runs = task.has_masks and isinstance(entry.get("segmentation"), list)
-    if has_runs and mask is None:
-        return None
-    keypoints = tuple(_triples(entry.get("keypoints") or ()))
-    box = entry.get("bbox")
-    return Prediction(
-        task.name,
-        category,
-        task.task.categories[category],
-        float(entry["score"]),
-        _box(box) if isinstance(box, list) and len(box) == 4 else _box_around(mask, keypoints),
-        mask,
-        keypoints,
-    )
-
-
-def _box(value: Sequence[float]) -> Box:
-    return float(value[0]), float(value[1]), float(value[2]), float(value[3])
-
-
-def _mask(runs: Any, frame: Size) -> Mask | None:
-    usable = isinstance(runs, list) and all(isinstance(n, int) and n >= 0 for n in runs)
-    if not usable or sum(runs) != frame[0] * frame[1]:
-        return None
-    return Mask(tuple(runs), *frame)
-
-
-def _triples(values: Sequence[float]) -> Iterator[tuple[float, float, float]]:
-    for start in range(0, len(values), 3):
-        yield float(values[start]), float(values[start + 1]), float(values[start + 2])
-
-
-def _box_around(mask: Mask | None, keypoints: Sequence[tuple[float, float, float]]) -> Box | None:
-    """Returns the box of what is there, for entries that give none."""
-    if mask is not None:
-        return mask.box()
-    seen = [(x, y) for x, y, score in keypoints if score > 0] or [(x, y) for x, y, _ in keypoints]
-    if not seen:
-        return None
-    left, top = min(x for x, _ in seen), min(y for _, y in seen)
-    return left, top, max(x for x, _ in seen) - left, max(y for _, y in seen) - top

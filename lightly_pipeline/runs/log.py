@@ -1,4 +1,4 @@
-"""Keeps the log of a run beside its manifest.
+"""Keeps the log of a run beside its manifest, and its memory log (`memory.py`).
 
 Collects what the package logs on behalf of the run, in its own thread and in those of its thread
 pools (`threads.py`). How the log is shown meanwhile is the caller's business.
@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import DatasourceError
 from lightly_pipeline.layout import run_path
+from lightly_pipeline.runs.memory import MemoryLog
 
 _PACKAGE = "lightly_pipeline"
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -26,10 +27,16 @@ class RunLog:
     def __init__(self, store: Datasource, run_id: str) -> None:
         self._store, self._run_id = store, run_id
         self._handler = _LineHandler()
+        self._memory = MemoryLog()
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
         """Collects what the package logs in the context; an error in it is logged and stored."""
+        with self._memory.sampling(), self._collecting_lines():
+            yield
+
+    @contextmanager
+    def _collecting_lines(self) -> Iterator[None]:
         logger = logging.getLogger(_PACKAGE)
         level = logger.level
         token = _COLLECTING.set(self._handler)
@@ -51,9 +58,10 @@ class RunLog:
             _COLLECTING.reset(token)
 
     def write(self) -> None:
-        """Stores what was collected as the run's log.txt."""
+        """Stores what was collected as the run's log.txt and memlog.txt."""
         content = ("\n".join(self._handler.lines) + "\n").encode(errors="backslashreplace")
         self._store.write(run_path(self._run_id, "log.txt"), content)
+        self._store.write(run_path(self._run_id, "memlog.txt"), self._memory.as_text().encode())
 
     def _write_after(self, error: BaseException) -> None:
         try:

@@ -1,6 +1,8 @@
 """The log of a run holds what was logged for it, and nothing of another run's."""
 
 import logging
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -42,3 +44,16 @@ def test_an_interrupted_run_says_so_and_not_what_python_calls_it(tmp_path: Path)
     text = (tmp_path / ".lightly/runs/r/log.txt").read_text()
     assert "interrupted: run again to go on" in text
     assert "KeyboardInterrupt" not in text
+
+
+def test_the_memory_of_a_run_and_of_its_children_is_kept(tmp_path: Path) -> None:
+    log = RunLog(LocalDatasource(tmp_path), "r")
+    with log.collecting():
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    log.write()
+    child.communicate(b"\n")
+    _, *rows = (tmp_path / ".lightly/runs/r/memlog.txt").read_text().splitlines()
+    values = [row.split("\t") for row in rows]
+    assert all(float(process) > 1 for _, _, process, _, _ in values)
+    assert int(values[-1][-1]) >= 1
+    assert float(values[-1][-2]) > 0
