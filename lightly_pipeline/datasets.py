@@ -15,6 +15,7 @@ from typing import Any
 from lightly_pipeline.config import DatasetDeclaration, DatasetType, Place, read_yaml
 from lightly_pipeline.datasources import Datasource, datasource_from_url
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.layout import check_thumbnail_suffix
 
 DATASETS_VARIABLE = "LIGHTLY_PIPELINE_DATASETS"
 """Environment variable with the path of a YAML file that declares datasets."""
@@ -44,9 +45,12 @@ class Dataset:
             default: where nothing changes, nothing is listed anew.
         dataset_id: 24 hexadecimal digits by which SIMILARITY names the dataset; by default the
             first of the SHA-256 of its name.
+        thumbnail_suffix: Where thumbnails of the images go, below `.lightly/thumbnails/`, with
+            `[filename]` and `[extension]` for those of the image; none without.
 
     Raises:
-        InvalidConfigurationError: The name or the type is not supported, or an owner is neither.
+        InvalidConfigurationError: The name or the type is not supported, an owner is neither, or
+            thumbnails would lie elsewhere.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Dataset:
     owners: Sequence[str] = ()
     freshness_hours: float | None = None
     dataset_id: str = ""
+    thumbnail_suffix: str | None = None
 
     def __post_init__(self) -> None:
         if not self.dataset_id:
@@ -81,6 +86,8 @@ class Dataset:
                 f"dataset {self.name}: type {self.dataset_type.name} is not supported; "
                 "this package selects frames of videos (DatasetType.VIDEOS)"
             )
+        if self.thumbnail_suffix is not None:
+            check_thumbnail_suffix(self.thumbnail_suffix)
         for owner in self.owners:
             if not _OWNER.fullmatch(owner):
                 raise InvalidConfigurationError(
@@ -149,6 +156,7 @@ def declared_dataset(
         owners=tuple(declaration.owners),
         freshness_hours=declaration.freshness_hours,
         dataset_id=declaration.dataset_id,
+        thumbnail_suffix=declaration.thumbnail_suffix,
     )
 
 

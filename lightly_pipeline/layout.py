@@ -7,11 +7,16 @@ import hashlib
 import re
 from urllib.parse import unquote_to_bytes
 
+from lightly_pipeline.errors import InvalidConfigurationError
+
 _KEPT = re.compile(rb"[A-Za-z0-9_./@:-]")
 _MAX_SEGMENT_BYTES = 255
 FRAMES_FOLDER = ".lightly/frames/"
 RUNS_FOLDER = ".lightly/runs/"
 TABLES_FOLDER = ".lightly/tables/"
+THUMBNAILS_FOLDER = ".lightly/thumbnails/"
+THUMBNAIL_SUFFIX = f"{THUMBNAILS_FOLDER}[filename]_thumb.[extension]"
+"""Where Lightly puts thumbnails."""
 _ANY_FRAMES_FOLDER = re.compile(r"^\.lightly/frames(\.\d+(x\d+)?)?/")
 
 Resize = int | tuple[int, int] | None
@@ -111,6 +116,44 @@ def image_name(image_path: str) -> str:
     return _ANY_FRAMES_FOLDER.sub("", image_path)
 
 
+def check_thumbnail_suffix(template: str) -> None:
+    """Refuses a template of thumbnails that does not tell them apart, or leads elsewhere.
+
+    Raises:
+        InvalidConfigurationError: Says what is allowed.
+    """
+    below = template.removeprefix(THUMBNAILS_FOLDER)
+    parts = below.split("/")
+    leads_astray = any(part in ("", ".", "..") for part in parts)
+    if below == template or leads_astray or "[filename]" not in below:
+        raise InvalidConfigurationError(
+            f"thumbnail_suffix {template!r}: give a path below {THUMBNAILS_FOLDER} with [filename] "
+            f"in it, such as {THUMBNAIL_SUFFIX}; or leave it out for no thumbnails"
+        )
+
+
+def thumbnail_path(template: str, image_path: str) -> str:
+    """Returns where the thumbnail of an image lies in the LIGHTLY datasource.
+
+    Args:
+        template: Has `[filename]` and `[extension]` in the place of those of the image's name.
+        image_path: Of the image; those of every size have a folder of thumbnails of their own.
+
+    Example:
+        >>> thumbnail_path(THUMBNAIL_SUFFIX, ".lightly/frames.256/day 1/front-07-mp4.png")
+        '.lightly/thumbnails.256/day 1/front-07-mp4_thumb.png'
+    """
+    size = image_path.removesuffix(f"/{image_name(image_path)}").removeprefix(FRAMES_FOLDER[:-1])
+    stem, _, extension = image_name(image_path).rpartition(".")
+    below = template.removeprefix(THUMBNAILS_FOLDER)
+    filled = re.sub(
+        r"\[(filename|extension)\]",
+        lambda part: stem if part[1] == "filename" else extension,
+        below,
+    )
+    return f"{THUMBNAILS_FOLDER[:-1]}{size}/{'/'.join(map(_short_segment, filled.split('/')))}"
+
+
 def run_path(run_id: str, name: str) -> str:
     """Returns where a run keeps the file `name`.
 
@@ -138,6 +181,14 @@ def _safe_segment(segment: str) -> str:
     # Too long even so: keep what can be read of both ends, and the hash that tells twins apart.
     digest = hashlib.sha256(raw).hexdigest()
     return f"%{digest}-{escaped[1:80]}..{escaped[-80:]}"
+
+
+def _short_segment(segment: str) -> str:
+    """Returns a segment that stores take but for its length; an escaped one where it is too long.
+
+    What a template adds to the longest names is too much for a disk.
+    """
+    return segment if len(_encode(segment)) <= _MAX_SEGMENT_BYTES else _safe_segment(segment)
 
 
 def shown_path(path: str) -> str:

@@ -5,17 +5,21 @@ from pathlib import Path
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.datasources import S3Datasource, verify_access
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
-from lightly_pipeline.scheduling.models import DatasourceData, DatasourcePurpose
-
-_THUMBNAILS = ".lightly/thumbnails/[filename]_thumb.[extension]"
+from lightly_pipeline.layout import THUMBNAIL_SUFFIX, check_thumbnail_suffix
+from lightly_pipeline.scheduling.models import (
+    THUMBNAIL_SUFFIX_OPTION,
+    DatasourceData,
+    DatasourcePurpose,
+)
 
 
 class DatasourceMethods(ClientBase):
     """Where the current dataset's videos are and where its images go.
 
     Nothing is connected to yet: whether a store can be reached and what the credentials allow is
-    tried at the start of every run, and by `list_datasource_permissions`. `thumbnail_suffix` is
-    accepted and not used; no thumbnails are made.
+    tried at the start of every run, and by `list_datasource_permissions`. Of every
+    `thumbnail_suffix` that of the LIGHTLY datasource counts: chosen frames get a thumbnail of at
+    most 256 pixels there.
     """
 
     def set_s3_config(
@@ -24,7 +28,7 @@ class DatasourceMethods(ClientBase):
         region: str,
         access_key: str | None = None,
         secret_access_key: str | None = None,
-        thumbnail_suffix: str | None = _THUMBNAILS,  # noqa: ARG002
+        thumbnail_suffix: str | None = THUMBNAIL_SUFFIX,
         purpose: str = DatasourcePurpose.INPUT_OUTPUT,
     ) -> None:
         """Sets a part of an S3 bucket; AWS_ENDPOINT_URL_S3 leads to a store other than AWS.
@@ -35,7 +39,7 @@ class DatasourceMethods(ClientBase):
             access_key: Better left out: whoever executes the run then uses its environment,
                 profile or role. Otherwise kept in a file that only its owner can read.
             secret_access_key: As above.
-            thumbnail_suffix: Not used.
+            thumbnail_suffix: Where thumbnails go, below `.lightly/thumbnails/`; None for none.
             purpose: What the datasource is for.
 
         Raises:
@@ -47,7 +51,7 @@ class DatasourceMethods(ClientBase):
             _purpose(purpose),
             kind="S3",
             full_path=resource_path,
-            options={"region": region},
+            options={"region": region, **_thumbnails(thumbnail_suffix)},
             secrets={"access_key_id": access_key, "secret_access_key": secret_access_key},
         )
 
@@ -57,7 +61,7 @@ class DatasourceMethods(ClientBase):
         region: str,
         role_arn: str,
         external_id: str,
-        thumbnail_suffix: str | None = _THUMBNAILS,  # noqa: ARG002
+        thumbnail_suffix: str | None = THUMBNAIL_SUFFIX,
         purpose: str = DatasourcePurpose.INPUT_OUTPUT,
     ) -> None:
         """Sets a part of an S3 bucket that is reached through a role.
@@ -67,7 +71,7 @@ class DatasourceMethods(ClientBase):
             region: Its region.
             role_arn: The role that whoever executes the run assumes.
             external_id: The role's external id; kept as access keys are.
-            thumbnail_suffix: Not used.
+            thumbnail_suffix: Where thumbnails go, below `.lightly/thumbnails/`; None for none.
             purpose: What the datasource is for.
 
         Raises:
@@ -79,7 +83,7 @@ class DatasourceMethods(ClientBase):
             _purpose(purpose),
             kind="S3DelegatedAccess",
             full_path=resource_path,
-            options={"region": region, "role_arn": role_arn},
+            options={"region": region, "role_arn": role_arn, **_thumbnails(thumbnail_suffix)},
             secrets={"external_id": external_id},
         )
 
@@ -89,7 +93,7 @@ class DatasourceMethods(ClientBase):
         obs_endpoint: str,
         obs_access_key_id: str,
         obs_secret_access_key: str,
-        thumbnail_suffix: str | None = _THUMBNAILS,  # noqa: ARG002
+        thumbnail_suffix: str | None = THUMBNAIL_SUFFIX,
         purpose: str = DatasourcePurpose.INPUT_OUTPUT,
     ) -> None:
         """Sets a part of a bucket in any store that speaks the S3 protocol.
@@ -99,7 +103,7 @@ class DatasourceMethods(ClientBase):
             obs_endpoint: URL of the store.
             obs_access_key_id: Access key.
             obs_secret_access_key: Secret key.
-            thumbnail_suffix: Not used.
+            thumbnail_suffix: Where thumbnails go, below `.lightly/thumbnails/`; None for none.
             purpose: What the datasource is for.
 
         Raises:
@@ -112,7 +116,7 @@ class DatasourceMethods(ClientBase):
             _purpose(purpose),
             kind="OBS",
             full_path=url,
-            options={"endpoint_url": obs_endpoint},
+            options={"endpoint_url": obs_endpoint, **_thumbnails(thumbnail_suffix)},
             secrets={
                 "access_key_id": obs_access_key_id,
                 "secret_access_key": obs_secret_access_key,
@@ -123,7 +127,7 @@ class DatasourceMethods(ClientBase):
         self,
         relative_path: str = "",
         web_server_location: str | None = "http://localhost:3456",  # noqa: ARG002
-        thumbnail_suffix: str | None = _THUMBNAILS,  # noqa: ARG002
+        thumbnail_suffix: str | None = THUMBNAIL_SUFFIX,
         purpose: str = DatasourcePurpose.INPUT_OUTPUT,
     ) -> None:
         """Sets a folder.
@@ -132,15 +136,18 @@ class DatasourceMethods(ClientBase):
             relative_path: The folder as whoever executes the run sees it; absolute, or relative
                 to the working folder of this script.
             web_server_location: Not used; files are read in place.
-            thumbnail_suffix: Not used.
+            thumbnail_suffix: Where thumbnails go, below `.lightly/thumbnails/`; None for none.
             purpose: What the datasource is for.
+
+        Raises:
+            InvalidConfigurationError: A value is wrong.
         """
         self._deployment.datasets.set_datasource(
             self.dataset_id,
             _purpose(purpose),
             kind="LOCAL",
             full_path=str(Path(relative_path).expanduser().resolve()),
-            options={},
+            options=_thumbnails(thumbnail_suffix),
             secrets={},
         )
 
@@ -173,6 +180,12 @@ class DatasourceMethods(ClientBase):
             for verb in ("can_read", "can_write", "can_list", "can_overwrite")
         }
         return {**granted, "errors": errors} if errors else granted
+
+
+def _thumbnails(suffix: str | None) -> dict[str, str | None]:
+    if suffix is not None:
+        check_thumbnail_suffix(suffix)
+    return {THUMBNAIL_SUFFIX_OPTION: suffix}
 
 
 def _purpose(purpose: str) -> DatasourcePurpose:

@@ -88,3 +88,8 @@ class DatasetDeclaration(StrictModel):
         None, gt=0, description="How often a listing is expected; the catalogue is overdue later."
     )
     dataset_id: str = Field("", description="Id by which SIMILARITY names the dataset.")
+    thumbnail_suffix: str | None = Field(
+        None,
+        description="Where thumbnails of the images go, such as "
+        "`.lightly/thumbnails/[filename]_thumb.[extension]`; none without.",
+    )

@@ -67,6 +67,7 @@ class VideoDataset(dg.Component, dg.Resolvable, dg.Model):
     owners: list[str] = _field("owners")
     freshness_hours: float | None = _field("freshness_hours")
     dataset_id: str = _field("dataset_id")
+    thumbnail_suffix: str | None = _field("thumbnail_suffix")
     s3: _Resource = Field(
         None,
         repr=False,

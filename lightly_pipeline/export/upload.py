@@ -27,6 +27,7 @@ from lightly_pipeline.export.collisions import refuse_collisions
 from lightly_pipeline.export.images import encode_image, resize_rgb, target_size
 from lightly_pipeline.export.previews import FrameKey, Preview, PreviewPlan
 from lightly_pipeline.export.stored import KnownImages, store_once
+from lightly_pipeline.export.thumbnails import Thumbnails
 from lightly_pipeline.layout import frame_path, table_folder
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import Progress
@@ -72,8 +73,9 @@ def upload_images(
     n_threads: int,
     progress: Progress,
     plan: PreviewPlan | None = None,
+    thumbnails: Thumbnails | None = None,
 ) -> UploadResult:
-    """Stores an image for every chosen frame of `record`.
+    """Stores an image for every chosen frame of `record`, and its thumbnail where wanted.
 
     Frames that were left out and have a preview are fetched with the chosen ones. Where the images
     of a video were there already, its left-out frames are fetched all the same, unless all images
@@ -87,6 +89,7 @@ def upload_images(
         n_threads: Videos at once.
         progress: Told how many images are stored.
         plan: Which previews are wanted.
+        thumbnails: Stores thumbnails, where they are wanted.
 
     Raises:
         LightlyPipelineError: Two images would be one file on a store that ignores case.
@@ -102,7 +105,7 @@ def upload_images(
         exports = list(
             concurrently(
                 lambda video: _VideoExport(
-                    source, store, record, video, encoders, n_threads, counter, plan
+                    source, store, record, video, encoders, n_threads, counter, plan, thumbnails
                 ),
                 dict.fromkeys([*chosen, *(plan.left_out if plan else ())]),
             )
@@ -162,6 +165,7 @@ class _VideoExport:
         n_pending: int,
         counter: _Counter,
         plan: PreviewPlan | None,
+        thumbnails: Thumbnails | None,
     ) -> None:
         self._source, self._store, self._record, self.video = source, store, record, video
         self._plan = plan
@@ -175,6 +179,7 @@ class _VideoExport:
         self._encoders = encoders
         self._pending = threading.BoundedSemaphore(n_pending + 1)
         self._counter = counter
+        self._thumbnails = thumbnails
         self.failed: dict[int, str] = {}
         self.decoded = self.is_maker = False
         self.traffic = Traffic()
@@ -194,6 +199,8 @@ class _VideoExport:
             self.is_maker |= self._known.is_made_by(self._record.run_id, frame.frame_index)
             if self._plan and frame.rank < self._plan.n_chosen:
                 self._keep(frame.frame_index, self._plan.of_image(content))
+            if self._thumbnails:
+                self._thumbnails.add(image.image, content)
         self._counter.add(len(images))
         if missing:
             self.is_maker = True
@@ -293,6 +300,8 @@ class _VideoExport:
         if self._plan and frame.rank < self._plan.n_chosen:
             preview = self._plan.of_stored(resized, content, self._record.image_format)
             self._keep(frame.frame_index, preview)
+        if self._thumbnails:
+            self._thumbnails.add(path, content)
         self._counter.add(1)
         return UploadedImage(
             rank=frame.rank,

@@ -13,7 +13,7 @@ from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.scheduling.credentials import load_credentials
 from lightly_pipeline.scheduling.database import Database, default_home
 from lightly_pipeline.scheduling.datasets import Datasets
-from lightly_pipeline.scheduling.models import DatasourcePurpose
+from lightly_pipeline.scheduling.models import THUMBNAIL_SUFFIX_OPTION, DatasourcePurpose
 from lightly_pipeline.scheduling.names import identifier_of
 from lightly_pipeline.scheduling.queue import RunQueue
 
@@ -58,6 +58,7 @@ class Deployment:
             input=self.datasource(dataset_id, DatasourcePurpose.INPUT),
             lightly=self.datasource(dataset_id, DatasourcePurpose.LIGHTLY),
             dataset_id=dataset_id,
+            thumbnail_suffix=self._thumbnail_suffix(dataset_id),
         )
 
     def complete_datasets(self) -> list[Dataset]:
@@ -80,4 +81,9 @@ class Deployment:
         """
         data = self.datasets.datasource(dataset_id, purpose)
         secrets = load_credentials(self.home, data.id)
-        return datasource_from_url(data.full_path, options={**data.options, **secrets})
+        options = {k: v for k, v in data.options.items() if k != THUMBNAIL_SUFFIX_OPTION}
+        return datasource_from_url(data.full_path, options={**options, **secrets})
+
+    def _thumbnail_suffix(self, dataset_id: str) -> str | None:
+        lightly = self.datasets.datasource(dataset_id, DatasourcePurpose.LIGHTLY)
+        return lightly.options.get(THUMBNAIL_SUFFIX_OPTION)

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+THUMBNAIL_SUFFIX_OPTION = "thumbnail_suffix"
+"""Of a datasource's options, that which is not about reaching it."""
+
 
 class DatasourcePurpose(StrEnum):
     """What a datasource is for: INPUT is read, LIGHTLY written; INPUT_OUTPUT is both in one."""
@@ -135,7 +138,7 @@ class DatasourceData(Record):
         purpose: What it is for.
         type: "S3", "S3DelegatedAccess", "OBS" or "LOCAL".
         full_path: URL or folder.
-        options: Region, endpoint, role.
+        options: Region, endpoint, role, and where thumbnails go.
     """
 
     id: str

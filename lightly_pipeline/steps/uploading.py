@@ -131,9 +131,12 @@ def _with_replacements(
     run: Run, record: SelectionRecord
 ) -> "tuple[SelectionRecord, UploadResult, ChoiceNumbers | None]":
     """Stores the images; what cannot be decoded again is replaced by the next choice, and that."""
+    from lightly_pipeline.export.thumbnails import Thumbnails
     from lightly_pipeline.export.upload import upload_images
 
     source, store = run.dataset.input, run.dataset.lightly
+    suffix = run.dataset.thumbnail_suffix
+    thumbnails = Thumbnails(store, suffix) if suffix else None
     traffic = Traffic()
     for round_number in range(1 + _MAX_ROUNDS):
         choice = _choice_numbers(run, record)
@@ -144,6 +147,7 @@ def _with_replacements(
             n_threads=run.n_threads,
             progress=run.progress,
             plan=_preview_plan(run, record, choice),
+            thumbnails=thumbnails,
         )
         traffic = Traffic.sum((traffic, uploaded.traffic))
         if not uploaded.failed or round_number == _MAX_ROUNDS:

@@ -1,0 +1,54 @@
+"""Thumbnails of images, where a dataset asks for them: small pictures beside the images.
+
+Made of the image as it is stored, so that they are the same whether it was there or is new. Where
+they lie is `layout`'s; images never change, so neither does a thumbnail that is there.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.export.images import IMAGE_FORMATS, encode_image, resize_rgb
+from lightly_pipeline.layout import thumbnail_path
+
+MAX_EDGE = 256
+"""Pixels that no thumbnail exceeds, neither in width nor in height."""
+
+
+class Thumbnails:
+    """Stores the thumbnails of images.
+
+    Args:
+        store: The LIGHTLY datasource.
+        template: Where they lie, with `[filename]` and `[extension]` for those of the image.
+    """
+
+    def __init__(self, store: Datasource, template: str) -> None:
+        self._store, self._template = store, template
+
+    def add(self, image_path: str, content: bytes) -> None:
+        """Stores the thumbnail of an image, unless it is there.
+
+        Args:
+            image_path: Of the image.
+            content: Of the image.
+
+        Raises:
+            DatasourceError: The store failed.
+        """
+        path = thumbnail_path(self._template, image_path)
+        if self._store.stat(path) is None:
+            self._store.write(path, _thumbnail(content, path))
+
+
+def _thumbnail(content: bytes, path: str) -> bytes:
+    """Returns the image no larger than `MAX_EDGE`, in the format that the path ends with."""
+    with Image.open(io.BytesIO(content)) as image:
+        rgb = np.asarray(image.convert("RGB"))
+    height, width = rgb.shape[:2]
+    factor = min(1.0, MAX_EDGE / max(width, height))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    ending = path.rpartition(".")[2].lower()
+    return encode_image(resize_rgb(rgb, size), ending if ending in IMAGE_FORMATS else "png")
