@@ -13,9 +13,10 @@ from typing import Any
 
 from lightly_pipeline.console import ProgressDisplay, describe_check, show
 from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import run_path
+from lightly_pipeline.layout import RUNS_FOLDER, run_path
 
 REPORT_FILE = "report.html"
+RUNS_PAGE = f"{RUNS_FOLDER}index.html"
 _LATEST = "latest"
 # Known without importing the formats, so that `--help` answers at once; a test compares them.
 FORMATS = (
@@ -62,6 +63,9 @@ def _add_show(commands: Any) -> None:
     )
     command.add_argument("--lightly", metavar="PATH", help=_LIGHTLY_HELP)
     command.add_argument(
+        "--runs", action="store_true", help="open the page of all runs of the dataset instead"
+    )
+    command.add_argument(
         "--print", action="store_true", help="print where the report is and open nothing"
     )
     command.set_defaults(command=_show)
@@ -105,7 +109,7 @@ def _show(options: argparse.Namespace, display: ProgressDisplay) -> int:
     if lightly is None and _is_place(run):
         run, lightly = _LATEST, run
     store, run_id = find_results(run, lightly)
-    path = run_path(run_id, REPORT_FILE)
+    path = RUNS_PAGE if options.runs else run_path(run_id, REPORT_FILE)
     location = store.location(path)
     if store.stat(path) is None:
         raise ObjectNotFoundError(
@@ -116,14 +120,15 @@ def _show(options: argparse.Namespace, display: ProgressDisplay) -> int:
     if options.print or not _has_browser():
         show(location)
         return 0
-    opened = location
     url = store.read_url(path, valid_s=1)
     if not url.startswith("file:"):
         # A browser does not know s3://, and a signed URL would be kept in its history.
-        folder = Path(tempfile.mkdtemp(prefix=f"lightly-report-{run_id[:8]}-"))
-        (folder / REPORT_FILE).write_bytes(store.read(path))
-        opened, url = str(folder / REPORT_FILE), (folder / REPORT_FILE).as_uri()
-    show(opened)
+        copy = Path(tempfile.mkdtemp(prefix="lightly-report-")) / REPORT_FILE
+        copy.write_bytes(store.read(path))
+        location, url = str(copy), copy.as_uri()
+        if options.runs:
+            display.say("links lead nowhere from this copy: `show RUN` opens the report of a run")
+    show(location)
     if not webbrowser.open(url):
         display.say("no browser could be opened; open the file by hand")
     return 0

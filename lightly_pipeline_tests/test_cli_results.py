@@ -57,6 +57,20 @@ def test_show_opens_the_latest_run_of_a_folder_or_the_one_that_is_named(
     assert opened == urls
 
 
+def test_show_opens_the_page_of_all_runs(
+    results: tuple[Path, list[str]], opened: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, (first, _) = results
+    page = out / ".lightly" / "runs" / "index.html"
+    page.write_text("all runs")
+    assert main(["show", str(out), "--runs"]) == 0
+    assert opened == [page.as_uri()]
+    # It is not taken for a run.
+    assert main(["show", "index", "--lightly", str(out)]) == 1
+    assert "known are" in capsys.readouterr().err
+    assert main(["show", first, "--lightly", str(out)]) == 0
+
+
 def test_show_looks_in_the_working_folder_and_in_declared_datasets(
     results: tuple[Path, list[str]],
     opened: list[str],

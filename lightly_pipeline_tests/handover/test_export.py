@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from lightly_pipeline import Dataset, RunResult, export_run
+from lightly_pipeline import Dataset, RunResult, export_run, run
 from lightly_pipeline.errors import (
     InvalidConfigurationError,
     LightlyPipelineError,
@@ -402,3 +402,36 @@ def test_the_result_as_a_table_of_pandas(made: Made) -> None:
     assert table["pts"].dtype == pd.Int64Dtype()
     assert pd.isna(table["distance"].iloc[0])
     assert table["distance"].iloc[1:].is_monotonic_decreasing
+
+
+def test_candidates_of_a_datapool_run_are_those_of_new_videos(
+    prepared_folder: Path, tmp_path: Path
+) -> None:
+    dataset = local_dataset(prepared_folder)
+    (prepared_folder / "in" / "sub" / "c.mp4").rename(tmp_path / "c.mp4")
+    first = run(dataset, {"use_datapool": True}, selection_config={"n_samples": 3})
+    (tmp_path / "c.mp4").rename(prepared_folder / "in" / "sub" / "c.mp4")
+    second = run(dataset, {"use_datapool": True}, selection_config={"n_samples": 4})
+    assert {frame.video for frame in second.selected} == {"sub/c.mp4"}
+    assert export_run(dataset.lightly, to="filenames", out=tmp_path / "b").n_frames == N_FRAMES
+    told = export_run(dataset.lightly, first.run_id, to="embeddings-csv", out=tmp_path / "a")
+    assert told.n_frames == 2 * N_FRAMES
+
+
+def test_copies_that_were_left_out_are_listed_apart(prepared_folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copy(prepared_folder / "in" / "a.mp4", prepared_folder / "in" / "same.mp4")
+    (prepared_folder / "in" / "broken.mp4").write_text("no video")
+    dataset = local_dataset(prepared_folder)
+    options = {"remove_exact_duplicates": True}
+    run(dataset, selection_config={"n_samples": 3}, pipeline_config=options)
+    export_run(dataset.lightly, to="filenames", out=tmp_path / "out")
+    lists = dict(read_lists(tmp_path / "out" / "filenames"))
+    assert lists["duplicate_filenames"] == [
+        f"same-{index:02d}-mp4.png" for index in range(N_FRAMES)
+    ]
+    assert lists["corrupt_filenames"] == ["broken.mp4"]
+    assert len(lists["removed_filenames"]) == 3 * N_FRAMES - 3
+    told = export_run(dataset.lightly, to="embeddings-parquet", out=tmp_path / "embeddings")
+    assert told.n_frames == 3 * N_FRAMES
