@@ -7,10 +7,11 @@ they lie is `layout`'s; images never change, so neither does a thumbnail that is
 import io
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.export.images import IMAGE_FORMATS, encode_image, resize_rgb
+from lightly_pipeline.export.images import IMAGE_FORMATS, LOSSY_FORMATS, encode_image
 from lightly_pipeline.layout import thumbnail_path
 
 MAX_EDGE = 256
@@ -28,27 +29,33 @@ class Thumbnails:
     def __init__(self, store: Datasource, template: str) -> None:
         self._store, self._template = store, template
 
-    def add(self, image_path: str, content: bytes) -> None:
+    def add(self, image_path: str, content: bytes, pixels: NDArray[np.uint8] | None = None) -> None:
         """Stores the thumbnail of an image, unless it is there.
 
         Args:
             image_path: Of the image.
             content: Of the image.
+            pixels: What was encoded, shape (H, W, 3), where it is at hand: an image of a lossless
+                format is not decoded again.
 
         Raises:
             DatasourceError: The store failed.
         """
         path = thumbnail_path(self._template, image_path)
-        if self._store.stat(path) is None:
-            self._store.write(path, _thumbnail(content, path))
+        if self._store.stat(path) is not None:
+            return
+        if pixels is None or image_path.endswith(LOSSY_FORMATS):
+            with Image.open(io.BytesIO(content)) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        self._store.write(path, _thumbnail(pixels, path))
 
 
-def _thumbnail(content: bytes, path: str) -> bytes:
-    """Returns the image no larger than `MAX_EDGE`, in the format that the path ends with."""
-    with Image.open(io.BytesIO(content)) as image:
-        rgb = np.asarray(image.convert("RGB"))
-    height, width = rgb.shape[:2]
+def _thumbnail(pixels: NDArray[np.uint8], path: str) -> bytes:
+    """Returns a picture no larger than `MAX_EDGE`, in the format that the path ends with."""
+    height, width = pixels.shape[:2]
     factor = min(1.0, MAX_EDGE / max(width, height))
     size = max(1, round(width * factor)), max(1, round(height * factor))
+    # Whole pixels are averaged first: a third of the time of filtering all of them.
+    small = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     ending = path.rpartition(".")[2].lower()
-    return encode_image(resize_rgb(rgb, size), ending if ending in IMAGE_FORMATS else "png")
+    return encode_image(np.asarray(small), ending if ending in IMAGE_FORMATS else "png")

@@ -301,7 +301,7 @@ class _VideoExport:
             preview = self._plan.of_stored(resized, content, self._record.image_format)
             self._keep(frame.frame_index, preview)
         if self._thumbnails:
-            self._thumbnails.add(path, content)
+            self._thumbnails.add(path, content, resized)
         self._counter.add(1)
         return UploadedImage(
             rank=frame.rank,
