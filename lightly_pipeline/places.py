@@ -17,6 +17,8 @@ from lightly_pipeline.runs.tags import read_tag, tag_names
 _logger = logger_of(__name__)
 DEMO_RESULTS = Path("demo_data/lightly")
 _OWN_FOLDER = ".lightly"
+# One of several places that cannot be reached shall not keep a person from the others.
+_PATIENCE_S = 10.0
 
 
 def find_results(run: str = LATEST, lightly: str | None = None) -> tuple[Datasource, str]:
@@ -36,7 +38,8 @@ def find_results(run: str = LATEST, lightly: str | None = None) -> tuple[Datasou
         return store, find_run(store, run)
     found: list[tuple[str, Datasource, str]] = []
     places = list(known_places())
-    for store in places:
+    for place in places:
+        store = place.patient(_PATIENCE_S)
         try:
             run_id = find_run(store, run)
             created = read_tag(store, tag_names(store)[0]).created if run == LATEST else ""
@@ -46,7 +49,7 @@ def find_results(run: str = LATEST, lightly: str | None = None) -> tuple[Datasou
             if not isinstance(error, RunNotFoundError):
                 _logger.warning("%s: %s", store.describe(), error)
             continue
-        found.append((created, store, run_id))
+        found.append((created, place, run_id))
     if not found:
         looked = ", ".join(store.describe() for store in places) or "there is no dataset yet"
         raise RunNotFoundError(

@@ -2,10 +2,9 @@
 
 Columns `filenames`, `embedding_0`, ..., `labels` (0) and `selected` (1 for chosen frames); copies
 that were left out are not in it. Written video by video: a million frames are never in memory.
-On demand, as the tables hold the same in a fifth of the bytes.
+On demand, as the tables hold the same in a third of the bytes.
 """
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,25 +42,27 @@ def write_embeddings_csv(
         LightlyPipelineError: The run has no selection, or its candidates cannot be found.
         DatasourceError: A store failed.
     """
-    import csv
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
 
     pool = read_pool(store, run_id)
+    flag = pa.int8()
+    schema = pa.schema(
+        [
+            ("filenames", pa.string()),
+            *((f"embedding_{number}", pa.float32()) for number in range(_dim(pool))),
+            ("labels", flag),
+            ("selected", flag),
+        ]
+    )
     n_rows = 0
-    with target.writer(path) as file:
-        text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
-        writer = csv.writer(text)
-        names = [f"embedding_{number}" for number in range(_dim(pool))]
-        writer.writerow(["filenames", *names, "labels", "selected"])
+    with target.writer(path) as file, pa_csv.CSVWriter(file, schema) as writer:
         for filenames, vectors, selected in _rows(pool, progress):
-            listed = zip(filenames, vectors.tolist(), selected.tolist(), strict=True)
-            # Nine digits give every float32 back.
-            writer.writerows(
-                [name, *(f"{value:.9g}" for value in vector), 0, int(flag)]
-                for name, vector, flag in listed
-            )
+            columns = [pa.array(column) for column in np.ascontiguousarray(vectors.T)]
+            labels = pa.array(np.zeros(len(filenames), np.int8))
+            arrays = [pa.array(filenames), *columns, labels, pa.array(selected, flag)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
             n_rows += len(filenames)
-        text.flush()
-        text.detach()
     return n_rows
 
 

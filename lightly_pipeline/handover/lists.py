@@ -9,7 +9,7 @@ from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.handover.frames import read_manifest
 from lightly_pipeline.handover.pool import CandidatePool, read_pool
 from lightly_pipeline.layout import image_name
-from lightly_pipeline.runs.artefacts import lines
+from lightly_pipeline.runs.name_lists import lines
 
 FOLDER = "filenames/"
 

@@ -12,7 +12,7 @@ from lightly_pipeline.datasources import Datasource, StoredObject, concurrently
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.layout import frame_name
 from lightly_pipeline.logs import logger_of
-from lightly_pipeline.runs.artefacts import read_duplicate_filenames, read_listed_videos
+from lightly_pipeline.runs.name_lists import read_duplicate_filenames, read_listed_videos
 from lightly_pipeline.runs.records import SelectionRecord, read_selection
 from lightly_pipeline.tables.catalog import read_catalog
 from lightly_pipeline.tables.handle import video_table

@@ -20,9 +20,9 @@ from lightly_pipeline.inputs.gather import read_inputs
 from lightly_pipeline.inputs.quality import CHECKSUM, read_column_values
 from lightly_pipeline.inputs.values import SelectionInputs
 from lightly_pipeline.logs import logger_of
-from lightly_pipeline.runs.artefacts import write_duplicate_filenames, write_listed_videos
 from lightly_pipeline.runs.chosen import ChosenSet, write_embeddings
 from lightly_pipeline.runs.datapool import read_datapool
+from lightly_pipeline.runs.name_lists import write_duplicate_filenames, write_listed_videos
 from lightly_pipeline.runs.records import (
     SelectionRecord,
     write_input_problems,
