@@ -1,8 +1,9 @@
 """The tools themselves read what is exported for them.
 
-FiftyOne, Datumaro and Label Studio's SDK are no dependencies, as they need other releases of what
-this package uses: they are tried by the interpreters that LIGHTLY_PIPELINE_READERS names, paths
-with ":" between them, each in an environment with one of them.
+FiftyOne, Datumaro, Ultralytics and Label Studio's SDK are no dependencies, as they need other
+releases of what this package uses: they are tried by the interpreters that
+LIGHTLY_PIPELINE_READERS names, paths with ":" between them, each in an environment with one of
+them.
 """
 
 import json
@@ -127,6 +128,49 @@ def test_datumaro_reads_its_own_format_and_cvat_s(
     if to == "datumaro":
         indices = sorted(int(item["attributes"]["frame_index"]) for item in read["items"])
         assert indices == sorted(frame.frame_index for frame in made[1].selected)
+
+
+ULTRALYTICS = """
+import json, os, pathlib, sys
+os.chdir("/")
+from ultralytics.data.dataset import YOLODataset
+from ultralytics.data.utils import check_det_dataset, polygon2mask
+data = check_det_dataset(str(pathlib.Path(sys.argv[1]) / "data.yaml"))
+task = "segment" if sys.argv[1].endswith("scene") else "detect"
+dataset = YOLODataset(img_path=data["train"], data=data, task=task, augment=False)
+def shown(label):
+    masks = [
+        polygon2mask(label["shape"], [(s * label["shape"][::-1]).reshape(-1)], color=1).tolist()
+        for s in label["segments"]
+    ]
+    name = pathlib.Path(label["im_file"]).name
+    return {"name": name, "classes": label["cls"].ravel().tolist(), "masks": masks,
+            "boxes": label["bboxes"].tolist()}
+print(json.dumps({"names": data["names"], "labels": [shown(label) for label in dataset.labels]}))
+"""
+
+
+def test_ultralytics_finds_boxes_and_masks_from_any_folder(
+    made: tuple[Dataset, RunResult], tmp_path: Path
+) -> None:
+    for task in ("boxes", "scene"):
+        export_run(made[0].lightly, to="yolo", out=tmp_path / task, task=task)
+        read = read_with("ultralytics", ULTRALYTICS, tmp_path / task)
+        assert list(read["names"].values()) == list(CATEGORIES)
+        assert {label["name"] for label in read["labels"]} == {
+            Path(frame.image).name for frame in made[1].selected
+        }
+        for label in read["labels"]:
+            assert label["classes"] == [1.0]
+            if task == "boxes":
+                (box,) = label["boxes"]
+                assert box == pytest.approx([36 / WIDTH, 27 / HEIGHT, 0.25, 0.25])
+                continue
+            (mask,) = np.array(label["masks"], dtype=bool)
+            assert mask[hole()].all()
+            # OpenCV fills the pixels on an outline, too, and on the way between two of them.
+            assert not mask[32:38, 52:68].any()
+            assert (mask & ~hole()).sum() < 450
 
 
 LABEL_STUDIO = """
