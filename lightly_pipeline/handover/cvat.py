@@ -32,7 +32,8 @@ def files(run: HandedRun, place_of: PlaceOf) -> Iterator[tuple[str, bytes]]:
     ET.indent(root)
     # Without a declaration XML is UTF-8, and more readers take it.
     yield "annotations.xml", ET.tostring(root, encoding="unicode").encode()
-    raw = [{"name": name, "attributes": [_raw(a) for a in _ATTRIBUTES]} for name in labels]
+    attributes = [_raw(attribute) for attribute in _ATTRIBUTES]
+    raw = [{"name": xml_text(name), "attributes": attributes} for name in labels]
     yield "labels.json", json.dumps(raw, indent=1).encode()
 
 
@@ -71,7 +72,7 @@ def _image(frame: HandedFrame, place_of: PlaceOf) -> ET.Element:
         "image",
         {
             "id": str(frame.rank),
-            "name": frame.name,
+            "name": xml_text(frame.name),
             "width": str(frame.width),
             "height": str(frame.height),
             "location": xml_text(place_of(frame)),

@@ -64,7 +64,7 @@ def _results(frame: HandedFrame, task: PredictedTask, name: str) -> Iterator[dic
 
 def _values(prediction: Prediction, frame: HandedFrame) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields the kind and the value of each region; places are in percent of the image."""
-    label = [prediction.label]
+    label = [xml_text(prediction.label)]
     x_share, y_share = 100 / frame.width, 100 / frame.height
     if prediction.mask is not None:
         rle = prediction.mask.label_studio_bytes()

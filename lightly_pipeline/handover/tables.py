@@ -11,6 +11,7 @@ from typing import Any
 
 from lightly_pipeline.handover.frames import HandedFrame, HandedRun, PlaceOf
 from lightly_pipeline.handover.predictions import Prediction
+from lightly_pipeline.layout import shown_path
 
 FRAMES_FILE = "frames.csv"
 # Arrow's type by column: what pandas and Parquet are told, too, where every value is missing.
@@ -67,7 +68,8 @@ def parquet_files(run: HandedRun, place_of: PlaceOf) -> Iterator[tuple[str, byte
 
 def _frame_row(frame: HandedFrame, place_of: PlaceOf) -> dict[str, Any]:
     row = {name: getattr(frame, name) for name in FRAME_COLUMNS}
-    return {**row, "location": place_of(frame)}
+    # A folder above may be called what is no text.
+    return {**row, "location": shown_path(place_of(frame))}
 
 
 def _prediction_rows(run: HandedRun) -> Iterator[dict[str, Any]]:

@@ -56,7 +56,12 @@ def test_every_format_takes_odd_names(tmp_path: Path) -> None:
     images = ET.parse(tmp_path / "cvat" / "annotations.xml").getroot().findall("image")
     for folder, image in (("cvat/images", element.get("name")) for element in images):
         assert (tmp_path / folder / str(image)).is_file()
-    assert ET.parse(tmp_path / "label-studio" / "interface.xml").getroot().tag == "View"
+    named = json.loads((tmp_path / "cvat" / "labels.json").read_text())[0]["name"]
+    assert {box.get("label") for image in images for box in image} == {named}
+    interface = ET.parse(tmp_path / "label-studio" / "interface.xml").getroot()
+    tasks = json.loads((tmp_path / "label-studio" / "tasks.json").read_text())
+    value = tasks[0]["predictions"][0]["result"][0]["value"]
+    assert value["rectanglelabels"] == [label.get("value") for label in interface.iter("Label")]
     document = json.loads((tmp_path / "coco" / "annotations" / "<t>" / "ü.json").read_text())
     for image in document["images"]:
         assert (tmp_path / "coco" / "images" / image["file_name"]).is_file()
