@@ -46,11 +46,13 @@ class Tool:
         files: Gives its files, from the frames and the places of their images.
         image_path: Gives where a copy of a frame's image lies among them; None for tools that
             read images where they are.
-        has_frames_file: Whether its own files say all that is known of a frame.
+        names_copies: Whether its files name the copies; else they say where the images come from.
+        says_all: Whether its files say all that is known of a frame; else `frames.csv` does.
     """
 
     files: Callable[[HandedRun, PlaceOf], Iterator[tuple[str, bytes]]]
     image_path: Callable[[HandedFrame], str] | None = None
+    names_copies: bool = False
     says_all: bool = True
 
 
@@ -64,7 +66,7 @@ TOOLS: Mapping[str, Tool] = {
     "coco": Tool(coco.files, _below(coco.IMAGES)),
     "cvat": Tool(cvat.files, _below(cvat.IMAGES)),
     "datumaro": Tool(datumaro.files, _below(datumaro.IMAGES)),
-    "fiftyone": Tool(fiftyone.files, _below(fiftyone.IMAGES)),
+    "fiftyone": Tool(fiftyone.files, _below(fiftyone.IMAGES), names_copies=True),
     "label-studio": Tool(label_studio.files),
     "yolo": Tool(yolo.files, yolo.image_path, says_all=False),
 }
@@ -167,7 +169,9 @@ def _export_frames(
     if images.copy and image_path is None:
         raise InvalidConfigurationError(f"{to} reads images where they are; leave copying out")
     run = read_run(store, run_id, task=task)
-    place_of = image_path or _place_of(store, signed_urls=images.signed_urls)
+    place_of = _place_of(store, signed_urls=images.signed_urls)
+    if image_path and tool.names_copies:
+        place_of = image_path
     files = list(tool.files(run, place_of))
     if not tool.says_all:
         files.append((tables.FRAMES_FILE, tables.frames_csv(run, place_of)))

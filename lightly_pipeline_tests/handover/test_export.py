@@ -117,6 +117,9 @@ def test_pycocotools_reads_coco(
         (frame.video, frame.frame_index) for frame in source[1].selected
     ]
     for image in images:
+        assert image["location"] == source[0].lightly.location(
+            next(f.image for f in source[1].selected if f.image.endswith(image["file_name"]))
+        )
         with Image.open(tmp_path / "images" / image["file_name"]) as opened:
             assert opened.size == (image["width"], image["height"])
         assert image["classifications"]["cars/v2"] == [{"label": "car", "score": 0.625}]
