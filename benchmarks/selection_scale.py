@@ -28,6 +28,7 @@ from lightly_pipeline import Dataset, LocalDatasource
 from lightly_pipeline.config import ApproximateDiversityConfig
 from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.layout import table_folder
+from lightly_pipeline.progress import ProgressMeter
 from lightly_pipeline.selection import figures
 from lightly_pipeline.selection.kcenter.approximate import pick_approximately
 from lightly_pipeline.selection.kcenter.greedy import farthest_first
@@ -185,7 +186,8 @@ def _select_from_tables(n_rows: int, *, half: bool) -> None:
                 steps.append(step)
                 print(f"  {step}: {done:,} of {total:,} {unit}", flush=True)
 
-        record = select_frames(Run(dataset, config, "scale", progress=progress), processed)
+        meter = ProgressMeter(progress)
+        record = select_frames(Run(dataset, config, "scale", progress=meter), processed)
         print(
             f"{len(record.frames)} of {record.n_input_frames:,} frames: "
             f"{time.process_time() - started_cpu:.1f} CPU s, {time.monotonic() - started:.1f} s, "

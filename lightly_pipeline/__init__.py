@@ -1,8 +1,9 @@
 """Finds the video frames worth labelling.
 
 Only the public names live here, loaded when first used so that importing the package costs
-nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `RunResult`, `S3Datasource`, `VideoDataset`,
-`build_definitions`, `export_run` and `run`. `__version__` is that of the installed package.
+nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `ProgressMeter`, `RunResult`, `S3Datasource`,
+`VideoDataset`, `build_definitions`, `export_run` and `run`. `__version__` is that of the installed
+package.
 """
 
 from importlib import import_module
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from lightly_pipeline.defs.component import VideoDataset
     from lightly_pipeline.handover.export import export_run
     from lightly_pipeline.pipeline import run
+    from lightly_pipeline.progress import ProgressMeter
     from lightly_pipeline.runs.result import RunResult
 
 __all__ = [
     "Dataset",
     "DatasetType",
     "LocalDatasource",
+    "ProgressMeter",
     "RunResult",
     "S3Datasource",
     "VideoDataset",
@@ -34,6 +37,7 @@ _HOMES = {
     "Dataset": "lightly_pipeline.datasets",
     "DatasetType": "lightly_pipeline.config",
     "LocalDatasource": "lightly_pipeline.datasources",
+    "ProgressMeter": "lightly_pipeline.progress",
     "RunResult": "lightly_pipeline.runs.result",
     "S3Datasource": "lightly_pipeline.datasources",
     "VideoDataset": "lightly_pipeline.defs.component",

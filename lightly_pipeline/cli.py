@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline import cli_results
 from lightly_pipeline.console import (
-    ProgressDisplay,
     describe,
     escape_what_is_no_text,
     show,
     showing_log,
 )
+from lightly_pipeline.display import ProgressDisplay
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.progress import ProgressMeter
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasets import Dataset
@@ -43,18 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with showing_log(display), _interrupted_by_sigterm():
             exit_code: int = options.command(options, display)
     except InvalidConfigurationError as error:
-        display.close()
         show(f"error: {error}", sys.stderr)
         return EXIT_USAGE
     except (LightlyPipelineError, OSError) as error:
-        display.close()
         show(f"error: {error}", sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt as stop:
-        display.close()
         show("interrupted; run the same command again to go on where it stopped", sys.stderr)
         return 128 + (stop.signal if isinstance(stop, _Terminated) else signal.SIGINT)
-    display.close()
     return exit_code
 
 
@@ -183,7 +180,9 @@ def _worker(options: argparse.Namespace, display: ProgressDisplay) -> int:
     shown = f", labels {', '.join(sorted(labels))}" if labels else ""
     display.say(f"waiting for runs in {deployment.home}{shown}")
     try:
-        all_well = work(deployment, labels=labels, once=options.once, say=show)
+        all_well = work(
+            deployment, labels=labels, once=options.once, say=show, showing=display.showing
+        )
     except KeyboardInterrupt:
         display.say("stopped; a run in progress was given back")
         return EXIT_DONE
@@ -198,8 +197,9 @@ def _launch(dataset: "Dataset", options: argparse.Namespace, display: ProgressDi
     if options.n_samples is not None:
         selection = {**_without_amount(blocks.get("selection_config") or {})}
         blocks["selection_config"] = {**selection, "n_samples": options.n_samples}
-    result = run(dataset, **blocks, progress=display.update)
-    display.close()
+    meter = ProgressMeter()
+    with display.showing(meter):
+        result = run(dataset, **blocks, progress=meter)
     show(json.dumps(result.as_dict(), indent=1) if options.json else describe(result))
     return EXIT_FAILED if result.missing_frames else EXIT_DONE
 

@@ -11,9 +11,11 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from lightly_pipeline.console import ProgressDisplay, describe_check, show
+from lightly_pipeline.console import describe_check, show
+from lightly_pipeline.display import ProgressDisplay
 from lightly_pipeline.errors import ObjectNotFoundError
 from lightly_pipeline.layout import RUNS_FOLDER, run_path
+from lightly_pipeline.progress import ProgressMeter
 
 REPORT_FILE = "report.html"
 RUNS_PAGE = f"{RUNS_FOLDER}index.html"
@@ -151,17 +153,18 @@ def _export(options: argparse.Namespace, display: ProgressDisplay) -> int:
 
     store, run_id = find_results(options.run, options.lightly)
     out = options.out or f"{options.to}-{run_id[:8]}"
-    result = export_run(
-        store,
-        run_id,
-        to=options.to,
-        out=out,
-        task=options.task,
-        copy_images=options.copy_images,
-        signed_urls=options.signed_urls,
-        progress=display.update,
-    )
-    display.close()
+    meter = ProgressMeter()
+    with display.showing(meter):
+        result = export_run(
+            store,
+            run_id,
+            to=options.to,
+            out=out,
+            task=options.task,
+            copy_images=options.copy_images,
+            signed_urls=options.signed_urls,
+            progress=meter,
+        )
     show(_described(result))
     return 0
 
@@ -184,8 +187,9 @@ def _verify(options: argparse.Namespace, display: ProgressDisplay) -> int:
     from lightly_pipeline.runs.verification import verify_runs
 
     store = datasource_from_url(options.lightly)
-    checks = list(verify_runs(store, progress=display.update))
-    display.close()
+    meter = ProgressMeter()
+    with display.showing(meter):
+        checks = list(verify_runs(store, progress=meter))
     for check in checks:
         show(describe_check(check, store.location))
     show(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")

@@ -1,34 +1,22 @@
-"""What a person sees in a terminal: lines, progress, the log's warnings, the result of a run.
+"""What a person sees in a terminal: lines, the log's warnings, the result of a run.
 
-Formatting only; which command does what is in `cli.py`.
+Formatting only; progress is drawn in `display.py`, which command does what is in `cli.py`.
 """
 
 import io
 import logging
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
+
+from lightly_pipeline.display import ProgressDisplay
 
 if TYPE_CHECKING:
     from lightly_pipeline.runs.result import RunResult
     from lightly_pipeline.runs.verification import RunCheck
 
-_PLAIN_INTERVAL_S = 10.0
 _SHOWN_PROBLEMS = 20
-_STEP_TITLES = {
-    "list": "Listing videos",
-    "decode": "Decoding and embedding",
-    "load": "Loading embeddings",
-    "select": "Selecting frames",
-    "upload": "Writing images",
-    "report": "Making the report",
-    "upload_report": "Writing the report",
-    "verify": "Reading images",
-    "copy": "Copying images",
-    "export": "Writing embeddings",
-}
 
 
 def escape_what_is_no_text() -> None:
@@ -106,61 +94,6 @@ def describe_check(check: "RunCheck", location_of: Callable[[str], str]) -> str:
     lines = [f"run {check.run_id}: {check.n_images} images, {', '.join(faults) or 'all true'}"]
     wrong = [*check.missing, *check.changed][:_SHOWN_PROBLEMS]
     return "\n".join([*lines, *(f"    {location_of(image)}" for image in wrong)])
-
-
-class ProgressDisplay:
-    """A bar on a terminal; elsewhere a plain line every ten seconds."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._terminal = stream.isatty()
-        self._step = ""
-        self._started = self._last = 0.0
-        self._bar: Any = None
-
-    def update(self, step: str, done: int, total: int | None, unit: str) -> None:
-        """Shows how far a step is, how fast it goes and how long it still takes."""
-        if step != self._step:
-            self._begin(step, unit)
-        if self._bar is not None:
-            self._bar.total = total
-            self._bar.update(done - self._bar.n)
-            return
-        now = time.monotonic()
-        if now - self._last >= _PLAIN_INTERVAL_S:
-            self._last = now
-            show(self._line(done, total, unit, now - self._started), self._stream)
-
-    def say(self, line: str) -> None:
-        """Prints a line without tearing the bar apart."""
-        if self._bar is None:
-            show(line, self._stream)
-        else:
-            self._bar.write(line, file=self._stream)
-
-    def close(self) -> None:
-        """Ends the step that is shown."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-    def _begin(self, step: str, unit: str) -> None:
-        self.close()
-        self._step = step
-        self._started = self._last = time.monotonic()
-        if self._terminal:
-            from tqdm import tqdm
-
-            title = _STEP_TITLES.get(step, step)
-            self._bar = tqdm(desc=title, unit=f" {unit}", file=self._stream, dynamic_ncols=True)
-
-    def _line(self, done: int, total: int | None, unit: str, seconds: float) -> str:
-        title = _STEP_TITLES.get(self._step, self._step)
-        rate = done / seconds if seconds else 0.0
-        line = f"{title}: {done}{f' of about {total}' if total else ''} {unit}, {rate:.0f}/s"
-        if total and rate:
-            line += f", {max(total - done, 0) / rate:.0f} s left"
-        return line
 
 
 class _DisplayHandler(logging.Handler):

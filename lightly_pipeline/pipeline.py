@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.logs import logger_of
-from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.progress import Progress, ProgressMeter, silent
 from lightly_pipeline.runs.log import RunLog
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listener import RunListener, SilentListener
@@ -49,7 +49,7 @@ def run(
         pipeline_config: Options of our own.
         run_id: Id of the run; a new UUID by default.
         others: Datasets whose tags may be queries of SIMILARITY, by their `dataset_id`.
-        progress: Told how far every step is.
+        progress: Told how far every step is; a `ProgressMeter` can be asked for it, too.
         listener: Told what came out of every step.
 
     Raises:
@@ -60,7 +60,8 @@ def run(
     config = resolve_config(
         dataset, worker_config, lightly_config, selection_config, pipeline_config
     )
-    made = Run(dataset, config, run_id or str(uuid.uuid4()), others, progress)
+    meter = progress if isinstance(progress, ProgressMeter) else ProgressMeter(progress)
+    made = Run(dataset, config, run_id or str(uuid.uuid4()), others, meter)
     return run_steps(made, listener or SilentListener())
 
 

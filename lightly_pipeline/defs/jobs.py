@@ -7,6 +7,7 @@ import dagster as dg
 from lightly_pipeline.config import DEFAULT_SELECTION
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.assets import DatasetAssets
+from lightly_pipeline.defs.following import following
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
     PipelineLaunch,
@@ -111,4 +112,5 @@ def run_and_report(context: Any, run: Run) -> None:
     Raises:
         LightlyPipelineError: As the pipeline does.
     """
-    run_steps(run, AssetReports(context.instance, context.log_event))
+    with following(context, run.progress):
+        run_steps(run, AssetReports(context.instance, context.log_event))

@@ -15,7 +15,7 @@ import dagster as dg
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.describing import DATASET_TAG
 from lightly_pipeline.defs.jobs import run_and_report
-from lightly_pipeline.defs.step import DECODE_POOL, failing, log_progress
+from lightly_pipeline.defs.step import DECODE_POOL, failing
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.execution import executing
 from lightly_pipeline.scheduling.models import RunState
@@ -126,17 +126,11 @@ def _process(context: dg.OpExecutionContext, launch: ScheduledLaunch) -> None:
     def everything() -> None:
         with executing(deployment.queue, run, when_interrupted="abort") as reporter:
             dataset = deployment.dataset(run.dataset_id)
-            log = log_progress(context)
-
-            def progress(step: str, done: int, total: int | None, unit: str) -> None:
-                reporter.progress(step, done, total, unit)
-                log(step, done, total, unit)
-
             config = resolve_config(
                 dataset, launch.worker_config, launch.lightly_config, launch.selection_config
             )
             others = deployment.complete_datasets()
-            run_and_report(context, Run(dataset, config, run.id, others, progress))
+            run_and_report(context, Run(dataset, config, run.id, others, reporter.meter))
 
     failing(everything)
 

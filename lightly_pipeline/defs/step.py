@@ -4,16 +4,15 @@ Turns a launch into the `Run` that the pipeline's steps take, and what they rais
 shows and retries. What is reported of a step's work is in `events.py`.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.defs.following import following
 from lightly_pipeline.defs.launch import block_of
 from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
-from lightly_pipeline.progress import Progress
 from lightly_pipeline.steps.setup import Run, resolve_config
 
 RETRIES = dg.RetryPolicy(
@@ -27,7 +26,6 @@ DECODE_POOL, STORE_POOL = "lightly_pipeline_decode", "lightly_pipeline_store"
 Without a limit on them, which is a deployment's to set, they bound nothing.
 """
 
-_PROGRESS_S = 10.0
 _Answer = TypeVar("_Answer")
 
 
@@ -47,7 +45,7 @@ def launched_run(
     """
     blocks = [block_of(resource) for resource in launch]
     config = failing(lambda: resolve_config(dataset, *blocks))
-    return Run(dataset, config, run_id_of(context), others, log_progress(context))
+    return Run(dataset, config, run_id_of(context), others)
 
 
 def run_id_of(context: Any) -> str:
@@ -66,14 +64,7 @@ def failing(call: Callable[[], _Answer]) -> _Answer:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 
 
-def log_progress(context: Any) -> Progress:
-    """Returns a progress callback that logs a line every ten seconds."""
-    last = [time.monotonic()]
-
-    def report(step: str, done: int, total: int | None, unit: str) -> None:
-        now = time.monotonic()
-        if now - last[0] >= _PROGRESS_S:
-            last[0] = now
-            context.log.info(f"{step}: {done}{f' of about {total}' if total else ''} {unit}")
-
-    return report
+def working(context: Any, run: Run, call: Callable[[], _Answer]) -> _Answer:
+    """Calls as `failing` does, and shows meanwhile how far the run is."""
+    with following(context, run.progress):
+        return failing(call)

@@ -30,7 +30,7 @@ from lightly_pipeline.export.stored import KnownImages, store_once
 from lightly_pipeline.export.thumbnails import Thumbnails
 from lightly_pipeline.layout import frame_path, table_folder
 from lightly_pipeline.logs import logger_of
-from lightly_pipeline.progress import Progress
+from lightly_pipeline.progress import ItemMeter, ProgressMeter, StepMeter
 from lightly_pipeline.runs.records import (
     ChosenFrame,
     SelectionRecord,
@@ -71,7 +71,7 @@ def upload_images(
     record: SelectionRecord,
     *,
     n_threads: int,
-    progress: Progress,
+    progress: ProgressMeter,
     plan: PreviewPlan | None = None,
     thumbnails: Thumbnails | None = None,
 ) -> UploadResult:
@@ -99,13 +99,13 @@ def upload_images(
     chosen: dict[str, list[ChosenFrame]] = defaultdict(list)
     for frame in record.frames:
         chosen[frame.video].append(frame)
-    counter = _Counter(progress, len(record.frames))
+    meter = progress.begin("upload", "images", total=len(record.frames))
     with _pool(n_threads) as videos, _pool(n_threads) as encoders:
         # Each looks up the images that are known of its video.
         exports = list(
             concurrently(
                 lambda video: _VideoExport(
-                    source, store, record, video, encoders, n_threads, counter, plan, thumbnails
+                    source, store, record, video, encoders, n_threads, meter, plan, thumbnails
                 ),
                 dict.fromkeys([*chosen, *(plan.left_out if plan else ())]),
             )
@@ -137,17 +137,6 @@ def _pool(n_threads: int) -> Iterator[ThreadPoolExecutor]:
     pool.shutdown(wait=True)
 
 
-class _Counter:
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._total, self._done = progress, total, 0
-        self._lock = threading.Lock()
-
-    def add(self, n: int) -> None:
-        with self._lock:
-            self._done += n
-            self._progress("upload", self._done, self._total, "images")
-
-
 class _VideoExport:
     """The images of one video, and the previews of its frames.
 
@@ -163,7 +152,7 @@ class _VideoExport:
         video: str,
         encoders: ThreadPoolExecutor,
         n_pending: int,
-        counter: _Counter,
+        meter: StepMeter,
         plan: PreviewPlan | None,
         thumbnails: Thumbnails | None,
     ) -> None:
@@ -178,7 +167,7 @@ class _VideoExport:
         self._known = KnownImages(self._table, f"{record.image_format} resize={record.resize}")
         self._encoders = encoders
         self._pending = threading.BoundedSemaphore(n_pending + 1)
-        self._counter = counter
+        self._meter = meter
         self._thumbnails = thumbnails
         self.failed: dict[int, str] = {}
         self.decoded = self.is_maker = False
@@ -187,6 +176,10 @@ class _VideoExport:
 
     def run(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
         """Stores the images of these frames; returns them."""
+        with self._meter.item(self.video, total=len(frames)) as item:
+            return self._images(frames, item)
+
+    def _images(self, frames: Sequence[ChosenFrame], item: ItemMeter) -> list[UploadedImage]:
         images = []
         missing = []
         for frame in frames:
@@ -201,10 +194,10 @@ class _VideoExport:
                 self._keep(frame.frame_index, self._plan.of_image(content))
             if self._thumbnails:
                 self._thumbnails.add(image.image, content)
-        self._counter.add(len(images))
+        item.add(len(images))
         if missing:
             self.is_maker = True
-            made = self._make(missing)
+            made = self._make(missing, item)
             self._known.add(made, self._record.run_id)
             images += made
         return images
@@ -217,7 +210,8 @@ class _VideoExport:
         if not self._left_out:
             return
         try:
-            self._make([])
+            with self._meter.item(self.video) as item:
+                self._make([], item)
         except DatasourceError as error:
             _logger.info("%s: no preview of frames that were left out: %s", self.video, error)
 
@@ -235,7 +229,7 @@ class _VideoExport:
             mark,
         )
 
-    def _make(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
+    def _make(self, frames: Sequence[ChosenFrame], item: ItemMeter) -> list[UploadedImage]:
         self.decoded = True
         outcome = self._outcome()
         left_out, self._left_out = self._left_out, set()
@@ -255,7 +249,9 @@ class _VideoExport:
             for index, rgb in fetched:
                 self._pending.acquire()
                 job: Future[UploadedImage | None] = (
-                    self._encoders.submit(self._store_image, wanted.pop(index), rows[index], rgb)
+                    self._encoders.submit(
+                        self._store_image, wanted.pop(index), rows[index], rgb, item
+                    )
                     if index in wanted
                     else self._encoders.submit(self._show, index, rgb)
                 )
@@ -266,7 +262,7 @@ class _VideoExport:
         images = [image for job in pending if (image := job.result()) is not None]
         if wanted and left_out:
             # Without those that only a preview needs: they may be what is wrong.
-            return images + self._make(list(wanted.values()))
+            return images + self._make(list(wanted.values()), item)
         for frame in wanted.values():
             self.failed[frame.rank] = str(problem)
         return images
@@ -289,7 +285,7 @@ class _VideoExport:
         return outcome
 
     def _store_image(
-        self, frame: ChosenFrame, row: FrameRow, rgb: NDArray[np.uint8]
+        self, frame: ChosenFrame, row: FrameRow, rgb: NDArray[np.uint8], item: ItemMeter
     ) -> UploadedImage:
         size = target_size(rgb.shape[1], rgb.shape[0], self._record.resize)
         resized = resize_rgb(rgb, size)
@@ -302,7 +298,7 @@ class _VideoExport:
             self._keep(frame.frame_index, preview)
         if self._thumbnails:
             self._thumbnails.add(path, content, resized)
-        self._counter.add(1)
+        item.add(1)
         return UploadedImage(
             rank=frame.rank,
             image=path,

@@ -5,14 +5,15 @@ The same for every executor (worker, Dagster, the calling script); what is execu
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Literal
 
 from lightly_pipeline import pipeline
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.layout import shown_path
 from lightly_pipeline.logs import logger_of
+from lightly_pipeline.progress import ProgressMeter, line, title
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
@@ -23,17 +24,19 @@ from lightly_pipeline.scheduling.scheduled_run import BEAT_S, ScheduledRun
 from lightly_pipeline.steps.listener import RunListener
 
 _logger = logger_of(__name__)
-_STEPS = {
-    "list": (RunState.LOADING_DATASET, "listing videos"),
-    "decode": (RunState.EMBEDDING, "decoding and embedding"),
-    "load": (RunState.SAMPLING, "loading embeddings"),
-    "typicality": (RunState.SAMPLING, "computing typicality"),
-    "select": (RunState.SAMPLING, "selecting frames"),
-    "upload": (RunState.UPLOADING_DATASET, "writing images"),
-    "report": (RunState.GENERATING_REPORT, "making the report"),
-    "upload_report": (RunState.UPLOADING_REPORT, "writing the report"),
+_STATES = {
+    "list": RunState.LOADING_DATASET,
+    "decode": RunState.EMBEDDING,
+    "load": RunState.SAMPLING,
+    "typicality": RunState.SAMPLING,
+    "select": RunState.SAMPLING,
+    "upload": RunState.UPLOADING_DATASET,
+    "report": RunState.GENERATING_REPORT,
+    "upload_report": RunState.UPLOADING_REPORT,
 }
 _MAX_MESSAGE = 4000
+Showing = Callable[[ProgressMeter], AbstractContextManager[object]]
+"""Shows the progress of a run while the context lasts."""
 
 
 class RunReporter:
@@ -46,25 +49,19 @@ class RunReporter:
 
     def __init__(self, queue: RunQueue, run: ScheduledRun) -> None:
         self._queue, self._run = queue, run
-        self._state, self._message = run.run_state, run.message
+        self._state = run.run_state
         self._lost: ClaimLostError | None = None
         self._lock = threading.Lock()
+        self.meter = ProgressMeter(self._reported)
+        """Takes the run's progress; raises ClaimLostError once another executor has the run."""
 
-    def progress(self, step: str, done: int, total: int | None, unit: str) -> None:
-        """Takes the pipeline's progress, from any thread.
-
-        Raises:
-            ClaimLostError: Another executor has the run by now.
-        """
+    def _reported(self, step: str, *_: object) -> None:
         if self._lost is not None:
             raise self._lost
-        if step not in _STEPS:
-            return
-        state, doing = _STEPS[step]
+        state = _STATES.get(step)
         with self._lock:
-            self._message = f"{doing}: {done}{f' of about {total}' if total else ''} {unit}"
-            if state is not self._state:
-                self._enter(state, doing)
+            if state is not None and state is not self._state:
+                self._enter(state, title(step).lower())
 
     def _enter(self, state: RunState, doing: str) -> None:
         try:
@@ -81,12 +78,16 @@ class RunReporter:
         """Says now and then that the executor lives, until it is told to stop."""
         while not stop.wait(BEAT_S):
             try:
-                self._queue.beat(self._run, self._message)
+                self._queue.beat(self._run, self._message())
             except ClaimLostError as error:
                 self._lost = error
                 return
             except LightlyPipelineError as error:
                 _logger.warning("run %s: %s", self._run.id, error)
+
+    def _message(self) -> str:
+        views = self.meter.views()
+        return line(views[-1]) if views else self._run.message
 
 
 @contextmanager
@@ -125,7 +126,11 @@ def executing(
 
 
 def execute(
-    deployment: Deployment, run: ScheduledRun, listener: RunListener | None = None
+    deployment: Deployment,
+    run: ScheduledRun,
+    listener: RunListener | None = None,
+    *,
+    showing: Showing = nullcontext,
 ) -> RunResult:
     """Executes a claimed run in this process, without Dagster.
 
@@ -133,17 +138,21 @@ def execute(
         deployment: Whose run.
         run: The run, claimed by who calls.
         listener: Told what came out of every step; who is installed for it by default.
+        showing: Shows how far it is, while the context that it returns lasts.
 
     Raises:
         LightlyPipelineError: Why it failed; the run's user was told.
     """
-    with executing(deployment.queue, run, when_interrupted="release") as reporter:
+    with (
+        executing(deployment.queue, run, when_interrupted="release") as reporter,
+        showing(reporter.meter),
+    ):
         return pipeline.run(
             deployment.dataset(run.dataset_id),
             **run.blocks,
             run_id=run.id,
             others=deployment.complete_datasets(),
-            progress=reporter.progress,
+            progress=reporter.meter,
             listener=listener or installed_listener(),
         )
 

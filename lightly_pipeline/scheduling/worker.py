@@ -7,12 +7,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
-from lightly_pipeline.scheduling.execution import execute
+from lightly_pipeline.scheduling.execution import Showing, execute
 from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 
 _logger = logger_of(__name__)
@@ -25,6 +26,7 @@ def work(
     labels: Collection[str] = (),
     once: bool = False,
     say: Callable[[str], None] = lambda _: None,
+    showing: Showing = nullcontext,
 ) -> bool:
     """Executes scheduled runs until it is interrupted.
 
@@ -33,6 +35,7 @@ def work(
         labels: What this worker has; it takes runs whose `runs_on` are all among them.
         once: Ends when nothing is left to take.
         say: Told what happens, line by line.
+        showing: Shows how far a run is, while the context that it returns lasts.
 
     Returns:
         Whether every run ended well.
@@ -42,7 +45,7 @@ def work(
     while True:
         run = deployment.queue.claim_next(labels, executor)
         if run is not None:
-            all_well &= _execute(deployment, run, say)
+            all_well &= _execute(deployment, run, say, showing)
             if run.blocks.get("worker_config", {}).get("shutdown_when_job_finished"):
                 return all_well
         elif once:
@@ -51,10 +54,12 @@ def work(
             time.sleep(POLL_S)
 
 
-def _execute(deployment: Deployment, run: ScheduledRun, say: Callable[[str], None]) -> bool:
+def _execute(
+    deployment: Deployment, run: ScheduledRun, say: Callable[[str], None], showing: Showing
+) -> bool:
     say(f"run {run.id}: started")
     try:
-        result = execute(deployment, run)
+        result = execute(deployment, run, showing=showing)
     except ClaimLostError as error:
         _logger.warning("%s", error)
         return False

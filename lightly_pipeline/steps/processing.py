@@ -4,7 +4,6 @@ Which videos are left to do, several at once, what a store's refusal of one mean
 and how far it all is. How one table is made is in `tables.build`.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import contextmanager, nullcontext
@@ -22,7 +21,7 @@ from lightly_pipeline.errors import (
     StoreFullError,
 )
 from lightly_pipeline.logs import logger_of
-from lightly_pipeline.progress import Progress
+from lightly_pipeline.progress import ItemMeter
 from lightly_pipeline.steps.setup import Run, encoder_spec_of
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
@@ -31,6 +30,7 @@ from lightly_pipeline.threads import ContextThreadPool
 _logger = logger_of(__name__)
 # A video that is replaced over and over while it is read is given up on after so many versions.
 _MAX_VERSIONS = 3
+_N_SAMPLED = 16
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -65,7 +65,7 @@ def process_videos(
     decoding the same way every time, which several threads in one decoder do not.
 
     Args:
-        run: The run; its progress hears of decoded frames, with an estimate of their total.
+        run: The run; its progress hears of decoded frames, and of the videos in hand.
         catalog: The videos to process; all of a dataset's, or a chunk of them.
         on_outcome: Called with each outcome as soon as it is stored, from any thread.
 
@@ -81,25 +81,26 @@ def process_videos(
     for outcome in outcomes.values():
         on_outcome(outcome)
     _logger.info("%d videos to decode, %d known", len(todo), len(outcomes))
-    meter = _FrameMeter(run.progress, sum(video.size_bytes for video in todo))
+    meter = run.progress.begin("decode", "frames", sizes=[video.size_bytes for video in todo])
     failures = _Failures(run.dataset)
 
     def work(video: StoredObject) -> tuple[StoredObject, VideoOutcome] | None:
         with failures.noting(video):
-            made = _build_current(run, video, meter.add_frames)
-            meter.finish(video.size_bytes)
+            with meter.item(video.path, video.size_bytes) as item:
+                made = _build_current(run, video, item)
             if made is not None:
                 on_outcome(made[1])
             return made
         return None
 
-    # The longest first, so that the last threads to finish do so together.
-    order = sorted(todo, key=lambda video: (-video.size_bytes, video.path))
+    order = work_order(todo)
     versions = {video.path: video for video in catalog.videos}
     with without_threads(encoder_spec_of(run.config)) if order else nullcontext():
-        results = list(_map(work, order, run.n_threads, on_interrupt=meter.stop))
+        results = list(
+            _map(work, order, run.n_threads, on_interrupt=lambda: meter.stop(_StoppedError()))
+        )
     failures.check(may_go_on=run.config.pipeline.allow_incomplete)
-    meter.close()
+    meter.end()
     for video, made in zip(order, results, strict=True):
         if made is None:
             del versions[video.path]
@@ -108,6 +109,24 @@ def process_videos(
     return _result(
         versions.values(), outcomes, [made[1] for made in results if made], failures.reasons
     )
+
+
+def work_order(videos: Iterable[StoredObject]) -> list[StoredObject]:
+    """Returns videos in the order in which they are worked on.
+
+    The longest first, so that the last threads to finish do so together; but some of all sizes
+    between the first of them, or nothing would be known for hours of what the others take.
+    """
+    longest = sorted(videos, key=lambda video: (-video.size_bytes, video.path))
+    if len(longest) < 4 * _N_SAMPLED:
+        return longest
+    middle = len(longest) // 2
+    places = {len(longest) * (2 * i + 1) // (2 * _N_SAMPLED) for i in range(_N_SAMPLED)}
+    # What is of middling size says most, so it comes first.
+    sampled = [longest[place] for place in sorted(places, key=lambda place: abs(place - middle))]
+    others = [video for place, video in enumerate(longest) if place not in places]
+    mixed = [video for pair in zip(others, sampled, strict=False) for video in pair]
+    return mixed + others[len(sampled) :]
 
 
 def _result(
@@ -205,12 +224,12 @@ def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
 
 
 def _build_current(
-    run: Run, video: StoredObject, on_frames: Callable[[int], None]
+    run: Run, video: StoredObject, item: ItemMeter
 ) -> tuple[StoredObject, VideoOutcome] | None:
     """Builds the table of a video, or of the version that replaced it; None if it was removed."""
     for _ in range(_MAX_VERSIONS):
         try:
-            return video, run.tables.build(video, on_frames)
+            return video, run.tables.build(video, item)
         except (ObjectChangedError, ObjectNotFoundError):
             current = run.dataset.input.stat(video.path)
             if current is None:
@@ -218,7 +237,7 @@ def _build_current(
                 return None
             _logger.warning("%s: replaced since it was listed; reading it again", video.path)
             video = current
-    return video, run.tables.build(video, on_frames)
+    return video, run.tables.build(video, item)
 
 
 def _map(
@@ -249,49 +268,3 @@ def _map(
 
 class _StoppedError(BaseException):
     """The run was interrupted; no failure of the video that was being decoded."""
-
-
-class _FrameMeter:
-    """Counts decoded frames over all threads and estimates how many there will be."""
-
-    def __init__(self, progress: Progress, total_bytes: int) -> None:
-        self._progress = progress
-        self._total_bytes = total_bytes
-        self._frames = 0
-        self._done_bytes = 0
-        self._frames_of_done = 0
-        self._is_stopped = False
-        self._lock = threading.Lock()
-
-    def add_frames(self, n: int) -> None:
-        """Counts decoded frames; ends the decoding after a stop."""
-        if self._is_stopped:
-            raise _StoppedError
-        with self._lock:
-            self._frames += n
-            self._report()
-
-    def finish(self, size_bytes: int) -> None:
-        """Notes that a video of `size_bytes` is done."""
-        with self._lock:
-            self._done_bytes += size_bytes
-            self._frames_of_done = self._frames
-            self._report()
-
-    def stop(self) -> None:
-        """Ends whatever is still decoding."""
-        self._is_stopped = True
-
-    def close(self) -> None:
-        """Tells the final count."""
-        with self._lock:
-            self._progress("decode", self._frames, self._frames, "frames")
-
-    def _report(self) -> None:
-        self._progress("decode", self._frames, self._estimate(), "frames")
-
-    def _estimate(self) -> int | None:
-        if not self._done_bytes:
-            return None
-        estimate = self._frames_of_done * self._total_bytes // self._done_bytes
-        return max(estimate, self._frames)

@@ -50,13 +50,15 @@ def report_run(
     with warning_instead("the report"):
         report = report_of(run, uploaded, seconds or {}, n_decoded_frames)
         renderers = _renderers()
-        for done, (name, render) in enumerate(renderers.items()):
-            run.progress("report", done, len(renderers), "files")
-            with warning_instead(name):
+        meter = run.progress.begin("report", "files", total=len(renderers))
+        for name, render in renderers.items():
+            with warning_instead(name), meter.item(name):
                 files[name] = render(report)
-    for done, (name, content) in enumerate(files.items()):
-        run.progress("upload_report", done, len(files), "files")
+            meter.add(1)
+    meter = run.progress.begin("upload_report", "files", total=len(files))
+    for name, content in files.items():
         run.dataset.lightly.write(run_path(run.run_id, name), content)
+        meter.add(1)
     if PAGE not in files:
         return uploaded.result
     from lightly_pipeline.report.history import write_history

@@ -7,13 +7,13 @@ id and the builder of the tables, the plan of what the strategies read. No step'
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.config import RunBlocks, RunConfig
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.progress import ProgressMeter
 from lightly_pipeline.tables.fingerprint import embedding_id
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Run:
     config: RunConfig
     run_id: str
     others: Sequence[Dataset] = ()
-    progress: Progress = silent
+    progress: ProgressMeter = field(default_factory=ProgressMeter)
 
     def __post_init__(self) -> None:
         # Every store of the run is waited for as long as its configuration says.

@@ -23,19 +23,21 @@ from lightly_pipeline.datasources import (
 from lightly_pipeline.datasources.second_look import READINGS
 from lightly_pipeline.errors import CorruptVideoError, DatasourceError
 from lightly_pipeline.logs import logger_of
+from lightly_pipeline.progress import ItemMeter
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
 from lightly_pipeline.tables.handle import VideoTable, video_table
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.tables.source import opened
-from lightly_pipeline.video import ALL_FRAMES, DecodedFrame, FrameSampling
+from lightly_pipeline.video import ALL_FRAMES, DecodedFrame, FrameInput, FrameSampling, Video
 from lightly_pipeline.video.types import UntaggedMatrix
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import Encoder
+    from lightly_pipeline.video.isolated import IsolatedVideo
 
 _logger = logger_of(__name__)
-# How often a progress callback is told about decoded frames.
+# How often the progress is told about decoded frames.
 _REPORT_EVERY = 16
 
 
@@ -81,12 +83,12 @@ class TableBuilder:
         """Returns why the last attempt at this version of the video failed, if it did."""
         return self.table(video).failure()
 
-    def build(self, video: StoredObject, on_frames: Callable[[int], None]) -> VideoOutcome:
+    def build(self, video: StoredObject, item: ItemMeter) -> VideoOutcome:
         """Decodes and embeds a video, and stores its table and outcome.
 
         Args:
             video: The version that was listed.
-            on_frames: Told how many more frames were decoded.
+            item: Told how many frames were decoded, and how many there will be.
 
         Returns:
             The outcome; a corrupt video has one, too.
@@ -107,7 +109,7 @@ class TableBuilder:
         )
         try:
             with table.beating(attempt):
-                outcome = self._read_surely(video, table.folder, blank, on_frames)
+                outcome = self._read_surely(video, table.folder, blank, item)
         except BaseException as error:
             _end_attempt(table, error)
             raise
@@ -121,14 +123,15 @@ class TableBuilder:
         video: StoredObject,
         folder: str,
         blank: VideoOutcome,
-        on_frames: Callable[[int], None],
+        item: ItemMeter,
     ) -> VideoOutcome:
         """Reads again what seems damaged, until that is known to be the store's content."""
         traffic = Traffic()
         for _ in range(READINGS):
+            item.restart()
             with self.source.open(video.path, etag=video.etag) as file:
                 try:
-                    outcome = self._decode(file, folder, blank, on_frames)
+                    outcome = self._decode(file, folder, blank, item)
                 except CorruptVideoError as error:
                     outcome = replace(blank, corrupt_reason=error.reason)
                 is_sure = not outcome.is_doubtful or confirmed(file)
@@ -147,7 +150,7 @@ class TableBuilder:
         file: BinaryIO,
         folder: str,
         blank: VideoOutcome,
-        on_frames: Callable[[int], None],
+        item: ItemMeter,
     ) -> VideoOutcome:
         encoder = self.load_encoder()
         with (
@@ -162,8 +165,8 @@ class TableBuilder:
             FrameTableWriter(frames_file) as table,
             EmbeddingWriter(embeddings_file, encoder.spec.dim) as embeddings,
         ):
-            frames = opened_video.frames(encoder.spec.frame_input, self.sampling)
-            for batch in _batches(frames, encoder, table, on_frames):
+            frames = self._frames(opened_video, encoder.spec.frame_input, item)
+            for batch in _batches(frames, encoder, table, item):
                 embeddings.append(encoder.encode(batch))
             n_rows, n_damaged = embeddings.n_rows, table.n_damaged
             info, report = opened_video.info, opened_video.report
@@ -179,6 +182,18 @@ class TableBuilder:
             report=report.as_dict(),
         )
 
+    def _frames(
+        self, video: "Video | IsolatedVideo", wanted: FrameInput, item: ItemMeter
+    ) -> Iterator[DecodedFrame]:
+        """Yields the frames of a video, once it is told how many there will be."""
+        frames = iter(video.frames(wanted, self.sampling))
+        first = next(frames, None)
+        # A child process says only now what the container says.
+        item.expect(self.sampling.expected_frames(video.info.duration_s, video.info.fps))
+        if first is not None:
+            yield first
+        yield from frames
+
 
 def _end_attempt(table: VideoTable, error: BaseException) -> None:
     failure = str(error) if isinstance(error, DatasourceError | OSError) else None
@@ -193,22 +208,24 @@ def _batches(
     frames: Iterator[DecodedFrame],
     encoder: "Encoder",
     table: FrameTableWriter,
-    on_frames: Callable[[int], None],
+    item: ItemMeter,
 ) -> Iterator[NDArray[np.uint8]]:
     """Yields small frames as (B, H, W, 3) arrays, noting every row; an array is reused."""
     wanted = encoder.spec.frame_input
     batch = np.empty((encoder.spec.batch_size, wanted.height, wanted.width, 3), dtype=np.uint8)
     filled = 0
-    for n_before, frame in enumerate(frames):
+    n_seen = 0
+    for n_seen, frame in enumerate(frames, start=1):
         table.append(frame.row)
         assert frame.small is not None
         batch[filled] = frame.small
         filled += 1
-        if n_before % _REPORT_EVERY == 0:
-            on_frames(_REPORT_EVERY)
+        if n_seen % _REPORT_EVERY == 0:
+            item.add(_REPORT_EVERY)
         if filled == len(batch):
             yield batch
             filled = 0
+    item.add(n_seen % _REPORT_EVERY)
     if filled:
         yield batch[:filled]
 

@@ -55,6 +55,19 @@ class FrameSampling:
         """Returns whether frames have to have a time."""
         return not (self.target_fps is self.start_s is self.end_s is None)
 
+    def expected_frames(self, duration_s: float | None, fps: float | None) -> int | None:
+        """Returns about how many frames take part; None where that cannot be told before.
+
+        Args:
+            duration_s: Of the video by its container, which does not bind it.
+            fps: Rate by the container.
+        """
+        if self.keyframes_only or duration_s is None or not fps:
+            return None
+        end_s = duration_s if self.end_s is None else min(self.end_s, duration_s)
+        playing_s = max(end_s - (self.start_s or 0.0), 0.0)
+        return round(playing_s * min(fps, self.target_fps or fps) / (self.every_nth or 1))
+
 
 ALL_FRAMES = FrameSampling()
 

@@ -1,6 +1,7 @@
 """How a claimed run ends, as its user sees it."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -70,10 +71,10 @@ def test_who_lost_its_run_stops_and_leaves_it_alone(
 ) -> None:
     def work() -> None:
         with executing(queue, run, when_interrupted="release") as reporter:
-            reporter.progress("list", 1, None, "videos")
+            reporter.meter("list", 1, None, "videos")
             monkeypatch.setattr("lightly_pipeline.scheduling.scheduled_run.EXPIRY_MS", -1000)
             assert queue.claim_next((), "two") is not None
-            reporter.progress("decode", 1, None, "frames")
+            reporter.meter("decode", 1, None, "frames")
 
     with pytest.raises(ClaimLostError, match="taken from one"):
         work()
@@ -85,7 +86,7 @@ def test_a_step_that_the_original_does_not_know_changes_no_state(
     queue: RunQueue, run: ScheduledRun
 ) -> None:
     with executing(queue, run, when_interrupted="release") as reporter:
-        reporter.progress("something new", 1, 2, "things")
+        reporter.meter("something new", 1, 2, "things")
         assert info(queue, run).state is RunState.STARTED
     assert info(queue, run).state is RunState.COMPLETED
 
@@ -98,7 +99,23 @@ def test_a_state_that_is_locked_for_long_costs_no_run(
     with executing(queue, run, when_interrupted="release") as reporter:
         with closing(sqlite3.connect(file, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            reporter.progress("decode", 1, None, "frames")
+            reporter.meter("decode", 1, None, "frames")
         assert info(queue, run).state is RunState.STARTED
-        reporter.progress("decode", 2, None, "frames")
+        reporter.meter("decode", 2, None, "frames")
         assert info(queue, run).state is RunState.EMBEDDING
+
+
+def test_the_run_s_user_hears_how_far_it_is_even_if_nothing_moves(
+    queue: RunQueue, run: ScheduledRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightly_pipeline.scheduling.execution.BEAT_S", 0.01)
+    with executing(queue, run, when_interrupted="release") as reporter:
+        step = reporter.meter.begin("decode", "frames", sizes=[5, 5])
+        with step.item("a.mp4", 5, total=100) as item:
+            item.add(25)
+            while "in hand" not in info(queue, run).message:
+                time.sleep(0.01)
+        told = info(queue, run)
+    assert told.state is RunState.EMBEDDING
+    assert told.message.startswith("Decoding and embedding: 25 of about 200 frames (12 %)")
+    assert told.message.endswith("in hand: a.mp4 (0 s, 25 %)")

@@ -148,3 +148,27 @@ def test_a_child_process_samples_alike(fixture_videos: VideoFolder) -> None:
         assert video.report == child.report
     assert [f.row for f in here] == [f.row for f in there]
     assert all(np.array_equal(a.small, b.small) for a, b in zip(here, there, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        (FrameSampling(), 300),
+        (FrameSampling(every_nth=10), 30),
+        (FrameSampling(target_fps=5), 50),
+        (FrameSampling(target_fps=100), 300),
+        (FrameSampling(start_s=4, end_s=6), 60),
+        (FrameSampling(end_s=60, every_nth=2), 150),
+        (FrameSampling(start_s=60), 0),
+        (FrameSampling(keyframes_only=True), None),
+    ],
+)
+def test_how_many_frames_to_expect_of_ten_seconds(
+    sampling: FrameSampling, expected: int | None
+) -> None:
+    assert sampling.expected_frames(10.0, 30.0) == expected
+
+
+def test_nothing_is_expected_of_a_video_without_a_duration_or_a_rate() -> None:
+    assert FrameSampling().expected_frames(None, 30.0) is None
+    assert FrameSampling().expected_frames(10.0, None) is None

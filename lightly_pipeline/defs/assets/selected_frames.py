@@ -24,7 +24,7 @@ from lightly_pipeline.defs.launch import (
     WorkerLaunch,
 )
 from lightly_pipeline.defs.metadata import record_metadata, run_metadata
-from lightly_pipeline.defs.step import RETRIES, STORE_POOL, failing, launched_run
+from lightly_pipeline.defs.step import RETRIES, STORE_POOL, failing, launched_run, working
 from lightly_pipeline.layout import FRAMES_FOLDER, RUNS_FOLDER
 from lightly_pipeline.runs.verification import verify_run
 from lightly_pipeline.steps.listing import stored_catalog
@@ -69,15 +69,15 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
         before = last_figures(context.instance, selected)
         seconds: dict[str, float] = {}
         with timed(seconds, "select"):
-            record = failing(lambda: select_frames(run, processed))
+            record = working(context, run, lambda: select_frames(run, processed))
         yield dg.MaterializeResult(
             asset_key=selected,
             metadata=record_metadata(record),
             check_results=selection_checks(selected, record, before),
         )
         with timed(seconds, "upload"):
-            uploaded_run = failing(lambda: upload_frames(run))
-        result = failing(lambda: report_run(run, uploaded_run, seconds))
+            uploaded_run = working(context, run, lambda: upload_frames(run))
+        result = working(context, run, lambda: report_run(run, uploaded_run, seconds))
         yield dg.MaterializeResult(
             asset_key=uploaded,
             metadata=run_metadata(dataset, result),

@@ -16,7 +16,7 @@ from lightly_pipeline.defs.launch import (
     WorkerLaunch,
 )
 from lightly_pipeline.defs.metadata import catalog_metadata
-from lightly_pipeline.defs.step import RETRIES, STORE_POOL, failing, launched_run
+from lightly_pipeline.defs.step import RETRIES, STORE_POOL, failing, launched_run, working
 from lightly_pipeline.steps.listing import check_first, list_catalog
 from lightly_pipeline.tables.catalog import CATALOG_PATH
 
@@ -58,7 +58,7 @@ def video_catalog(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefin
             others=others,
         )
         failing(lambda: check_first(run))
-        catalog = failing(lambda: list_catalog(run))
+        catalog = working(context, run, lambda: list_catalog(run))
         n_changed = register(context.instance, context.log_event, dataset, catalog)
         return dg.MaterializeResult(
             metadata=catalog_metadata(catalog, n_changed),

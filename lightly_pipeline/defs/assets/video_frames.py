@@ -16,7 +16,7 @@ from lightly_pipeline.defs.launch import (
     SelectionLaunch,
     WorkerLaunch,
 )
-from lightly_pipeline.defs.step import DECODE_POOL, RETRIES, failing, launched_run
+from lightly_pipeline.defs.step import DECODE_POOL, RETRIES, failing, launched_run, working
 from lightly_pipeline.errors import DatasourceError
 from lightly_pipeline.layout import TABLES_FOLDER, video_path
 from lightly_pipeline.steps.listing import stored_catalog
@@ -63,7 +63,9 @@ def frames_and_embeddings(
         chunk = _chunk(context, dataset)
         outcomes: list[VideoOutcome] = []
         try:
-            processed = process_videos(run, chunk, on_outcome=outcomes.append)
+            processed = working(
+                context, run, lambda: process_videos(run, chunk, on_outcome=outcomes.append)
+            )
             _refuse_incomplete(processed)
             for key in sorted(context.selected_asset_keys):
                 yield dg.MaterializeResult(asset_key=key)
