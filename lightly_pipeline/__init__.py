@@ -50,6 +50,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _installed_version()
+    if name == "api":
+        return import_module("lightly_pipeline.api")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

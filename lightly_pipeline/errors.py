@@ -11,8 +11,11 @@ class LightlyPipelineError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
-class InvalidConfigurationError(LightlyPipelineError, ValueError):
-    """A configuration value or key is wrong; the message names the key and what to write."""
+class InvalidConfigurationError(LightlyPipelineError, ValueError, RuntimeError):
+    """A configuration value or key is wrong; the message names the key and what to write.
+
+    A RuntimeError as well, as it is in the original.
+    """
 
 
 class DatasourceError(LightlyPipelineError):

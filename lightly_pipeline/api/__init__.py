@@ -11,27 +11,79 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightly_pipeline.api.client import ApiWorkflowClient
-    from lightly_pipeline.config import DatasetType
-    from lightly_pipeline.errors import InvalidConfigurationError
+    from lightly_pipeline.api.client import (
+        ApiWorkflowClient,
+    )
+    from lightly_pipeline.api.models import (
+        DockerRunArtifactData,
+        DockerRunData,
+        DockerRunScheduledData,
+        TagData,
+    )
+    from lightly_pipeline.api.names import (
+        STATE_SCHEDULED_ID_NOT_FOUND,
+        DockerRunArtifactType,
+        DockerRunScheduledPriority,
+        DockerRunScheduledState,
+        DockerRunState,
+        SelectionConfigV4,
+        SelectionConfigV4Entry,
+        SelectionConfigV4EntryInput,
+        SelectionConfigV4EntryStrategy,
+        SelectionInputPredictionsName,
+        SelectionInputType,
+        SelectionStrategyThresholdOperation,
+        SelectionStrategyType,
+    )
+    from lightly_pipeline.config import (
+        DatasetType,
+    )
+    from lightly_pipeline.errors import (
+        InvalidConfigurationError,
+    )
     from lightly_pipeline.scheduling.errors import (
         ApiException,
         ArtifactNotExist,
         MethodNotSupportedError,
         TagDoesNotExistError,
     )
-    from lightly_pipeline.scheduling.models import ComputeWorkerRunInfo, DatasourcePurpose, RunState
+    from lightly_pipeline.scheduling.models import (
+        ComputeWorkerRunInfo,
+        DatasetData,
+        DatasourceData,
+        DatasourcePurpose,
+        RunState,
+    )
 
 __all__ = [
+    "STATE_SCHEDULED_ID_NOT_FOUND",
     "ApiException",
     "ApiWorkflowClient",
     "ArtifactNotExist",
     "ComputeWorkerRunInfo",
+    "DatasetData",
     "DatasetType",
+    "DatasourceData",
     "DatasourcePurpose",
+    "DockerRunArtifactData",
+    "DockerRunArtifactType",
+    "DockerRunData",
+    "DockerRunScheduledData",
+    "DockerRunScheduledPriority",
+    "DockerRunScheduledState",
+    "DockerRunState",
     "InvalidConfigurationError",
     "MethodNotSupportedError",
     "RunState",
+    "SelectionConfigV4",
+    "SelectionConfigV4Entry",
+    "SelectionConfigV4EntryInput",
+    "SelectionConfigV4EntryStrategy",
+    "SelectionInputPredictionsName",
+    "SelectionInputType",
+    "SelectionStrategyThresholdOperation",
+    "SelectionStrategyType",
+    "TagData",
     "TagDoesNotExistError",
 ]
 
@@ -40,11 +92,30 @@ _HOMES = {
     "ApiWorkflowClient": "api.client",
     "ArtifactNotExist": "scheduling.errors",
     "ComputeWorkerRunInfo": "scheduling.models",
+    "DatasetData": "scheduling.models",
     "DatasetType": "config",
+    "DatasourceData": "scheduling.models",
     "DatasourcePurpose": "scheduling.models",
+    "DockerRunArtifactData": "api.models",
+    "DockerRunArtifactType": "api.names",
+    "DockerRunData": "api.models",
+    "DockerRunScheduledData": "api.models",
+    "DockerRunScheduledPriority": "api.names",
+    "DockerRunScheduledState": "api.names",
+    "DockerRunState": "api.names",
     "InvalidConfigurationError": "errors",
     "MethodNotSupportedError": "scheduling.errors",
     "RunState": "scheduling.models",
+    "STATE_SCHEDULED_ID_NOT_FOUND": "api.names",
+    "SelectionConfigV4": "api.names",
+    "SelectionConfigV4Entry": "api.names",
+    "SelectionConfigV4EntryInput": "api.names",
+    "SelectionConfigV4EntryStrategy": "api.names",
+    "SelectionInputPredictionsName": "api.names",
+    "SelectionInputType": "api.names",
+    "SelectionStrategyThresholdOperation": "api.names",
+    "SelectionStrategyType": "api.names",
+    "TagData": "api.models",
     "TagDoesNotExistError": "scheduling.errors",
 }
 

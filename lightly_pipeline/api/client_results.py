@@ -187,14 +187,16 @@ class ResultMethods(ClientBase):
         raise TagDoesNotExistError(f"the dataset has no tag {name!r}; it has: {there}")
 
     def _tag_data(self, tag: Tag) -> TagData:
+        created_ms = self._created_ms(tag)
         return TagData(
             id=tag_id(self.dataset_id, tag.name),
             dataset_id=self.dataset_id,
             prev_tag_id=tag_id(self.dataset_id, tag.parent) if tag.parent else None,
             name=tag.name,
             tot_size=len(tag.chosen.frames),
-            created_at=self._created_ms(tag),
+            created_at=created_ms,
             run_id=tag.run_id,
+            last_modified_at=created_ms,
         )
 
     @staticmethod

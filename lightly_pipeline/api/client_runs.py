@@ -10,7 +10,7 @@ from lightly_pipeline.api.artifacts import artifacts_of
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.models import DockerRunData, DockerRunScheduledData
 from lightly_pipeline.config import RunConfig
-from lightly_pipeline.config.base import snake_keys
+from lightly_pipeline.config.run import plain_block
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.scheduling.database import HOME_VARIABLE, now_ms
@@ -57,9 +57,14 @@ class RunMethods(ClientBase):
             InvalidConfigurationError: An option is wrong or not supported, or a datasource is
                 missing.
         """
+        # Importing it takes as long as all the rest.
+        from lightly_pipeline.inputs.quality import check_computed_keys
+
         for purpose in (DatasourcePurpose.INPUT, DatasourcePurpose.LIGHTLY):
             self._deployment.datasets.datasource(self.dataset_id, purpose)
-        RunConfig.from_blocks(worker_config, lightly_config, selection_config).check_supported()
+        config = RunConfig.from_blocks(worker_config, lightly_config, selection_config)
+        config.check_supported()
+        check_computed_keys(config.selection)
         given = {
             "worker_config": worker_config,
             "lightly_config": lightly_config,
@@ -67,7 +72,7 @@ class RunMethods(ClientBase):
         }
         return self._deployment.queue.add(
             self.dataset_id,
-            {name: snake_keys(block) for name, block in given.items() if block},
+            {name: plain_block(block, name) for name, block in given.items() if block},
             priority=_priority(priority),
             runs_on=_labels(runs_on),
             message=f"waiting to be taken: start `lightly-pipeline worker`, or a Dagster daemon, "
@@ -186,6 +191,8 @@ class RunMethods(ClientBase):
                 runs_on=run.runs_on,
                 created_at=run.created_ms,
                 last_modified_at=run.modified_ms,
+                owner=run.executor,
+                config_id=run.id,
             )
             for run in self._deployment.queue.all(self.dataset_id)
             if (run.state == state if state is not None else run.state in unended)
@@ -218,6 +225,7 @@ class RunMethods(ClientBase):
             created_at=run.started_ms,
             last_modified_at=run.modified_ms,
             find_artifacts=lambda: artifacts_of(self._lightly(run.dataset_id), run.id),
+            config_id=run.id,
         )
 
 

@@ -22,6 +22,9 @@ class DockerRunScheduledData(Record):
         runs_on: Labels that a worker must all have.
         created_at: Unix time in milliseconds.
         last_modified_at: Unix time in milliseconds.
+        owner: Who has it, or had it at its end; None before it was taken.
+        config_id: Id of its configuration; that of the run.
+        user_id: None: there are no user accounts.
     """
 
     id: str
@@ -31,6 +34,9 @@ class DockerRunScheduledData(Record):
     runs_on: tuple[str, ...]
     created_at: int
     last_modified_at: int
+    owner: str | None
+    config_id: str
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,9 @@ class DockerRunData(Record):
         created_at: When it was taken, Unix time in milliseconds.
         last_modified_at: Unix time in milliseconds.
         find_artifacts: Lists the files it has left, when they are asked for.
+        config_id: Id of its configuration; that of the run.
+        user_id: None: there are no user accounts.
+        archived: False: runs are kept as they are.
     """
 
     id: str
@@ -75,6 +84,9 @@ class DockerRunData(Record):
     find_artifacts: Callable[[], tuple[DockerRunArtifactData, ...]] = field(
         repr=False, compare=False
     )
+    config_id: str
+    user_id: str | None = None
+    archived: bool = False
 
     @property
     def artifacts(self) -> tuple[DockerRunArtifactData, ...]:
@@ -99,6 +111,10 @@ class TagData(Record):
         tot_size: Number of its frames.
         created_at: Unix time in milliseconds.
         run_id: The run that made it.
+        last_modified_at: When it was made: tags do not change.
+        query_tag_id: None: no tag is a part of another.
+        preselected_tag_id: None: see prev_tag_id.
+        changes: None: tags do not change.
     """
 
     id: str
@@ -108,6 +124,10 @@ class TagData(Record):
     tot_size: int
     created_at: int
     run_id: str | None
+    last_modified_at: int
+    query_tag_id: str | None = None
+    preselected_tag_id: str | None = None
+    changes: None = None
 
 
 @dataclass(frozen=True, slots=True)

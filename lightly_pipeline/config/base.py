@@ -7,7 +7,7 @@ known one. What the fields are is in the modules named after the blocks.
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import ErrorDetails
 
@@ -20,7 +20,10 @@ _SECRET_WORDS = ("secret", "password", "token", "key_id", "credential")
 
 
 class StrictModel(BaseModel):
-    """A frozen model that takes nothing it does not know and converts nothing silently."""
+    """A frozen model that takes nothing it does not know and converts nothing silently.
+
+    None is an option that is not given.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -31,6 +34,14 @@ class StrictModel(BaseModel):
         alias_generator=to_camel,
         allow_inf_nan=False,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unset(cls, values: Any) -> Any:
+        """Takes None for an option that is not given, as the original's clients send it."""
+        if isinstance(values, dict):
+            return {key: value for key, value in values.items() if value is not None}
+        return values
 
     @classmethod
     def from_block(cls, block: "Mapping[str, Any] | Self", name: str = "") -> Self:
@@ -59,12 +70,14 @@ def snake_keys(value: Any, *, keep_values_of: tuple[str, ...] = _OWN_NAMES) -> A
     """Returns a document with snake_case keys throughout.
 
     Args:
-        value: Mappings, lists and scalars.
+        value: Mappings, models, lists and scalars.
         keep_values_of: Keys below which names are the user's own, such as classes.
 
     Raises:
         InvalidConfigurationError: A key is given in both spellings.
     """
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_unset=True)
     if isinstance(value, Mapping):
         result: dict[str, Any] = {}
         for key, item in value.items():

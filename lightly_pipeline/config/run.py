@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from lightly_pipeline.config.base import snake_keys
 from lightly_pipeline.config.files import read_yaml
 from lightly_pipeline.config.lightly import LightlyConfig
@@ -71,8 +73,8 @@ class RunConfig:
     ) -> "RunConfig":
         """Validates blocks: what is given at launch goes over `defaults`, these over the built-in.
 
-        Options merge one by one; the amount (n_samples or proportion_samples) and the list of
-        strategies are replaced as a whole.
+        Options merge one by one, and None is none; the amount (n_samples or proportion_samples)
+        and the list of strategies are replaced as a whole.
 
         Raises:
             InvalidConfigurationError: Names every wrong key and value of a block.
@@ -85,7 +87,7 @@ class RunConfig:
         below = defaults or RunBlocks()
         selection = DEFAULT_SELECTION
         for layer in (below.selection_config, selection_config):
-            selection = _merge_selection(selection, _plain(layer, "selection_config"))
+            selection = _merge_selection(selection, plain_block(layer, "selection_config"))
         config = cls(
             WorkerConfig.from_block(
                 _merged("worker_config", below.worker_config, worker_config), "worker_config"
@@ -184,12 +186,19 @@ def load_config_file(path: str | Path) -> dict[str, Any]:
     return blocks
 
 
-def _plain(block: Any, name: str) -> dict[str, Any]:
+def plain_block(block: Any, name: str) -> dict[str, Any]:
+    """Returns a block as JSON-able keys and values in snake_case.
+
+    Args:
+        block: A mapping, a model of this package, or None.
+        name: How the block is called in messages.
+
+    Raises:
+        InvalidConfigurationError: It is something else.
+    """
     if block is None:
         return {}
-    if isinstance(block, WorkerConfig | LightlyConfig | SelectionConfig | PipelineConfig):
-        return block.model_dump(exclude_unset=True)
-    if not isinstance(block, Mapping):
+    if not isinstance(block, Mapping | BaseModel):
         raise InvalidConfigurationError(
             f"{name}: expected keys and values, got {type(block).__name__}"
         )
@@ -198,12 +207,14 @@ def _plain(block: Any, name: str) -> dict[str, Any]:
 
 
 def _merged(name: str, below: Block, above: Block) -> dict[str, Any]:
-    return _merge(_plain(below, name), _plain(above, name))
+    return _merge(plain_block(below, name), plain_block(above, name))
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
+        if value is None:
+            continue
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             merged[key] = _merge(merged[key], value)
         else:
@@ -212,6 +223,12 @@ def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _merge_selection(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    if any(above.get(amount) is not None for amount in _AMOUNTS):
+    # -1 is the original's "not set".
+    given = {
+        key: value
+        for key, value in above.items()
+        if value is not None and (key, value) != ("n_samples", -1)
+    }
+    if any(amount in given for amount in _AMOUNTS):
         below = {key: value for key, value in below.items() if key not in _AMOUNTS}
-    return {**below, **above}
+    return {**below, **given}

@@ -4,10 +4,11 @@ The fields of Lightly's schema. Which strategy goes with which input, and which 
 which of them, is in `strategies.py`; what is executed is listed in `support.py`.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from lightly_pipeline.config.base import StrictModel
 from lightly_pipeline.config.strategies import (
@@ -71,14 +72,37 @@ class SelectionInput(StrictModel):
 class TargetRange(StrictModel):
     """`selection_config.strategies[].strategy.target_range`."""
 
-    min_sum: float = Field(ge=0, description="Smallest wanted sum of the inputs.")
-    max_sum: float = Field(ge=0, description="Largest wanted sum of the inputs.")
+    min_sum: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Smallest wanted sum of the inputs; without it the sum ends nothing."
+    )
+    max_sum: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="Largest wanted sum of the inputs; without it there is no limit."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "TargetRange":
-        if self.max_sum < self.min_sum:
+        if self.min_sum is None and self.max_sum is None:
+            raise ValueError("give min_sum, max_sum or both")
+        if self.min_sum is not None and self.max_sum is not None and self.max_sum < self.min_sum:
             raise ValueError("max_sum must not be below min_sum")
         return self
+
+
+def _as_text(target: Any) -> Any:
+    """Spells classes as metadata does: true and false, numbers by their digits."""
+    if not isinstance(target, Mapping):
+        return target
+    texts = [_spelt(key) for key in target]
+    twice = [text for text, count in Counter(texts).items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} is given twice")
+    return dict(zip(texts, target.values(), strict=True))
+
+
+def _spelt(key: Any) -> Any:
+    if isinstance(key, bool):
+        return str(key).lower()
+    return str(key) if isinstance(key, int | float) else key
 
 
 class SelectionStrategy(StrictModel):
@@ -95,9 +119,9 @@ class SelectionStrategy(StrictModel):
     operation: Literal["SMALLER", "SMALLER_EQUAL", "BIGGER", "BIGGER_EQUAL"] | None = Field(
         None, description="THRESHOLD: which values stay."
     )
-    target: dict[str, Annotated[float, Field(ge=0)]] | None = Field(
-        None, description="BALANCE: wanted share by class."
-    )
+    target: Annotated[
+        dict[str, Annotated[float, Field(ge=0)]] | None, BeforeValidator(_as_text)
+    ] = Field(None, description="BALANCE: wanted share by class.")
     distribution: Literal["TARGET", "UNIFORM", "INPUT"] | None = Field(
         None, description="BALANCE: where the target comes from."
     )

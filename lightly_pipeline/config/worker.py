@@ -15,8 +15,14 @@ TaskName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_+=,.@:\/-]*$")
 AtLeastMinusOne = Annotated[int, Field(ge=-1)]
 
 
-def _lower(value: Any) -> Any:
-    return value.lower() if isinstance(value, str) else value
+def _image_format(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return {"tif": "tiff"}.get(value.lower(), value.lower())
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if value == "" else value
 
 
 def _parse_resize(value: Any) -> Any:
@@ -64,7 +70,9 @@ class WorkerDatasource(StrictModel):
 class Training(StrictModel):
     """`worker_config.training`."""
 
-    task_name: TaskName | None = Field(None, description="Task whose crops a model is trained on.")
+    task_name: Annotated[TaskName | None, BeforeValidator(_none_if_empty)] = Field(
+        None, description="Task whose crops a model is trained on."
+    )
 
 
 class Crops(StrictModel):
@@ -111,8 +119,8 @@ class WorkerConfig(StrictModel):
     num_threads: AtLeastMinusOne = Field(
         -1, description="Videos decoded at once; -1 or 0 for one per core."
     )
-    output_image_format: Annotated[ImageFormat, BeforeValidator(_lower)] = Field(
-        "png", description="Format of the images: png, jpg, jpeg, webp, bmp or tiff."
+    output_image_format: Annotated[ImageFormat, BeforeValidator(_image_format)] = Field(
+        "png", description="Format of the images: png, jpg, jpeg, webp, bmp or tiff (also tif)."
     )
     resize: Annotated[int | tuple[int, int] | None, BeforeValidator(_parse_resize)] = Field(
         None,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic.alias_generators import to_snake
 
 from lightly_pipeline.candidates.rows import FrameRows
+from lightly_pipeline.config import SelectionConfig
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.inputs.files import in_threads
 from lightly_pipeline.tables.frames import COLUMNS
@@ -48,6 +49,17 @@ def column_of(key: str) -> str:
     raise InvalidConfigurationError(
         f"metadata key {key!r} is not computed: {hint}computed are {', '.join(columns)}"
     )
+
+
+def check_computed_keys(selection: SelectionConfig) -> None:
+    """Refuses keys such as `lightly.snr` that are not computed, before a run is even scheduled.
+
+    Raises:
+        InvalidConfigurationError: As `column_of` does.
+    """
+    for entry in selection.strategies:
+        if entry.input.key is not None and entry.input.key.startswith(KEY_PREFIX):
+            column_of(entry.input.key)
 
 
 def read_column_values(

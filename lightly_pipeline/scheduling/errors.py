@@ -1,5 +1,7 @@
 """The errors of the client, under the names that users of the original catch."""
 
+import json
+
 from lightly_pipeline.errors import LightlyPipelineError
 
 
@@ -8,9 +10,19 @@ class ApiException(LightlyPipelineError):  # noqa: N818  the original's name
 
     Attributes:
         status: As the original's HTTP status; 404.
+        reason: As the original's, in words.
+        body: As the original's answer: JSON with the keys code and error.
+        headers: None: nothing is asked over HTTP here.
     """
 
     status = 404
+    reason = "Not Found"
+    headers = None
+
+    @property
+    def body(self) -> str:
+        """The answer that the original's server would have given."""
+        return json.dumps({"code": "NOT_FOUND", "error": str(self)})
 
 
 class ArtifactNotExist(LightlyPipelineError):  # noqa: N818  the original's name

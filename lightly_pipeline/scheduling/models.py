@@ -44,7 +44,7 @@ class ScheduledState(StrEnum):
 
 
 class RunState(StrEnum):
-    """Where a run is; those of the original's states that occur here."""
+    """Where a run is: the original's states, of which those in the middle never occur here."""
 
     OPEN = "OPEN"
     STARTED = "STARTED"
@@ -54,6 +54,23 @@ class RunState(StrEnum):
     UPLOADING_DATASET = "UPLOADING_DATASET"
     GENERATING_REPORT = "GENERATING_REPORT"
     UPLOADING_REPORT = "UPLOADING_REPORT"
+
+    INITIALIZING = "INITIALIZING"
+    LOADING_METADATA = "LOADING_METADATA"
+    LOADING_PREDICTION = "LOADING_PREDICTION"
+    CHECKING_CORRUPTNESS = "CHECKING_CORRUPTNESS"
+    INITIALIZING_OBJECT_CROPS = "INITIALIZING_OBJECT_CROPS"
+    COMPUTING_METADATA = "COMPUTING_METADATA"
+    TRAINING = "TRAINING"
+    EMBEDDING_OBJECT_CROPS = "EMBEDDING_OBJECT_CROPS"
+    PRETAGGING = "PRETAGGING"
+    COMPUTING_ACTIVE_LEARNING_SCORES = "COMPUTING_ACTIVE_LEARNING_SCORES"
+    EMBEDDING_FULL_IMAGES = "EMBEDDING_FULL_IMAGES"
+    SAVING_RESULTS = "SAVING_RESULTS"
+    UPLOADED_REPORT = "UPLOADED_REPORT"
+    UPLOADING_ARTIFACTS = "UPLOADING_ARTIFACTS"
+    UPLOADED_ARTIFACTS = "UPLOADED_ARTIFACTS"
+
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CRASHED = "CRASHED"
@@ -119,6 +136,7 @@ class DatasetData(Record):
         datasources: Ids of its datasources.
         created_at: Unix time in milliseconds.
         last_modified_at: Unix time in milliseconds.
+        user_id: None: there are no user accounts.
     """
 
     id: str
@@ -127,6 +145,7 @@ class DatasetData(Record):
     datasources: tuple[str, ...]
     created_at: int
     last_modified_at: int
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

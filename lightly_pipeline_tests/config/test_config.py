@@ -300,6 +300,101 @@ def test_minus_one_is_not_an_amount() -> None:
     assert config.selection.n_samples is None
 
 
+def test_minus_one_frames_is_as_if_nothing_was_said() -> None:
+    config = RunConfig.from_blocks(selection_config={"n_samples": -1, "strategies": [DIVERSITY]})
+    assert config.selection.n_samples == 50
+    over = RunBlocks(selection_config={"proportion_samples": 0.5})
+    config = RunConfig.from_blocks(selection_config={"n_samples": -1}, defaults=over)
+    assert config.selection.proportion_samples == 0.5
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_none_is_an_option_that_is_not_given(model: type[BaseModel]) -> None:
+    blank = dict.fromkeys(model.model_fields)
+    if model is SelectionConfig:
+        entry = {"input": {"type": "EMBEDDINGS", "task": None}, "strategy": {"type": "DIVERSITY"}}
+        entry["strategy"] |= {"strength": None, "target_range": None}
+        blank |= {"n_samples": 50, "strategies": [entry]}
+    assert model.from_block(blank) == model.from_block(
+        {key: value for key, value in blank.items() if value is not None}
+    )
+
+
+def test_none_inside_a_block_is_not_given_either_and_leaves_the_default_below() -> None:
+    worker = {"crops": {"enable_upload": None}, "datasource": {"process_all": None}, "training": {}}
+    below = RunBlocks(worker_config={"num_threads": 3, "datasource": {"process_all": True}})
+    config = RunConfig.from_blocks({**worker, "num_threads": None}, defaults=below)
+    assert config.worker.num_threads == 3
+    assert config.worker.datasource.process_all
+    with pytest.raises(InvalidConfigurationError, match=r"handling_strategy: missing"):
+        RunConfig.from_blocks(
+            {
+                "datasource": {
+                    "input_expiration": {"min_days_to_expiration": 1, "handling_strategy": None}
+                }
+            }
+        )
+
+
+def test_what_the_original_s_full_block_says_of_nothing_is_fine() -> None:
+    config = RunConfig.from_blocks({"training": {"task_name": ""}, "output_image_format": "TIF"})
+    config.check_supported()
+    assert config.worker.output_image_format == "tiff"
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        ({}, "give min_sum, max_sum or both"),
+        ({"min_sum": None}, "give min_sum, max_sum or both"),
+        ({"min_sum": 3, "max_sum": 2}, "max_sum must not be below min_sum"),
+        ({"min_sum": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_a_range_that_bounds_nothing_is_refused(span: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidConfigurationError, match=message):
+        weights_in(span)
+
+
+def test_a_range_may_have_one_side_only() -> None:
+    assert weights_in({"max_sum": 0}).min_sum is None
+    assert weights_in({"minSum": 2}).max_sum is None
+
+
+def weights_in(span: dict[str, Any]) -> Any:
+    entry = {
+        "input": {"type": "METADATA", "key": "age"},
+        "strategy": {"type": "WEIGHTS", "target_range": span},
+    }
+    config = RunConfig.from_blocks(selection_config={"strategies": [entry]})
+    return config.selection.strategies[0].strategy.target_range
+
+
+def test_classes_of_a_target_are_spelt_as_in_metadata(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        """
+        selection_config:
+          strategies:
+          - input: {type: METADATA, key: is_night}
+            strategy: {type: BALANCE, target: {true: 0.3, false: 0.7, 3: 0.2, 2.5: 0.1, x: 0.1}}
+        """
+    )
+    config = RunConfig.from_blocks(**load_config_file(file))
+    target = config.selection.strategies[0].strategy.target
+    assert target == {"true": 0.3, "false": 0.7, "3": 0.2, "2.5": 0.1, "x": 0.1}
+    with pytest.raises(InvalidConfigurationError, match=r"target: 1 is given twice"):
+        balance({1: 0.3, "1": 0.7})
+    with pytest.raises(InvalidConfigurationError, match=r"target\[?.*got None"):
+        balance({"a": None})
+
+
+def balance(target: dict[Any, Any]) -> None:
+    strategy = {"type": "BALANCE", "target": target}
+    entry = {"input": {"type": "METADATA", "key": "age"}, "strategy": strategy}
+    RunConfig.from_blocks(selection_config={"strategies": [entry]})
+
+
 def test_a_round_trip_changes_nothing() -> None:
     config = RunConfig.from_blocks(**FULL)
     assert RunConfig.from_blocks(**config.as_dict()).as_dict() == config.as_dict()

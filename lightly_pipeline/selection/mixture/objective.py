@@ -52,7 +52,8 @@ class Weights:
         values: Shape (N,), float64, finite; at least 0 unless the strategy stands alone.
         minimum: Stop when the best candidate's value is below.
         max_sum: Stop once the new picks' values sum up to this.
-        target_range: (lower, upper): stop once the sum reaches the lower, never exceed the upper.
+        target_range: (lower, upper): stop once the sum reaches the lower, never exceed the upper;
+            infinite where there is no such bound.
         neighbor_recall: TYPICALITY: share of the true neighbours that the values are made from;
             None for other strategies, and where it is all of them.
     """

@@ -17,8 +17,13 @@ def build(task: StrategyTask) -> Weights:
         task.options.strength,
         task.numbers,
         max_sum=task.options.stopping_condition_max_sum,
-        target_range=(span.min_sum, span.max_sum) if span else None,
+        target_range=(_bound(span.min_sum), _bound(span.max_sum)) if span else None,
     )
+
+
+def _bound(given: float | None) -> float:
+    """Returns a sum at which something ends: one that is never reached where none is given."""
+    return np.inf if given is None else given
 
 
 def check_not_negative(values: NDArray[np.float64], name: str) -> None:
