@@ -17,6 +17,7 @@ from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listener import RunListener, SilentListener
 from lightly_pipeline.steps.listing import check_first, list_catalog
 from lightly_pipeline.steps.processing import ProcessResult, process_videos
+from lightly_pipeline.steps.relevant import relevant_videos
 from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.selecting import select_frames
 from lightly_pipeline.steps.setup import Block, Run, resolve_config
@@ -102,9 +103,11 @@ class _RunSteps:
             return list_catalog(self._run)
 
     def process(self, catalog: Catalog) -> ProcessResult:
-        """Makes the tables that are missing."""
+        """Makes the tables that are missing, of the videos that are relevant."""
         with self._step("decode_and_embed"):
-            return process_videos(self._run, catalog)
+            relevant = relevant_videos(self._run, catalog)
+            wanted = catalog if relevant is None else Catalog(relevant.videos)
+            return replace(process_videos(self._run, wanted), relevant=relevant)
 
     def finish(self, processed: ProcessResult) -> RunResult:
         """Selects, and writes the images, the manifest and the report."""

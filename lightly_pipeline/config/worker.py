@@ -6,7 +6,7 @@ Which of them have an effect here is listed in `support.py`.
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from lightly_pipeline.config.base import StrictModel
 
@@ -37,6 +37,12 @@ def _parse_resize(value: Any) -> Any:
             raise ValueError("use -1 (keep), x (shorter edge) or [height, width]")
         return (numbers[0], numbers[1])
     return value
+
+
+def _below_lightly(path: str) -> str:
+    if path and (not path.startswith(".lightly/") or ".." in path.split("/")):
+        raise ValueError("write a path in the LIGHTLY datasource that begins with .lightly/")
+    return path
 
 
 class CorruptnessCheck(StrictModel):
@@ -129,7 +135,9 @@ class WorkerConfig(StrictModel):
     )
     pretagging: bool = Field(False, description="Run a built-in detector.")
     pretagging_upload: bool = Field(False, description="Store the detector's predictions.")
-    relevant_filenames_file: str = Field("", description="File that lists the videos to use.")
+    relevant_filenames_file: Annotated[str, AfterValidator(_below_lightly)] = Field(
+        "", description="File below .lightly/ in LIGHTLY that names the videos to use."
+    )
     selected_sequence_length: int = Field(1, ge=1, description="Frames per selected sequence.")
     upload_report: bool = Field(True, description="Store a report of the run.")
     shutdown_when_job_finished: bool = Field(False, description="End the worker after this run.")

@@ -20,8 +20,10 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
     StoreFullError,
 )
+from lightly_pipeline.inputs.relevant import RelevantVideos
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
+from lightly_pipeline.steps.relevant import relevant_videos
 from lightly_pipeline.steps.setup import Run, encoder_spec_of
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
@@ -46,6 +48,7 @@ class ProcessResult:
         n_decoded_frames: Rows of their tables.
         failed: Reason by path of those without one.
         traffic: What reading the videos has cost just now.
+        relevant: What was left of the catalogue by a file of relevant filenames, if one was given.
     """
 
     catalog: Catalog
@@ -54,6 +57,7 @@ class ProcessResult:
     failed: dict[str, str] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
     n_decoded_frames: int = 0
+    relevant: RelevantVideos | None = None
 
 
 def process_videos(
@@ -194,13 +198,16 @@ class _Failures:
 def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
     """Returns the stored outcomes of a catalogue, for a selection made apart from the decoding.
 
-    A video whose last attempt failed is left out, so that one hopeless video blocks nothing.
+    Of the videos that are relevant for the run. One whose last attempt failed is left out, so that
+    one hopeless video blocks nothing.
 
     Raises:
         LightlyPipelineError: Videos were never attempted, unless `allow_incomplete` is set.
     """
-    known = run.tables.existing_many(catalog.videos)
-    found = list(zip(catalog.videos, known, strict=True))
+    relevant = relevant_videos(run, catalog)
+    videos = catalog.videos if relevant is None else relevant.videos
+    known = run.tables.existing_many(videos)
+    found = list(zip(videos, known, strict=True))
     without = [video for video, outcome in found if outcome is None]
     failures = run.tables.failures(without)
     failed = {video.path: why for video, why in zip(without, failures, strict=True)}
@@ -220,6 +227,7 @@ def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
         tuple(outcome for _, outcome in done),
         0,
         {path: failure or "not processed yet" for path, failure in failed.items()},
+        relevant=relevant,
     )
 
 

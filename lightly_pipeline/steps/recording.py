@@ -71,13 +71,13 @@ def selection_record(
         videos=versions_of(frames, processed),
         n_input_videos=len(processed.catalog.videos) + len(processed.failed),
         n_input_frames=pool.n_candidate_rows,
-        summary=_summary(run, choice, inputs, pool),
+        summary=_summary(run, choice, inputs, pool) | _of_relevant(processed),
         corrupt_videos=unusable_videos(run, processed),
         corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
         failed_videos=processed.failed,
         n_damaged_frames=sum(outcome.n_damaged for outcome in processed.outcomes),
         sequence_length=run.config.worker.selected_sequence_length,
-        warnings={o.video: list(o.warnings) for o in processed.outcomes if o.warnings},
+        warnings=_warnings(run, processed),
         datapool=claim,
     )
 
@@ -127,6 +127,20 @@ def _summary(run: Run, choice: Choice, inputs: SelectionInputs, pool: Pool) -> d
         summary["frames_without_prediction"] = inputs.n_without_prediction
         summary["skipped_prediction_files"] = len(inputs.skipped)
     return summary
+
+
+def _of_relevant(processed: ProcessResult) -> dict[str, Any]:
+    relevant = processed.relevant
+    return {} if relevant is None else {"relevant_filenames": relevant.counts()}
+
+
+def _warnings(run: Run, processed: ProcessResult) -> dict[str, list[str]]:
+    """Returns lines for the owner of a video, by its path, or of a file that names videos."""
+    of_videos = {o.video: list(o.warnings) for o in processed.outcomes if o.warnings}
+    if processed.relevant is None or not processed.relevant.warnings:
+        return of_videos
+    path = run.config.worker.relevant_filenames_file
+    return {path: list(processed.relevant.warnings), **of_videos}
 
 
 def pool_claim(

@@ -19,6 +19,7 @@ from lightly_pipeline.tables.fingerprint import embedding_id
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import Encoder, EncoderSpec
     from lightly_pipeline.inputs.gather import InputPlan
+    from lightly_pipeline.inputs.relevant import RelevantFilenames
     from lightly_pipeline.tables.build import TableBuilder
     from lightly_pipeline.video import FrameSampling
 
@@ -58,6 +59,20 @@ class Run:
         from lightly_pipeline.inputs.gather import plan_inputs
 
         return plan_inputs(self.dataset, self.config, self.others)
+
+    @cached_property
+    def relevant_filenames(self) -> "RelevantFilenames | None":
+        """What `worker_config.relevant_filenames_file` says; None where it is not given.
+
+        Raises:
+            LightlyPipelineError: The file is missing or no text.
+        """
+        path = self.config.worker.relevant_filenames_file
+        if not path:
+            return None
+        from lightly_pipeline.inputs.relevant import read_relevant
+
+        return read_relevant(self.dataset.lightly, path)
 
     @cached_property
     def table_id(self) -> str:
