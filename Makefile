@@ -22,7 +22,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-report bench-start bench-stores bench-typicality bench-video clean help
+.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss segments bench-chain bench-encoder bench-orchestration bench-selection bench-mixtures bench-report bench-start bench-stores bench-typicality bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -102,6 +102,9 @@ fuzz: $(STAMP)
 
 loss: $(STAMP)
 	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.video.loss 2>/dev/null
+
+segments: $(STAMP)
+	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.tables.segments 2>/dev/null
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

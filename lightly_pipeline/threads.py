@@ -10,6 +10,13 @@ from typing import ParamSpec, TypeVar
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+Spare = Callable[[Callable[[], None], int], None]
+"""Has a job run up to so many times on threads that have nothing else to do, or not at all."""
+
+
+def none_spare(job: Callable[[], None], n_times: int) -> None:
+    """Stands for no thread that is free."""
+    del job, n_times
 
 
 class ContextThreadPool(ThreadPoolExecutor):
@@ -25,3 +32,15 @@ class ContextThreadPool(ThreadPoolExecutor):
         """Schedules `fn(*args, **kwargs)`."""
         context = copy_context()
         return super().submit(lambda: context.run(fn, *args, **kwargs))
+
+    def spare(self, job: Callable[[], None], n_times: int) -> None:
+        """Runs a job up to so many times, once what was submitted before is begun; a `Spare`.
+
+        Nobody may wait for it: it never runs where the pool is shut down before its turn comes. So
+        a job of the pool may ask for it.
+        """
+        for _ in range(min(n_times, self._max_workers - 1)):
+            try:
+                self.submit(job)
+            except RuntimeError:
+                return

@@ -56,6 +56,11 @@ class EncoderSpec:
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Literal[16, 32] = 32
 
+    @property
+    def has_independent_rows(self) -> bool:
+        """Whether a frame's embedding is the same to the last bit in every batch."""
+        return self.name == DEFAULT_NAME
+
     def identity(self) -> str:
         """Returns a stable text that differs whenever the embeddings may differ."""
         wanted = self.frame_input

@@ -27,7 +27,7 @@ from lightly_pipeline.steps.relevant import relevant_videos
 from lightly_pipeline.steps.setup import Run, encoder_spec_of
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
-from lightly_pipeline.threads import ContextThreadPool
+from lightly_pipeline.threads import ContextThreadPool, Spare
 
 _logger = logger_of(__name__)
 # A video that is replaced over and over while it is read is given up on after so many versions.
@@ -66,7 +66,8 @@ def process_videos(
     """Makes the tables that are missing: several videos at once, one thread each.
 
     A thread per video scales like a process per video, costs nothing and keeps damaged videos
-    decoding the same way every time, which several threads in one decoder do not.
+    decoding the same way every time, which several threads in one decoder do not. When no video is
+    left to begin, threads help with the segments of the long ones.
 
     Args:
         run: The run; its progress hears of decoded frames, and of the videos in hand.
@@ -88,10 +89,10 @@ def process_videos(
     meter = run.progress.begin("decode", "frames", sizes=[video.size_bytes for video in todo])
     failures = _Failures(run.dataset)
 
-    def work(video: StoredObject) -> tuple[StoredObject, VideoOutcome] | None:
+    def work(video: StoredObject, spare: Spare) -> tuple[StoredObject, VideoOutcome] | None:
         with failures.noting(video):
             with meter.item(video.path, video.size_bytes) as item:
-                made = _build_current(run, video, item)
+                made = _build_current(run, video, item, spare)
             if made is not None:
                 on_outcome(made[1])
             return made
@@ -232,12 +233,12 @@ def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
 
 
 def _build_current(
-    run: Run, video: StoredObject, item: ItemMeter
+    run: Run, video: StoredObject, item: ItemMeter, spare: Spare
 ) -> tuple[StoredObject, VideoOutcome] | None:
     """Builds the table of a video, or of the version that replaced it; None if it was removed."""
     for _ in range(_MAX_VERSIONS):
         try:
-            return video, run.tables.build(video, item)
+            return video, run.tables.build(video, item, spare)
         except (ObjectChangedError, ObjectNotFoundError):
             current = run.dataset.input.stat(video.path)
             if current is None:
@@ -245,11 +246,11 @@ def _build_current(
                 return None
             _logger.warning("%s: replaced since it was listed; reading it again", video.path)
             video = current
-    return video, run.tables.build(video, item)
+    return video, run.tables.build(video, item, spare)
 
 
 def _map(
-    function: Callable[[_Item], _Result],
+    function: Callable[[_Item, Spare], _Result],
     items: Sequence[_Item],
     n_workers: int,
     *,
@@ -257,10 +258,11 @@ def _map(
 ) -> Iterator[_Result]:
     """Yields `function` of every item, in order; on an error, what runs is finished first.
 
+    It is handed the threads that will have nothing to do, too.
     When somebody interrupts the wait, `on_interrupt` is called to end what runs.
     """
     with ContextThreadPool(n_workers) as pool:
-        futures = [pool.submit(function, item) for item in items]
+        futures = [pool.submit(function, item, pool.spare) for item in items]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
         except BaseException:

@@ -9,7 +9,7 @@ after some minutes from another one, and the second time in any case.
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -38,6 +38,9 @@ class Attempt:
         beat: When it said last that it lives, seconds since 1970.
         is_second: Whether it took over from one whose end nobody has seen.
         isolated: Whether an earlier attempt died, so this one belongs into a child process.
+        segments: Those that were being decoded when this was written; none in a pass over a whole
+            video.
+        suspects: Those that were when the attempt before died.
     """
 
     fingerprint: str
@@ -47,6 +50,16 @@ class Attempt:
     beat: float = 0.0
     is_second: bool = False
     isolated: bool = False
+    segments: Sequence[int] = ()
+    suspects: Sequence[int] = ()
+
+    def goes_on(self) -> bool:
+        """Returns whether the next attempt may go on in its own process, after this one died.
+
+        A decoder that crashes does so in the same segment again; a run that was killed has done
+        that one by the time it is killed again.
+        """
+        return bool(self.segments) and not set(self.segments) & set(self.suspects)
 
     def died(self, now: float) -> bool:
         """Returns whether the process ended in the attempt, as far as that can be told."""
@@ -62,20 +75,55 @@ def begin_attempt(store: Datasource, folder: str, fingerprint: str) -> Attempt:
     now, earlier = time.time(), _read(store, folder, fingerprint)
     died = earlier is not None and earlier.died(now)
     unseen = earlier is not None and earlier.running and is_dead(earlier.owner) is None
-    attempt = Attempt(fingerprint, True, None, this_process(), now, died or unseen, died)
+    attempt = Attempt(
+        fingerprint,
+        True,
+        None,
+        this_process(),
+        now,
+        is_second=died or unseen,
+        isolated=earlier is not None and died and not earlier.goes_on(),
+        suspects=earlier.segments if earlier is not None and (died or unseen) else (),
+    )
     _write(store, folder, attempt)
     return attempt
 
 
+class LiveAttempt:
+    """The marker of an attempt that goes on, rewritten by its threads."""
+
+    def __init__(self, store: Datasource, folder: str, attempt: Attempt) -> None:
+        self._store, self._folder, self._attempt = store, folder, attempt
+        self._segments: set[int] = set()
+        self._lock = threading.Lock()
+
+    def beat(self) -> None:
+        """Says that the attempt goes on, and what is being decoded."""
+        with self._lock:
+            now = replace(self._attempt, beat=time.time(), segments=sorted(self._segments))
+            _write(self._store, self._folder, now)
+
+    @contextmanager
+    def decoding(self, segment: int) -> Iterator[None]:
+        """Says that a segment is being decoded while the context lasts."""
+        self._segments.add(segment)
+        self.beat()
+        try:
+            yield
+        finally:
+            self._segments.discard(segment)
+
+
 @contextmanager
-def beating(store: Datasource, folder: str, attempt: Attempt) -> Iterator[None]:
+def beating(store: Datasource, folder: str, attempt: Attempt) -> Iterator[LiveAttempt]:
     """Says now and then, while the context lasts, that the attempt goes on."""
     stop = threading.Event()
+    live = LiveAttempt(store, folder, attempt)
 
     def beat() -> None:
         while not stop.wait(BEAT_S):
             try:
-                _write(store, folder, replace(attempt, beat=time.time()))
+                live.beat()
             except (DatasourceError, OSError) as error:
                 # The work itself will meet the store's trouble, and say so.
                 _logger.debug("no beat for %s: %s", folder, error)
@@ -83,7 +131,7 @@ def beating(store: Datasource, folder: str, attempt: Attempt) -> Iterator[None]:
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
-        yield
+        yield live
     finally:
         stop.set()
         thread.join()

@@ -6,11 +6,8 @@ there are and how many are worked on at once is the pipeline's business.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import (
     Datasource,
@@ -24,12 +21,27 @@ from lightly_pipeline.datasources.second_look import READINGS
 from lightly_pipeline.errors import CorruptVideoError, DatasourceError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
-from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
-from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
+from lightly_pipeline.tables.attempt import LiveAttempt
+from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE
+from lightly_pipeline.tables.frames import FRAMES_FILE
 from lightly_pipeline.tables.handle import VideoTable, video_table
 from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.tables.segmented import SegmentedVideo, decode_segments
 from lightly_pipeline.tables.source import opened
-from lightly_pipeline.video import ALL_FRAMES, DecodedFrame, FrameInput, FrameSampling, Video
+from lightly_pipeline.tables.writing import Written, write_frames
+from lightly_pipeline.threads import Spare, none_spare
+from lightly_pipeline.video import (
+    ALL_FRAMES,
+    DecodedFrame,
+    DecodeReport,
+    FrameInput,
+    FrameSampling,
+    Video,
+    VideoInfo,
+    reasons,
+)
+from lightly_pipeline.video.headers.seen import Unclear
+from lightly_pipeline.video.segments import SegmentLength
 from lightly_pipeline.video.types import UntaggedMatrix
 
 if TYPE_CHECKING:
@@ -37,8 +49,6 @@ if TYPE_CHECKING:
     from lightly_pipeline.video.isolated import IsolatedVideo
 
 _logger = logger_of(__name__)
-# How often the progress is told about decoded frames.
-_REPORT_EVERY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,7 @@ class TableBuilder:
         untagged_matrix: How pictures without colour tags are understood.
         sampling: Which frames of a video take part.
         video_stream: Which of several video streams is read; FFmpeg's choice by default.
+        segment_length: How long the segments of a long video are at least.
     """
 
     source: Datasource
@@ -62,6 +73,7 @@ class TableBuilder:
     untagged_matrix: UntaggedMatrix
     sampling: FrameSampling = ALL_FRAMES
     video_stream: int | None = None
+    segment_length: SegmentLength = field(default_factory=SegmentLength)
 
     def table(self, video: StoredObject) -> VideoTable:
         """Returns where the table of this version of the video is, or will be."""
@@ -83,12 +95,15 @@ class TableBuilder:
         """Returns why the last attempt at this version of the video failed, if it did."""
         return self.table(video).failure()
 
-    def build(self, video: StoredObject, item: ItemMeter) -> VideoOutcome:
+    def build(
+        self, video: StoredObject, item: ItemMeter, spare: Spare = none_spare
+    ) -> VideoOutcome:
         """Decodes and embeds a video, and stores its table and outcome.
 
         Args:
             video: The version that was listed.
             item: Told how many frames were decoded, and how many there will be.
+            spare: Runs jobs on threads that have nothing else to do: segments of a long video.
 
         Returns:
             The outcome; a corrupt video has one, too.
@@ -108,15 +123,64 @@ class TableBuilder:
             video=video.path, fingerprint=table.fingerprint, isolated=attempt.isolated
         )
         try:
-            with table.beating(attempt):
-                outcome = self._read_surely(video, table.folder, blank, item)
+            with table.beating(attempt) as live:
+                segmented = self._segmented(video, table, blank)
+                outcome = blank
+                if segmented is not None:
+                    outcome = self._by_segments(segmented, live, blank, item, spare)
+                if not outcome.report:
+                    outcome = self._read_surely(video, table.folder, outcome, item)
         except BaseException as error:
             _end_attempt(table, error)
             raise
         outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
         table.complete(outcome)
+        if segmented is not None:
+            segmented.clear()
         _log(outcome)
         return outcome
+
+    def _segmented(
+        self, video: StoredObject, table: VideoTable, blank: VideoOutcome
+    ) -> SegmentedVideo | None:
+        """Returns a long video as segments; None where it is to be decoded in one pass."""
+        encoder = self.load_encoder()
+        is_simple = self.sampling == ALL_FRAMES and encoder.spec.has_independent_rows
+        if blank.isolated or not is_simple:
+            return None
+        segmented = SegmentedVideo(
+            self.source, video, table, encoder, self.untagged_matrix, self.video_stream
+        )
+        return segmented if segmented.find(self.segment_length) else None
+
+    def _by_segments(
+        self,
+        video: SegmentedVideo,
+        attempt: LiveAttempt,
+        blank: VideoOutcome,
+        item: ItemMeter,
+        spare: Spare,
+    ) -> VideoOutcome:
+        """Returns the outcome of a video by its segments, or a blank one that says why not."""
+        item.expect(self.sampling.expected_frames(video.info.duration_s, video.info.fps))
+        try:
+            made = video.join(decode_segments(video, attempt, item.add, spare))
+        except Unclear as doubt:
+            # A crash from here on is not one of a segment.
+            attempt.beat()
+            why = reasons.ONE_PASS(why=doubt)
+            return replace(
+                blank,
+                warnings=(why,),
+                requests=video.traffic.n_requests,
+                bytes_read=video.traffic.n_bytes,
+            )
+        dim = self.load_encoder().spec.dim
+        return replace(
+            _described(blank, made.info, made.report, made.written, dim),
+            requests=video.traffic.n_requests,
+            bytes_read=video.traffic.n_bytes,
+        )
 
     def _read_surely(
         self,
@@ -126,7 +190,7 @@ class TableBuilder:
         item: ItemMeter,
     ) -> VideoOutcome:
         """Reads again what seems damaged, until that is known to be the store's content."""
-        traffic = Traffic()
+        traffic = Traffic(blank.requests, blank.bytes_read)
         for _ in range(READINGS):
             item.restart()
             with self.source.open(video.path, etag=video.etag) as file:
@@ -162,25 +226,11 @@ class TableBuilder:
             ) as opened_video,
             self.store.writer(f"{folder}/{FRAMES_FILE}") as frames_file,
             self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
-            FrameTableWriter(frames_file) as table,
-            EmbeddingWriter(embeddings_file, encoder.spec.dim) as embeddings,
         ):
             frames = self._frames(opened_video, encoder.spec.frame_input, item)
-            for batch in _batches(frames, encoder, table, item):
-                embeddings.append(encoder.encode(batch))
-            n_rows, n_damaged = embeddings.n_rows, table.n_damaged
+            written = write_frames(frames, encoder, frames_file, embeddings_file, item.add)
             info, report = opened_video.info, opened_video.report
-        return replace(
-            blank,
-            n_frames=report.n_frames,
-            n_rows=n_rows,
-            n_damaged=n_damaged,
-            dim=encoder.spec.dim,
-            corrupt_samples=report.corrupt_samples(blank.video),
-            warnings=info.warnings + report.warnings,
-            info=info.as_dict(),
-            report=report.as_dict(),
-        )
+        return _described(blank, info, report, written, encoder.spec.dim)
 
     def _frames(
         self, video: "Video | IsolatedVideo", wanted: FrameInput, item: ItemMeter
@@ -195,6 +245,22 @@ class TableBuilder:
         yield from frames
 
 
+def _described(
+    blank: VideoOutcome, info: VideoInfo, report: DecodeReport, written: Written, dim: int
+) -> VideoOutcome:
+    return replace(
+        blank,
+        n_frames=report.n_frames,
+        n_rows=written.n_rows,
+        n_damaged=written.n_damaged,
+        dim=dim,
+        corrupt_samples=report.corrupt_samples(blank.video),
+        warnings=blank.warnings + info.warnings + report.warnings,
+        info=info.as_dict(),
+        report=report.as_dict(),
+    )
+
+
 def _end_attempt(table: VideoTable, error: BaseException) -> None:
     failure = str(error) if isinstance(error, DatasourceError | OSError) else None
     try:
@@ -202,32 +268,6 @@ def _end_attempt(table: VideoTable, error: BaseException) -> None:
     except (DatasourceError, OSError) as second:
         # The failure at hand matters more than its marker.
         error.add_note(f"the end of the attempt could not be stored: {second}")
-
-
-def _batches(
-    frames: Iterator[DecodedFrame],
-    encoder: "Encoder",
-    table: FrameTableWriter,
-    item: ItemMeter,
-) -> Iterator[NDArray[np.uint8]]:
-    """Yields small frames as (B, H, W, 3) arrays, noting every row; an array is reused."""
-    wanted = encoder.spec.frame_input
-    batch = np.empty((encoder.spec.batch_size, wanted.height, wanted.width, 3), dtype=np.uint8)
-    filled = 0
-    n_seen = 0
-    for n_seen, frame in enumerate(frames, start=1):
-        table.append(frame.row)
-        assert frame.small is not None
-        batch[filled] = frame.small
-        filled += 1
-        if n_seen % _REPORT_EVERY == 0:
-            item.add(_REPORT_EVERY)
-        if filled == len(batch):
-            yield batch
-            filled = 0
-    item.add(n_seen % _REPORT_EVERY)
-    if filled:
-        yield batch[:filled]
 
 
 def _log(outcome: VideoOutcome) -> None:

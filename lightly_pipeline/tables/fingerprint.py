@@ -9,7 +9,7 @@ import json
 
 from lightly_pipeline.datasources import StoredObject
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Raised when the files' layout or meaning changes: older tables are then made anew."""
 
 

@@ -73,7 +73,12 @@ class FrameTableWriter:
 def read_rows(store: Datasource, folder: str) -> list[FrameRow]:
     """Returns all rows of the table in `folder`, in index order: of every frame, or a sample."""
     with store.open(f"{folder}/{FRAMES_FILE}") as file:
-        table = _open_table(file).read()
+        return rows_of(file)
+
+
+def rows_of(file: BinaryIO) -> list[FrameRow]:
+    """Returns all rows of a table from its open file."""
+    table = _open_table(file).read()
     values_of: list[list[Any]] = [table.column(name).to_pylist() for name in SCHEMA.names]
     n_own = len(SCHEMA) - len(QUALITY_COLUMNS)
     return [

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.layout import table_folder
 from lightly_pipeline.tables import attempt, embeddings, outcome
-from lightly_pipeline.tables.attempt import Attempt
+from lightly_pipeline.tables.attempt import Attempt, LiveAttempt
 from lightly_pipeline.tables.fingerprint import video_fingerprint
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.video import FrameRow
@@ -47,7 +47,7 @@ class VideoTable:
         """Leaves the marker of an attempt and returns it."""
         return attempt.begin_attempt(self.store, self.folder, self.fingerprint)
 
-    def beating(self, begun: Attempt) -> AbstractContextManager[None]:
+    def beating(self, begun: Attempt) -> AbstractContextManager[LiveAttempt]:
         """Says now and then, while the context lasts, that an attempt goes on."""
         return attempt.beating(self.store, self.folder, begun)
 

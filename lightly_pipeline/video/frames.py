@@ -17,7 +17,7 @@ from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.numbering import DecodePlan
 from lightly_pipeline.video.orientation import UPRIGHT, Orientation
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
-from lightly_pipeline.video.quality.meter import Glance, QualityMeter
+from lightly_pipeline.video.quality.meter import Glance, Periods, QualityMeter
 from lightly_pipeline.video.quality.numbers import Quality
 from lightly_pipeline.video.types import DecodedFrame, FrameInput, FrameRow, UntaggedMatrix
 
@@ -71,6 +71,7 @@ def _seen(
     ticks, per_s = (time_base.numerator, time_base.denominator) if time_base else (0, 1)
     # AVI has no times but the places of packets; pictures that wait for others step back there.
     has_places_for_times, latest_s = opened.info.container == "avi", -inf
+    periods, begins = Periods(time_base), False
     for frame in decoding.frames(plan):
         orientation, pts = decoding.orientation, frame.pts
         position = decoding.position_of(frame)
@@ -78,6 +79,8 @@ def _seen(
         time_s = pts * ticks / per_s if pts is not None and time_base else None
         if has_places_for_times and time_s is not None:
             latest_s = time_s = max(time_s, latest_s)
+        # Left out by a sampling, it is the next frame that begins.
+        begins |= periods.begins(pts, is_key=bool(frame.key_frame))
         if index is None or not takes(index, time_s, bool(frame.key_frame)):
             continue
         # First, for it reads from end to end; the others, that do not, find the planes cached.
@@ -90,8 +93,9 @@ def _seen(
             position,
             proof,
             image,
-            meter.glance(frame, orientation),
+            meter.glance(frame, orientation, begins=begins),
         )
+        begins = False
 
 
 class _CurrentPicture:

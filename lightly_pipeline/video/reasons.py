@@ -145,6 +145,11 @@ LEFT_AS_CODED = Reason(
     "display matrix is no turn by 90 degrees: left as coded",
     "turn it with an editor, if it lies on its side",
 )
+ONE_PASS = Reason(
+    "warning",
+    "decoded from end to end by one core, because {why}",
+    "nothing: frames and numbers are the same; other long videos use all cores",
+)
 CODEC_NOT_UNDERSTOOD = Reason(
     "whole pass", "packets of {codec} do not say what comes out of them", _NOTHING
 )
@@ -195,3 +200,7 @@ SEVERAL_OR_JOINED = Reason(
 )
 PACKED = Reason("whole pass", "packets hold more than one picture (packed bitstream)", _NOTHING)
 PLACEHOLDER = Reason("whole pass", "a packet may be a placeholder without a picture", _NOTHING)
+EDGES_DIFFER = Reason("whole pass", "segments of it do not join", _NOTHING)
+OTHER_START = Reason("whole pass", "its index names other key frames than it has", _NOTHING)
+SEGMENT_LOST = Reason("whole pass", "a segment that was stored cannot be read again", _NOTHING)
+OTHER_SEGMENT = Reason("whole pass", "another segment of it has doubts", _NOTHING)

@@ -6,6 +6,7 @@ The numbers depend on the video alone, not on the encoder or its small image.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -38,6 +39,39 @@ _UNDECIDED_SHARE, _CHANGE = 0.02, 0.02
 _REFRESH_EVERY, _MAX_CREDIT = 32, 16.0
 # Rows; more leave the cache.
 _JUDGED_AT_ONCE = 64
+PERIOD_S = 30
+"""Playing time after which the numbers begin anew, at the next key frame."""
+
+
+class Periods:
+    """Finds the key frames at which the numbers of a video begin anew.
+
+    The first one of each period of its own clock: where that is, only the key frame before and the
+    frame itself decide. So a part of a video that begins at one has the numbers of the whole.
+
+    Args:
+        time_base: Seconds per unit of pts.
+    """
+
+    def __init__(self, time_base: Fraction | None) -> None:
+        self._time_base = time_base
+        self._last: int | None = None
+
+    def begins(self, pts: int | None, *, is_key: bool) -> bool:
+        """Returns whether the next frame of the video is such a key frame."""
+        if not is_key or pts is None or self._time_base is None:
+            return False
+        before, self._last = self._last, self.number(pts)
+        return before != self._last
+
+    def number(self, pts: int) -> int:
+        """Returns the number of the period that a time is in."""
+        assert self._time_base is not None
+        return pts * self._time_base.numerator // (self._time_base.denominator * PERIOD_S)
+
+    def seconds(self, pts: int) -> float:
+        """Returns a time in seconds."""
+        return float(pts * (self._time_base or 0))
 
 
 class Glance(NamedTuple):
@@ -50,6 +84,7 @@ class Glance(NamedTuple):
         lines: Of `screen.sampled`; none of a picture without inner rows or columns.
         low: What black is coded as in `lines`.
         high: What white is coded as.
+        begins: Whether nothing of the frames before counts any more.
     """
 
     frame: Any
@@ -58,6 +93,7 @@ class Glance(NamedTuple):
     lines: NDArray[np.uint8 | np.uint16]
     low: int
     high: int
+    begins: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -74,19 +110,29 @@ class QualityMeter:
     picture, which takes 3 ms. In runs of frames with such rows (letterboxed, black, drawn
     material) that is done when their number, or that of rows without any texture, differs from the
     last such frame's by 2 % of all rows, and for every 32nd frame; the frames between carry the
-    value on. It is done for one frame in 32 on average, and for 16 in a row.
+    value on. It is done for one frame in 32 on average, and for 16 in a row. All of that begins
+    anew with each of `Periods`.
     """
 
     def __init__(self, untagged_matrix: UntaggedMatrix) -> None:
         self._untagged = untagged_matrix
         self._grid, self._rgb, self._gray = (VideoReformatter() for _ in range(3))
+        self._begin()
+
+    def _begin(self) -> None:
         self._credit = _MAX_CREDIT
         self._age = 0
         self._judged = 0, 0
         self._ratio = 0.0
 
-    def glance(self, frame: Any, orientation: Orientation) -> Glance:
-        """Copies what `of` needs of a frame, best while its planes are in the cache."""
+    def glance(self, frame: Any, orientation: Orientation, *, begins: bool = False) -> Glance:
+        """Copies what `of` needs of a frame, best while its planes are in the cache.
+
+        Args:
+            frame: PyAV's.
+            orientation: How it has to be turned.
+            begins: Whether the numbers begin anew with it.
+        """
         sample = convert(
             self._grid,
             frame,
@@ -104,7 +150,7 @@ class QualityMeter:
             luma = luma[:height, :width].T
         is_tiny = min(width, height) < _MIN_SIDE
         lines = luma[:0] if is_tiny else sampled(luma, orientation.size(width, height))
-        return Glance(frame, orientation, sample.to_ndarray(), lines, low, high)
+        return Glance(frame, orientation, sample.to_ndarray(), lines, low, high, begins)
 
     def of(self, glances: Sequence[Glance]) -> list[Quality]:
         """Returns the numbers of the next frames: for eight together in three quarters the time.
@@ -114,6 +160,8 @@ class QualityMeter:
         return [self._of(glance) for glance in glances]
 
     def _of(self, glance: Glance) -> Quality:
+        if glance.begins:
+            self._begin()
         luminance, contrast, red, green, blue = colour(glance.rgb)
         if not len(glance.lines):
             return Quality(0.0, luminance, contrast, 0.0, red, green, blue)

@@ -1,0 +1,83 @@
+"""What opening a file reads, kept for opening it again: headers and index are asked for once.
+
+For formats whose reader is opened several times at once, at different places of one object.
+"""
+
+import io
+from typing import Any, BinaryIO
+
+
+class KeptHead:
+    """The parts of an object that were read so far through `recording`."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[int, bytes]] = []
+
+    def recording(self, file: BinaryIO) -> BinaryIO:
+        """Returns a reader of the file that keeps what is read through it."""
+        return _Recorder(file, self._parts)  # type: ignore[return-value]  # as far as FFmpeg needs
+
+    def serving(self, file: BinaryIO) -> BinaryIO:
+        """Returns a reader of the file that takes from there what was kept."""
+        return _Server(file, self._parts)  # type: ignore[return-value]  # as far as FFmpeg needs
+
+
+class _Through(io.RawIOBase):
+    """A reader through which another one is read; the position is its own."""
+
+    def __init__(self, file: Any, parts: list[tuple[int, bytes]]) -> None:
+        self._file, self._parts = file, parts
+        self._read = getattr(file, "read_available", file.read)
+        self._size = file.seek(0, io.SEEK_END)
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """Returns the position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Moves the position; nothing is asked for."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise ValueError("negative seek position")
+        self._position = start + offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Returns up to `size` bytes, as far as one request reaches; none only at the end."""
+        return self.read_available(size)
+
+    def read_available(self, size: int = -1) -> bytes:
+        """Returns up to `size` bytes, as far as one request reaches; none only at the end."""
+        self._file.seek(self._position)
+        content: bytes = self._read(size)
+        self._position += len(content)
+        return content
+
+
+class _Recorder(_Through):
+    def read_available(self, size: int = -1) -> bytes:
+        start = self._position
+        content = super().read_available(size)
+        if content:
+            self._parts.append((start, content))
+        return content
+
+
+class _Server(_Through):
+    def read_available(self, size: int = -1) -> bytes:
+        for start, content in self._parts:
+            offset = self._position - start
+            if 0 <= offset < len(content):
+                part = content[offset : offset + size if size >= 0 else None]
+                self._position += len(part)
+                return part
+        return super().read_available(size)
