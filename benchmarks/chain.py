@@ -21,6 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import long
 from benchmarks.material import long_video, material
 from lightly_pipeline_tests.support.videos import Recipe, make_video
 
@@ -46,6 +47,7 @@ def main() -> None:
         _table(video, options.repeats, short=options.short)
     if not options.short:
         _memory(videos[0])
+        long.table(material(250, irregular=True), minutes=8, repeats=options.repeats)
 
 
 def _table(video: Path, repeats: int, *, short: bool) -> None:

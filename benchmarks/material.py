@@ -5,6 +5,7 @@ like camera material; and long versions of it by repeating its packets.
 """
 
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,23 +29,47 @@ _SOURCES = (
 )
 
 
-def material(gop: int) -> Path:
-    """Returns the minute of video with a key frame at least every `gop` frames."""
-    file = _FOLDER / f"minute-1080p30-10M-gop{gop}.mp4"
+def material(gop: int, *, irregular: bool = False) -> Path:
+    """Returns the minute of video with a key frame at least every `gop` frames.
+
+    Args:
+        gop: Frames.
+        irregular: Put further key frames at places of no regular distance.
+    """
+    file = _FOLDER / f"minute-1080p30-10M-{'irregular' if irregular else 'gop'}{gop}.mp4"
     if file.exists():
         return file
     file.parent.mkdir(exist_ok=True)
     partial = file.with_suffix(".partial.mp4")
-    options = {"preset": "medium", "b": "10M", "maxrate": "12M", "bufsize": "20M", "g": str(gop)}
+    options = {
+        "preset": "medium",
+        "forced-idr": "1",
+        "b": "10M",
+        "maxrate": "12M",
+        "bufsize": "20M",
+        "g": str(gop),
+    }
     with av.open(str(partial), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=_FPS, options=options)
         stream.width, stream.height, stream.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
-        for picture in _pictures():
+        keys = _places(gop) if irregular else set()
+        for number, picture in enumerate(_pictures()):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if number in keys:
+                frame.pict_type = av.video.frame.PictureType.I
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     partial.rename(file)
     return file
+
+
+def _places(gop: int) -> set[int]:
+    rng = random.Random(gop)
+    places, number = set(), 0
+    while number < _SECONDS * _FPS:
+        places.add(number)
+        number += rng.randint(8, gop)
+    return places
 
 
 def long_video(video: Path, times: int) -> Path:

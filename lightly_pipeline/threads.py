@@ -3,13 +3,15 @@
 What is logged in a job then belongs to the run that the job is part of.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+_Item = TypeVar("_Item")
 Spare = Callable[[Callable[[], None], int], None]
 """Has a job run up to so many times on threads that have nothing else to do, or not at all."""
 
@@ -44,3 +46,54 @@ class ContextThreadPool(ThreadPoolExecutor):
                 self.submit(job)
             except RuntimeError:
                 return
+
+
+class SharedWork(Generic[_Item]):
+    """Items that whoever has them works on, together with threads that are free.
+
+    Args:
+        work: Called with each item once, on any of the threads.
+        items: In the order in which they are begun.
+
+    Attributes:
+        error: The first one that was raised; no other item is begun after it.
+    """
+
+    def __init__(self, work: Callable[[_Item], None], items: Sequence[_Item]) -> None:
+        self._work, self._left = work, iter(items)
+        self._n_items, self._n_begun = len(items), 0
+        self._changed = threading.Condition()
+        self.error: BaseException | None = None
+
+    def run(self, spare: Spare) -> None:
+        """Works on all items; returns when the last thread has ended.
+
+        Raises:
+            BaseException: The first error of any thread.
+        """
+        spare(self._help, self._n_items - 1)
+        self._help()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._n_begun)
+        if self.error is not None:
+            raise self.error
+
+    def _help(self) -> None:
+        while (taken := self._take()) is not None:
+            try:
+                self._work(*taken)
+            except BaseException as error:  # noqa: BLE001  raised by `run`, on its thread
+                self.error = self.error or error
+            finally:
+                with self._changed:
+                    self._n_begun -= 1
+                    self._changed.notify_all()
+
+    def _take(self) -> tuple[_Item] | None:
+        with self._changed:
+            if self.error is not None:
+                return None
+            for item in self._left:
+                self._n_begun += 1
+                return (item,)
+            return None

@@ -1,6 +1,7 @@
 """Uploads the images of a selection: fetch exactly those frames, encode, store.
 
-One thread decodes each video, a small pool encodes behind it. What is there already is known in
+One thread decodes each video, and those that are free parts of the long ones; a small pool encodes
+behind them. What is there already is known in
 `stored.py`. The manifest is the caller's last word, not written here.
 """
 
@@ -17,10 +18,7 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject, Traffic, concurrently
 from lightly_pipeline.errors import (
-    CorruptVideoError,
     DatasourceError,
-    FrameChangedError,
-    LightlyPipelineError,
     ObjectNotFoundError,
 )
 from lightly_pipeline.export.collisions import refuse_collisions
@@ -37,10 +35,10 @@ from lightly_pipeline.runs.records import (
     UploadedImage,
     VideoVersion,
 )
+from lightly_pipeline.tables.fetching import fetch_together
 from lightly_pipeline.tables.handle import VideoTable
 from lightly_pipeline.tables.outcome import VideoOutcome
-from lightly_pipeline.tables.source import fetch_frames
-from lightly_pipeline.threads import ContextThreadPool
+from lightly_pipeline.threads import ContextThreadPool, Spare
 from lightly_pipeline.video import FrameRow
 
 _logger = logger_of(__name__)
@@ -110,10 +108,11 @@ def upload_images(
                 dict.fromkeys([*chosen, *(plan.left_out if plan else ())]),
             )
         )
-        done = [videos.submit(export.run, chosen[export.video]) for export in exports]
+        done = [videos.submit(export.run, chosen[export.video], videos.spare) for export in exports]
         images = [image for future in done for image in future.result()]
         if any(export.is_maker for export in exports):
-            for future in [videos.submit(export.fetch_left_out) for export in exports]:
+            left = [videos.submit(export.fetch_left_out, videos.spare) for export in exports]
+            for future in left:
                 future.result()
     failed = {rank: reason for export in exports for rank, reason in export.failed.items()}
     return UploadResult(
@@ -126,7 +125,7 @@ def upload_images(
 
 
 @contextmanager
-def _pool(n_threads: int) -> Iterator[ThreadPoolExecutor]:
+def _pool(n_threads: int) -> Iterator[ContextThreadPool]:
     """Yields a pool that drops its queue on an error instead of working it off."""
     pool = ContextThreadPool(n_threads)
     try:
@@ -169,17 +168,20 @@ class _VideoExport:
         self._pending = threading.BoundedSemaphore(n_pending + 1)
         self._meter = meter
         self._thumbnails = thumbnails
+        self._lock = threading.Lock()
         self.failed: dict[int, str] = {}
         self.decoded = self.is_maker = False
         self.traffic = Traffic()
         self.previews: dict[FrameKey, Preview] = {}
 
-    def run(self, frames: Sequence[ChosenFrame]) -> list[UploadedImage]:
+    def run(self, frames: Sequence[ChosenFrame], spare: Spare) -> list[UploadedImage]:
         """Stores the images of these frames; returns them."""
         with self._meter.item(self.video, total=len(frames)) as item:
-            return self._images(frames, item)
+            return self._images(frames, item, spare)
 
-    def _images(self, frames: Sequence[ChosenFrame], item: ItemMeter) -> list[UploadedImage]:
+    def _images(
+        self, frames: Sequence[ChosenFrame], item: ItemMeter, spare: Spare
+    ) -> list[UploadedImage]:
         images = []
         missing = []
         for frame in frames:
@@ -197,12 +199,12 @@ class _VideoExport:
         item.add(len(images))
         if missing:
             self.is_maker = True
-            made = self._make(missing, item)
+            made = self._make(missing, item, spare)
             self._known.add(made, self._record.run_id)
             images += made
         return images
 
-    def fetch_left_out(self) -> None:
+    def fetch_left_out(self, spare: Spare) -> None:
         """Makes the previews of left-out frames that no image was made with.
 
         A frame that cannot be had has none: the run does not need it.
@@ -211,7 +213,7 @@ class _VideoExport:
             return
         try:
             with self._meter.item(self.video) as item:
-                self._make([], item)
+                self._make([], item, spare)
         except DatasourceError as error:
             _logger.info("%s: no preview of frames that were left out: %s", self.video, error)
 
@@ -229,42 +231,42 @@ class _VideoExport:
             mark,
         )
 
-    def _make(self, frames: Sequence[ChosenFrame], item: ItemMeter) -> list[UploadedImage]:
+    def _make(
+        self, frames: Sequence[ChosenFrame], item: ItemMeter, spare: Spare
+    ) -> list[UploadedImage]:
         self.decoded = True
-        outcome = self._outcome()
         left_out, self._left_out = self._left_out, set()
         rows = {row.index: row for row in self._table.rows()}
         wanted = {frame.frame_index: frame for frame in frames}
         pending: list[Future[UploadedImage | None]] = []
-        fetched = fetch_frames(
+
+        def take(index: int, rgb: NDArray[np.uint8]) -> None:
+            self._pending.acquire()
+            job: Future[UploadedImage | None] = (
+                self._encoders.submit(self._store_image, wanted[index], rows[index], rgb, item)
+                if index in wanted
+                else self._encoders.submit(self._show, index, rgb)
+            )
+            job.add_done_callback(lambda _: self._pending.release())
+            pending.append(job)
+
+        problems = fetch_together(
             self._source,
             StoredObject(self.video, self._version.size_bytes, self._version.etag),
-            outcome,
+            self._outcome(),
             list(rows.values()),
             sorted(wanted.keys() | left_out),
+            take,
             self._note_traffic,
+            spare,
         )
-        problem: LightlyPipelineError | None = None
-        try:
-            for index, rgb in fetched:
-                self._pending.acquire()
-                job: Future[UploadedImage | None] = (
-                    self._encoders.submit(
-                        self._store_image, wanted.pop(index), rows[index], rgb, item
-                    )
-                    if index in wanted
-                    else self._encoders.submit(self._show, index, rgb)
-                )
-                job.add_done_callback(lambda _: self._pending.release())
-                pending.append(job)
-        except (FrameChangedError, CorruptVideoError) as error:
-            problem = error
         images = [image for job in pending if (image := job.result()) is not None]
-        if wanted and left_out:
+        missing = [frame for index, frame in wanted.items() if index in problems]
+        if missing and left_out:
             # Without those that only a preview needs: they may be what is wrong.
-            return images + self._make(list(wanted.values()), item)
-        for frame in wanted.values():
-            self.failed[frame.rank] = str(problem)
+            return images + self._make(missing, item, spare)
+        for frame in missing:
+            self.failed[frame.rank] = problems[frame.frame_index]
         return images
 
     def _show(self, frame_index: int, rgb: NDArray[np.uint8]) -> None:
@@ -273,7 +275,8 @@ class _VideoExport:
         self._keep(frame_index, self._plan.of_array(rgb, size))
 
     def _note_traffic(self, traffic: Traffic) -> None:
-        self.traffic = Traffic.sum((self.traffic, traffic))
+        with self._lock:
+            self.traffic = Traffic.sum((self.traffic, traffic))
 
     def _outcome(self) -> VideoOutcome:
         outcome = self._table.outcome()

@@ -72,7 +72,8 @@ class RunResult:
             decoded again, and there was no other to take its place. The run fell short.
         failed_videos: Reason by path of every video that a store would not give or take, left out.
         warnings: Lines for the owner of a video, by its path, or of a file that names videos.
-        n_decoded_videos: Videos that had to be decoded for their tables; 0 when all were there.
+        n_decoded_videos: Videos that had to be decoded for their tables; 0 when all were there. One
+            of which segments were there, from a run that was killed, counts as one.
         requests: Asked of the INPUT store to read videos, repeated ones included.
         bytes_read: What they brought.
         seconds: Wall time by step.

@@ -44,7 +44,7 @@ class ProcessResult:
     Attributes:
         catalog: Those with an outcome, in the version that it is of.
         outcomes: Theirs, in the same order.
-        n_decoded_videos: How many were made just now.
+        n_decoded_videos: How many were made just now, also of segments that were there.
         n_decoded_frames: Rows of their tables.
         failed: Reason by path of those without one.
         traffic: What reading the videos has cost just now.

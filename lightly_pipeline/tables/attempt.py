@@ -100,18 +100,23 @@ class LiveAttempt:
     def beat(self) -> None:
         """Says that the attempt goes on, and what is being decoded."""
         with self._lock:
-            now = replace(self._attempt, beat=time.time(), segments=sorted(self._segments))
-            _write(self._store, self._folder, now)
+            self._write()
 
     @contextmanager
     def decoding(self, segment: int) -> Iterator[None]:
         """Says that a segment is being decoded while the context lasts."""
-        self._segments.add(segment)
-        self.beat()
+        with self._lock:
+            self._segments.add(segment)
+            self._write()
         try:
             yield
         finally:
-            self._segments.discard(segment)
+            with self._lock:
+                self._segments.discard(segment)
+
+    def _write(self) -> None:
+        now = replace(self._attempt, beat=time.time(), segments=sorted(self._segments))
+        _write(self._store, self._folder, now)
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
 from lightly_pipeline.tables.handle import VideoTable
 from lightly_pipeline.tables.parts import Part, clear_parts, read_part, read_results, write_part
-from lightly_pipeline.tables.source import LIMITS
+from lightly_pipeline.tables.source import HEAD_ALONE, LIMITS, beside_head
 from lightly_pipeline.tables.writing import Written, write_frames
-from lightly_pipeline.threads import Spare
+from lightly_pipeline.threads import SharedWork, Spare
 from lightly_pipeline.video import DecodeReport, VideoInfo, reasons
 from lightly_pipeline.video.headers.seen import Unclear
 from lightly_pipeline.video.segments import (
@@ -36,9 +36,6 @@ from lightly_pipeline.video.types import UntaggedMatrix
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import Encoder
-
-# For opening a file its header and index are read, which are not where the reading began.
-_HEAD_ALONE = (ByteRange(0, 1),)
 
 
 class SegmentedTable(NamedTuple):
@@ -102,7 +99,7 @@ class SegmentedVideo:
 
         if self._video.size_bytes < 2 * length.n_bytes:
             return False
-        with self._open(_HEAD_ALONE) as file:
+        with self._open(HEAD_ALONE) as file:
             try:
                 kept = self._head.recording(file)
                 with open_stream(kept, LIMITS, video_stream=self._video_stream) as opened:
@@ -126,7 +123,7 @@ class SegmentedVideo:
         from lightly_pipeline.video.segment import SegmentPass, segment_frames
 
         frames, embeddings = io.BytesIO(), io.BytesIO()
-        with self._open(segment.byte_ranges(self._video.size_bytes)) as file:
+        with self._open(beside_head(segment.byte_ranges(self._video.size_bytes))) as file:
             try:
                 kept = self._head.serving(file)
                 with open_stream(
@@ -203,68 +200,36 @@ def decode_segments(
         Unclear: One pass has to be made.
         DatasourceError: A store failed, or the video was replaced since it was listed.
     """
-    work = _Work(video, attempt, on_frames)
-    spare(work.help, len(work.left) - 1)
-    work.help()
-    return work.finish()
+    return _Decoding(video, attempt, on_frames).run(spare)
 
 
-class _Work:
-    """The segments of one video that are left to do, shared by threads."""
+class _Decoding:
+    """The segments of one video: those that are done, and those that are left to do."""
 
     def __init__(
         self, video: SegmentedVideo, attempt: LiveAttempt, on_frames: Callable[[int], None]
     ) -> None:
         self._video, self._attempt, self._on_frames = video, attempt, on_frames
         self._done = video.stored()
-        self._error: BaseException | None = None
-        self._n_at_work = self._n_frames = 0
-        self._changed = threading.Condition()
-        self.left = [s for s in video.segments if s.number not in self._done]
-        self._queue = iter(self.left)
+        left = [s for s in video.segments if s.number not in self._done]
+        self._work = SharedWork(self._decode, left)
+        self._n_frames = 0
+        self._lock = threading.Lock()
 
-    def help(self) -> None:
-        """Decodes segments as long as there are some that nobody has begun."""
-        while (segment := self._take()) is not None:
-            try:
-                with self._attempt.decoding(segment.number):
-                    self._note(segment, self._video.decode(segment, self._count))
-            except BaseException as error:  # noqa: BLE001  raised by `finish`, on its thread
-                with self._changed:
-                    self._error = self._error or error
-            finally:
-                with self._changed:
-                    self._n_at_work -= 1
-                    self._changed.notify_all()
+    def run(self, spare: Spare) -> list[SegmentResult]:
+        try:
+            self._work.run(spare)
+        except Unclear:
+            # They are decoded, and counted, again.
+            self._on_frames(-self._n_frames)
+            raise
+        return [self._done[segment.number] for segment in self._video.segments]
 
-    def finish(self) -> list[SegmentResult]:
-        """Waits for the other threads; returns the results of all segments in order."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._n_at_work)
-        if self._error is not None:
-            if isinstance(self._error, Unclear):
-                # They are decoded again.
-                self._on_frames(-self._n_frames)
-            raise self._error
-        return [self._done[number] for number in range(len(self._done))]
-
-    def _take(self) -> Segment | None:
-        with self._changed:
-            segment = None if self._error else next(self._queue, None)
-            self._n_at_work += segment is not None
-            return segment
-
-    def _count(self, n_frames: int) -> None:
-        """Counts frames; ends the decoding of one segment where another has failed."""
-        if self._error is not None:
-            raise Unclear(reasons.OTHER_SEGMENT())
-        self._on_frames(n_frames)
-        with self._changed:
-            self._n_frames += n_frames
-
-    def _note(self, segment: Segment, result: SegmentResult) -> None:
-        """Keeps a result, and looks at once whether it joins its neighbours."""
-        with self._changed:
+    def _decode(self, segment: Segment) -> None:
+        """Decodes a segment, and looks at once whether it joins its neighbours."""
+        with self._attempt.decoding(segment.number):
+            result = self._video.decode(segment, self._count)
+        with self._lock:
             self._done[segment.number] = result
             before = self._done.get(segment.number - 1)
             after = self._done.get(segment.number + 1)
@@ -272,3 +237,11 @@ class _Work:
             check_join(before, result)
         if after is not None:
             check_join(result, after)
+
+    def _count(self, n_frames: int) -> None:
+        """Counts frames; ends the decoding of one segment where another has failed."""
+        if self._work.error is not None:
+            raise Unclear(reasons.OTHER_SEGMENT())
+        self._on_frames(n_frames)
+        with self._lock:
+            self._n_frames += n_frames

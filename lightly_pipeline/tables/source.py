@@ -22,6 +22,7 @@ from lightly_pipeline.datasources import (
     confirmed,
     traffic_of,
 )
+from lightly_pipeline.datasources.kept_head import KeptHead
 from lightly_pipeline.datasources.local_files import naming_full_disk
 from lightly_pipeline.datasources.second_look import READINGS
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
@@ -33,6 +34,13 @@ from lightly_pipeline.video.types import UntaggedMatrix
 
 CHILD_MEMORY_BYTES = 4 * 1024**3
 LIMITS = DecodeLimits()
+HEAD_ALONE = (ByteRange(0, 1),)
+"""For opening a file alone: what that reads lies at its beginning, its end, or both."""
+
+
+def beside_head(ranges: Sequence[ByteRange]) -> Sequence[ByteRange]:
+    """Returns ranges to open a file with whose head is kept: its first bytes are not asked for."""
+    return [*HEAD_ALONE, *ranges] if ranges and ranges[0].start > 0 else ranges
 
 
 @contextmanager
@@ -90,6 +98,7 @@ def fetch_frames(
     rows: Sequence[FrameRow],
     indices: Sequence[int],
     on_traffic: Callable[[Traffic], None],
+    head: KeptHead | None = None,
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yields (frame index, RGB array (H, W, 3) uint8) of exactly these frames as it reaches them.
 
@@ -100,6 +109,7 @@ def fetch_frames(
         rows: Of all its frames.
         indices: The wanted frames.
         on_traffic: Told at the end what reading has cost.
+        head: What opening the file reads, where that is known.
 
     Raises:
         FrameChangedError: Some frames could not be reproduced; the others were yielded before.
@@ -109,13 +119,14 @@ def fetch_frames(
     ranges: Sequence[ByteRange] = ()
     if not outcome.isolated:
         ranges = byte_ranges(index, outcome.info["container"], indices, video.size_bytes)
+        ranges = beside_head(ranges) if head is not None else ranges
     wanted, traffic = set(indices), Traffic()
     try:
         for reading in range(READINGS):
             with source.open(video.path, etag=video.etag, ranges=ranges) as file:
                 try:
                     with opened(
-                        file,
+                        file if head is None else head.serving(file),
                         isolated=outcome.isolated,
                         untagged_matrix=outcome.report["untagged_matrix"],
                         video_stream=outcome.report.get("video_stream"),

@@ -16,6 +16,8 @@ _SEEKABLE = ("mov", "matroska", "avi")
 _SMALL_FILE_BYTES = 16 * 1024 * 1024
 _MAX_GAP_BYTES = 64 * 1024
 _MAX_PLANNED_SHARE = 0.75
+# Frames to decode that are worth opening the file once more.
+_PART_FRAMES = 400
 # A Matroska cluster begins a little before its first packet.
 _LEAD_BYTES = 1024
 # Demuxers of streams without packet borders have to see the packet after.
@@ -60,6 +62,36 @@ def key_groups(index: FrameIndex, container: str, wanted: Iterable[int]) -> list
 
     by_start = groupby(sorted(set(wanted)), key=start_before)
     return [KeyGroup(starts[k], starts[max(k - 1, 0)], tuple(frames)) for k, frames in by_start]
+
+
+def fetch_parts(
+    index: FrameIndex, container: str, wanted: Iterable[int], size_bytes: int
+) -> list[list[int]]:
+    """Returns wanted frames in parts that are worth a reader and a decoder of their own.
+
+    Args:
+        index: Of the video; the wanted frames are in it.
+        container: FFmpeg's demuxer name.
+        wanted: Indices of frames.
+        size_bytes: Of the file.
+
+    Returns:
+        Each ascending, one after the other in the video; a single one of a file that is read whole.
+    """
+    frames = sorted(set(wanted))
+    groups = key_groups(index, container, frames)
+    if not groups or size_bytes <= _SMALL_FILE_BYTES or not index.is_whole():
+        return [frames]
+    times = [row.pts or 0 for row in index.rows]
+    parts: list[list[int]] = [[]]
+    n_decoded = 0
+    for group in groups:
+        if n_decoded >= _PART_FRAMES:
+            parts.append([])
+            n_decoded = 0
+        parts[-1] += group.frames
+        n_decoded += group.frames[-1] - bisect_right(times, group.key.pts) + 2
+    return parts
 
 
 def byte_ranges(

@@ -25,8 +25,6 @@ _PACKETS_BEYOND = 2
 _LEADING = 8
 # As many bytes, where their places are not known; more are asked for as they are needed.
 _BYTES_BEYOND = 256 * 1024
-# What comes of a file before its first packet, and is needed to open it.
-_FIRST_BYTE = ByteRange(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ class Segment(NamedTuple):
         """Returns which parts of the file decoding it reads, headers apart."""
         first = self.begin.begin if self.begin else 0
         last = min(self.end.reached, size_bytes) if self.end else size_bytes
-        return [ByteRange(first, last)] if not first else [_FIRST_BYTE, ByteRange(first, last)]
+        return [ByteRange(first, last)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,17 @@ def make_noise(
     seed: int = 0,
     fps: int = 25,
     pixel_format: str = "yuv420p",
+    n_pictures: int = 3,
 ) -> Path:
     """Encodes a video with a key frame every 12 frames."""
     width, height = SIZE
     rng = np.random.default_rng(seed)
-    pictures = rng.integers(0, 255, (3, height, width, 3), dtype=np.uint8)
+    pictures = rng.integers(0, 255, (n_pictures, height, width, 3), dtype=np.uint8)
     with av.open(str(path), "w", format=muxer, options=dict(mux_options)) as container:
         stream = container.add_stream(codec, rate=fps, options=_OPTIONS)
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         for number in range(n_frames):
-            frame = av.VideoFrame.from_ndarray(pictures[number % 3], format="rgb24")
+            frame = av.VideoFrame.from_ndarray(pictures[number % n_pictures], format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path

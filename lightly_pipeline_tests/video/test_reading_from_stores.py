@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -10,7 +11,7 @@ import pytest
 from lightly_pipeline.datasources import ByteRange, S3Datasource, traffic_of
 from lightly_pipeline.errors import DatasourceError
 from lightly_pipeline.video import FrameIndex, FrameRow, Quality, open_video
-from lightly_pipeline.video.plan import byte_ranges, key_groups
+from lightly_pipeline.video.plan import byte_ranges, fetch_parts, key_groups
 from lightly_pipeline.video.types import KeyPacket
 from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
@@ -177,3 +178,18 @@ def test_a_store_that_goes_away_is_never_a_shorter_video_and_is_asked_no_more(
             break
     assert n_good > 5
     assert capfd.readouterr().err == ""
+
+
+def test_parts_that_are_worth_a_decoder_begin_at_key_frames() -> None:
+    video = indexed(3000, 250, 10_000)
+    wanted = range(100, 3000, 100)
+    parts = fetch_parts(video, "mov,mp4", wanted, 30 * MB)
+    assert [frame for part in parts for frame in part] == list(wanted)
+    assert len(parts) == 4
+    assert all(a[-1] // 250 < b[0] // 250 for a, b in pairwise(parts))
+
+
+@pytest.mark.parametrize(("container", "size"), [("mpegts", 30 * MB), ("mov,mp4", MB)])
+def test_what_is_read_whole_is_one_part(container: str, size: int) -> None:
+    video = indexed(3000, 250, 10_000)
+    assert fetch_parts(video, container, [2999, 0, 2000], size) == [[0, 2000, 2999]]
