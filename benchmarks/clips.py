@@ -39,11 +39,25 @@ CLIPS = {
         48,
         {"preset": "superfast", "b": "20M", "x265-params": "log-level=none:pools=1"},
     ),
+    "h264-4k": Clip(
+        "libx264", "mp4", (3840, 2160), 48, {"preset": "veryfast", "b": "30M", "g": "250"}
+    ),
+    "hevc-1080p": Clip(
+        "libx265",
+        "mp4",
+        (1920, 1080),
+        120,
+        {"preset": "superfast", "b": "8M", "x265-params": "log-level=none:pools=1"},
+    ),
+    "av1-1080p": Clip("libsvtav1", "mp4", (1920, 1080), 120, {"preset": "10", "b": "6M"}),
+    "av1-4k": Clip("libsvtav1", "mp4", (3840, 2160), 48, {"preset": "10", "b": "16M"}),
     "av1": Clip("libsvtav1", "mp4", (1280, 720), 240, {"preset": "10", "b": "3M"}),
     "vp9": Clip(
         "libvpx-vp9", "webm", (1280, 720), 240, {"deadline": "realtime", "cpu-used": "8", "b": "3M"}
     ),
 }
+# What the layer's share of the whole depends on: size and codec.
+USUAL_CLIPS = ("h264", "hevc", "av1", "vp9")
 
 
 def clip(name: str) -> Path:

@@ -29,7 +29,7 @@ from typing import Any
 import av
 import numpy as np
 
-from benchmarks.clips import CLIPS, clip
+from benchmarks.clips import CLIPS, USUAL_CLIPS, clip
 from benchmarks.material import material
 
 _SHORT_SIDE = 224
@@ -42,7 +42,7 @@ _PARTS = ("speed", "shares", "images", "threads")
 def main() -> None:
     """Prints the tables; also the worker entry for one measurement."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--clips", default=",".join(CLIPS))
+    parser.add_argument("--clips", default=",".join(USUAL_CLIPS))
     parser.add_argument("--parts", default=",".join(_PARTS))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peers", type=Path, default=Path(sys.executable))
@@ -233,7 +233,7 @@ def _places(n_frames: int) -> list[int]:
 
 def _shares(name: str, video: Path) -> None:
     """Prints what a pass takes off each frame costs beside the decoding, in the pass's order."""
-    from lightly_pipeline.embedding import encoder_spec
+    from lightly_pipeline.embedding import encoder_spec, load_encoder
     from lightly_pipeline.video.container import open_stream
     from lightly_pipeline.video.decode import Pass
     from lightly_pipeline.video.frames import measured_together
@@ -243,8 +243,9 @@ def _shares(name: str, video: Path) -> None:
 
     meter = QualityMeter("ffmpeg")
     glances: list[Glance] = []
-    small = SmallImages(encoder_spec().frame_input, "ffmpeg")
-    spent = {"decode": 0.0, "checksum": 0.0, "small image": 0.0, "quality": 0.0}
+    encoder, batch = load_encoder(encoder_spec()), []
+    small = SmallImages(encoder.spec.frame_input, "ffmpeg")
+    spent = {"decode": 0.0, "checksum": 0.0, "small image": 0.0, "quality": 0.0, "encoder": 0.0}
     with open_stream(video, DecodeLimits()) as opened:
         decoding = Pass(opened, DecodeLimits(), "ffmpeg")
         context = opened.stream.codec_context
@@ -261,20 +262,24 @@ def _shares(name: str, video: Path) -> None:
             add("decode")
             checksum(frame)
             add("checksum")
-            small.of(frame, decoding.orientation)
+            batch.append(small.of(frame, decoding.orientation))
             add("small image")
             glances.append(meter.glance(frame, decoding.orientation))
             if len(glances) == together:
                 meter.of(glances)
                 glances.clear()
             add("quality")
+            if len(batch) == encoder.spec.batch_size:
+                encoder.encode(np.stack(batch))
+                batch.clear()
+            add("encoder")
             if decoding.n_frames == together:
                 # What is looked up once for a size and kept is not a cost of a frame.
                 spent = dict.fromkeys(spent, 0.0)
         n = decoding.n_frames - together
     print(f"{name}: decoding {spent['decode'] / n * 1e3:.2f} ms a frame, of it", end=" ")
     goals = {"checksum": "1 % at 1080p", "quality": "5 % at 1080p, 0.4 ms anywhere"}
-    for part in ("checksum", "small image", "quality"):
+    for part in ("checksum", "small image", "quality", "encoder"):
         share, ms = 100 * spent[part] / spent["decode"], spent[part] / n * 1e3
         print(f"{part} {share:.1f} % ({ms:.3f} ms; goal {goals.get(part, '-')})", end="; ")
     print()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from lightly_pipeline.datasources import ByteRange, Datasource, StoredObject, Traffic, traffic_of
 from lightly_pipeline.datasources.kept_head import KeptHead
-from lightly_pipeline.errors import CorruptVideoError
+from lightly_pipeline.errors import CorruptVideoError, DatasourceError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.tables.attempt import LiveAttempt
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
@@ -36,6 +37,8 @@ from lightly_pipeline.video.types import UntaggedMatrix
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import Encoder
+
+_logger = logger_of(__name__)
 
 
 class SegmentedTable(NamedTuple):
@@ -171,8 +174,12 @@ class SegmentedVideo:
         return SegmentedTable(self.info, report, Written(n_before, 0))
 
     def clear(self) -> None:
-        """Overwrites what the segments left."""
-        clear_parts(self._table, self.segments)
+        """Overwrites what the segments left, which nothing needs any more."""
+        try:
+            clear_parts(self._table, self.segments)
+        except (DatasourceError, OSError) as error:
+            # They only take room.
+            _logger.debug("%s: segments are left: %s", self._video.path, error)
 
     def _open(self, ranges: Sequence[ByteRange]) -> BinaryIO:
         return self._source.open(self._video.path, etag=self._video.etag, ranges=ranges)

@@ -48,7 +48,8 @@ class LongStream:
         is_open: Whether groups of pictures are open.
         n_between: Pictures that refer to later ones, between two that do not.
         forced: Places of further key frames, at no regular distance.
-        times: "regular", "variable" or "late" (not from 0 on).
+        times: "regular", "variable", "late" (not from 0 on), "hidden" (the first pictures are
+            before 0, where containers hide them).
         shows: "bars", "flat" pictures with rows of one colour, or "still" ones.
         damage: Of `DAMAGES`, or "none".
     """
@@ -106,7 +107,7 @@ class LongStream:
 
     def _frames(self) -> Iterator[av.VideoFrame]:
         rng = random.Random(self.seed)
-        time = 100 if self.times == "late" else 0
+        time = {"late": 100, "hidden": -130}.get(self.times, 0)
         for number in range(N_FRAMES):
             frame = av.VideoFrame.from_ndarray(self._picture(number), format="rgb24")
             frame.pts, frame.time_base = time, _TICK
@@ -175,7 +176,7 @@ def long_stream(seed: int) -> LongStream:
         is_open=rng.random() < 0.4,
         n_between=rng.choice([0, 1, 2, 3]) if gop > 4 else 0,
         forced=frozenset(rng.sample(range(N_FRAMES), n_forced)),
-        times=rng.choice(["regular", "regular", "variable", "late"]),
+        times=rng.choice(["regular", "regular", "variable", "late", "hidden"]),
         shows=rng.choice(["bars", "flat", "still"]),
         damage="none" if seed % 3 else rng.choice(DAMAGES),
     )
