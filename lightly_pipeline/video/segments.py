@@ -181,7 +181,7 @@ def plan_segments(
     shift = first_pts - packets[0].timestamp
     keys = [n for n, packet in enumerate(packets) if packet.is_key]
     # Where groups are open, a key frame is shown later than its place says by as many pictures.
-    frame_time = (packets[-1].timestamp - packets[0].timestamp) // len(packets)
+    frame_time = (packets[-1].timestamp - packets[0].timestamp) // max(len(packets) - 1, 1)
     slack = _LEADING * frame_time if is_whole and n_held else 0
     starts: list[Start] = []
     for place in _cuts(packets, keys, shift, slack, periods, length):

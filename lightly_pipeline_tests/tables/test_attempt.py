@@ -126,3 +126,23 @@ def test_a_long_attempt_beats(store: LocalDatasource, monkeypatch: pytest.Monkey
         while not marker(store)["beat"]:
             time.sleep(0.01)
     assert marker(store)["is_second"] is True
+
+
+def test_a_killed_run_of_segments_goes_on_until_one_segment_dies_twice(
+    store: LocalDatasource,
+) -> None:
+    isolated = []
+    for begun in ([0, 1], [2, 3], [3, 4]):
+        attempt_now = begin_attempt(store, FOLDER, "f")
+        isolated.append(attempt_now.isolated)
+        leave(store, replace(attempt_now, segments=begun, owner=f"{this_host()}.1.{2**60}"))
+    isolated.append(begin_attempt(store, FOLDER, "f").isolated)
+    assert isolated == [False, False, False, True]
+
+
+def test_the_marker_names_the_segments_that_are_being_decoded(store: LocalDatasource) -> None:
+    with beating(store, FOLDER, begin_attempt(store, FOLDER, "f")) as live:
+        with live.decoding(3), live.decoding(1):
+            assert marker(store)["segments"] == [1, 3]
+        live.beat()
+        assert marker(store)["segments"] == []
