@@ -131,7 +131,7 @@ def _measure_video(video: Path) -> dict[str, float]:
 def _measure_chain(video: Path, mode: str) -> dict[str, float]:
     """Runs the chain on a folder that holds the video alone, with the default configuration."""
     from lightly_pipeline import Dataset, LocalDatasource
-    from lightly_pipeline.embedding.default import StatisticsEncoder
+    from lightly_pipeline.embedding.families.shipped import StatisticsEncoder
     from lightly_pipeline.steps.listing import list_catalog
     from lightly_pipeline.steps.processing import process_videos
     from lightly_pipeline.steps.selecting import select_frames

@@ -1,27 +1,57 @@
-"""How well the default encoder tells scenes apart, and how fast it is.
+"""How well encoders tell scenes apart, and how fast they are.
 
     python -m benchmarks.encoder
 
 Splits the labelled scenes by source into halves, fits on one and judges on the other, ten times
 and swapped. Coverage at K: farthest-first picks as many frames as there are scenes; the share of
-scenes that got one, mean over random first picks. Beside it: frames evenly spaced in time, 16x16
-colour whitened, and a plain HSV histogram.
+scenes that got one, mean over random first picks. Beside the default encoder: frames evenly spaced
+in time, 16x16 colour whitened, a plain HSV histogram, the networks whose weights are in packages
+(as they are, and whitened), one with random weights, and the default encoder joined with a network.
 """
 
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+import torchvision.models
 from numpy.typing import NDArray
+from PIL import Image
 
-from benchmarks import fitting
+from benchmarks import fit_joined, fitting
 from benchmarks.scenes import Scenes, alter, changes, load_scenes, samples_folder
-from lightly_pipeline.embedding import encoder_spec, load_encoder
-from lightly_pipeline.embedding.features import BLOCKS, COLOUR_DIM, statistics
+from lightly_pipeline.embedding import (
+    CheckedEncoder,
+    encoder_spec,
+    load_encoder,
+    without_threads,
+)
+from lightly_pipeline.embedding.families.efficientnet_lite import PACKAGES
+from lightly_pipeline.embedding.features import BLOCKS, COLOUR_DIM, DIM, statistics
 
 N_SPLITS, N_FIRST_PICKS = 10, 32
 ALTERATIONS = ("clean", "flicker", "grey", "gamma", "jpeg")
 Vectors = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to compare frames.
+
+    Attributes:
+        features: Of frames, fitted on nothing.
+        vectors: Of the judged half, after a fit on the other.
+        fitted: Whether the fit sees altered frames, too.
+    """
+
+    features: Callable[..., NDArray[np.float32]]
+    vectors: Callable[..., Vectors]
+    fitted: bool = False
 
 
 def main() -> None:
@@ -31,29 +61,36 @@ def main() -> None:
     print(f"{len(scenes.scene)} frames of {len(set(scenes.scene))} scenes in {folder.name}/")
     inputs = _inputs(scenes)
     halves = _halves(scenes)
-    methods: dict[str, Callable[..., Vectors]] = {
-        "default encoder": _default,
-        "HSV histogram": _histogram,
-        "16x16 colour, whitened": _layout,
+    methods: dict[str, Method] = {
+        "default encoder": Method(statistics, _default, fitted=True),
+        "HSV histogram": Method(statistics, _histogram),
+        "16x16 colour, whitened": Method(_layout_cells, _whitened(-0.5)),
     }
+    for name, encoder in _networks().items():
+        features = _kept(_network_features(encoder))
+        methods[name] = Method(features, _centred)
+        methods[f"{name}, whitened"] = Method(features, _whitened(-0.25))
+        methods[f"default + {name}"] = Method(_both(features), _joined, fitted=True)
     scores = {name: _judge(method, scenes, inputs, halves) for name, method in methods.items()}
     uniform = np.array([_uniform_in_time(scenes, judge, 1) for _, judge in halves])
     uniform2 = np.array([_uniform_in_time(scenes, judge, 2) for _, judge in halves])
-    print(f"\n{'':24}" + "".join(f"{c:>9}" for c in ("K", "2K", "1-NN", *ALTERATIONS[1:])))
+    print(f"\n{'':40}" + "".join(f"{c:>9}" for c in ("K", "2K", "1-NN", *ALTERATIONS[1:])))
     for name, values in scores.items():
-        print(f"{name:24}" + "".join(f"{v:9.3f}" for v in values.mean(0)))
-    print(f"{'evenly spaced in time':24}{uniform.mean():9.3f}{uniform2.mean():9.3f}")
+        print(f"{name:40}" + "".join(f"{v:9.3f}" for v in values.mean(0)))
+    print(f"{'evenly spaced in time':40}{uniform.mean():9.3f}{uniform2.mean():9.3f}")
     ours = scores["default encoder"]
     print("\npaired differences at K (mean +- standard deviation over splits, wins)")
     others = {name: values[:, 0] for name, values in scores.items() if name != "default encoder"}
     for name, values in {**others, "evenly spaced in time": uniform}.items():
         difference = ours[:, 0] - values
         print(
-            f"  over {name:24}{difference.mean():+.3f} +- {difference.std():.3f}"
+            f"  over {name:40}{difference.mean():+.3f} +- {difference.std():.3f}"
             f"  {np.sum(difference > 0)}/{len(difference)}"
         )
     rates = {size: _frames_per_second(size) for size in (64, 224)}
     print(f"\nframes/s on one core: {rates[224]:.0f} from 224x224, {rates[64]:.0f} from 64x64")
+    for name, encoder in _networks().items():
+        print(f"{_rate(encoder):8.0f} frames/s on one core: {name}")
     _floors(ours.mean(0), float(uniform.mean()), rates[224])
 
 
@@ -91,19 +128,19 @@ def _halves(scenes: Scenes) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 
 
 def _judge(
-    method: Callable[..., Vectors],
+    method: Method,
     scenes: Scenes,
     inputs: dict[str, NDArray[np.uint8]],
     halves: list[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
 ) -> Vectors:
     """Returns rows of (K, 2K, 1-NN, K under each alteration), one per half."""
-    prepare = {kind: _prepared(method, frames) for kind, frames in inputs.items()}
-    extra = changes(scenes, tuple(fitting.ALTERATION_WEIGHTS), 7) if method is _default else {}
+    prepare = {kind: method.features(frames) for kind, frames in inputs.items()}
+    extra = changes(scenes, tuple(fitting.ALTERATION_WEIGHTS), 7) if method.fitted else {}
     rows = []
     for fit, judge in halves:
         labels = scenes.scene[judge]
         vectors = {
-            kind: method(x, prepare["clean"], scenes.scene, fit, judge, extra)
+            kind: method.vectors(x, prepare["clean"], scenes.scene, fit, judge, extra)
             for kind, x in prepare.items()
         }
         clean = vectors["clean"]
@@ -118,12 +155,81 @@ def _judge(
     return np.array(rows)
 
 
-def _prepared(method: Callable[..., Vectors], frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-    if method is not _layout:
-        return statistics(frames)
+def _layout_cells(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     side = frames.shape[1] // 16
     cells = frames.reshape(len(frames), 16, side, 16, side, 3).mean(axis=(2, 4), dtype=np.float32)
     return cells.reshape(len(frames), -1) / np.float32(255)
+
+
+@cache
+def _networks() -> dict[str, CheckedEncoder]:
+    """Returns the networks that can be had without a download."""
+    torch.manual_seed(0)
+    found = {name: load_encoder(encoder_spec(name)) for name in PACKAGES}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder, "random.pt")
+        torch.save(torchvision.models.resnet18(weights=None).state_dict(), weights)
+        spec = encoder_spec("resnet-18", checkpoint=str(weights))
+        return {**found, "resnet-18, RANDOM weights": load_encoder(spec)}
+
+
+def _size(encoder: CheckedEncoder) -> tuple[int, int]:
+    return encoder.spec.frame_input.height, encoder.spec.frame_input.width
+
+
+def _network_features(encoder: CheckedEncoder) -> Callable[..., NDArray[np.float32]]:
+    def features(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        height, width = _size(encoder)
+        sized = [
+            np.asarray(Image.fromarray(f).resize((width, height), Image.Resampling.BICUBIC))
+            for f in frames
+        ]
+        return encoder.encode(np.stack(sized))
+
+    return features
+
+
+def _kept(features: Callable[..., NDArray[np.float32]]) -> Callable[..., NDArray[np.float32]]:
+    """Returns the function with a memory: the same frames are asked for by several methods."""
+    known: dict[int, NDArray[np.float32]] = {}
+
+    def lookup(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if id(frames) not in known:
+            known[id(frames)] = features(frames)
+        return known[id(frames)]
+
+    return lookup
+
+
+def _both(features: Callable[..., NDArray[np.float32]]) -> Callable[..., NDArray[np.float32]]:
+    return lambda frames: np.hstack([statistics(frames), features(frames)])
+
+
+def _joined(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: Any) -> Vectors:
+    _, fit, judge, _ = rest
+    mean, matrix = fit_joined.fit(clean[fit][:, DIM:])
+    narrowed = _unit((x[judge][:, DIM:] - mean) @ matrix)
+    return _unit(np.hstack([_default(x[:, :DIM], clean[:, :DIM], *rest), narrowed]))
+
+
+def _centred(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: Any) -> Vectors:
+    del clean
+    return _unit(x[rest[2]].astype(np.float64))
+
+
+def _whitened(exponent: float) -> Callable[..., Vectors]:
+    """Returns principal axes with this power of the spectrum, fitted on the one half."""
+
+    def vectors(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: Any) -> Vectors:
+        _, fit, judge, _ = rest
+        known = clean[fit].astype(np.float64)
+        mean = known.mean(0)
+        _, spread, axes = np.linalg.svd(known - mean, full_matrices=False)
+        spread, axes = spread[:128], axes[:128]
+        kept = spread > 1e-6 * spread[0]
+        return _unit((x[judge] - mean) @ axes[kept].T * spread[kept] ** (2 * exponent))
+
+    return vectors
 
 
 def _default(
@@ -138,20 +244,10 @@ def _default(
     return _unit(fitting.fit(clean[fit], scene[fit], seen, BLOCKS).apply(x[judge]))
 
 
-def _histogram(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: object) -> Vectors:
+def _histogram(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: Any) -> Vectors:
     _, fit, judge, _ = rest
     colour = x[:, :COLOUR_DIM].astype(np.float64)
-    return _unit(colour[judge] - clean[fit][:, :COLOUR_DIM].mean(0))  # type: ignore[index]
-
-
-def _layout(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: object) -> Vectors:
-    _, fit, judge, _ = rest
-    known = clean[fit].astype(np.float64)  # type: ignore[index]
-    mean = known.mean(0)
-    _, spread, axes = np.linalg.svd(known - mean, full_matrices=False)
-    spread, axes = spread[:128], axes[:128]
-    kept = spread > 1e-6 * spread[0]
-    return _unit((x[judge] - mean) @ axes[kept].T / spread[kept])  # type: ignore[index]
+    return _unit(colour[judge] - clean[fit][:, :COLOUR_DIM].mean(0))
 
 
 def _unit(x: Vectors) -> Vectors:
@@ -206,6 +302,15 @@ def _uniform_in_time(scenes: Scenes, judge: NDArray[np.bool_], times: int) -> fl
         rows = (np.arange(times * n_scenes) * step + rng.uniform(0, step)).astype(int)
         shares.append(len(set(labels[rows])) / n_scenes)
     return float(np.mean(shares))
+
+
+def _rate(encoder: CheckedEncoder) -> float:
+    frames = np.zeros((32, *_size(encoder), 3), np.uint8)
+    with without_threads(encoder.spec):
+        encoder.encode(frames)
+        started = time.process_time()
+        encoder.encode(frames)
+        return len(frames) / (time.process_time() - started)
 
 
 def _frames_per_second(size: int) -> float:

@@ -13,7 +13,7 @@ import safetensors.numpy
 
 from benchmarks import fitting
 from benchmarks.scenes import changes, load_scenes, samples_folder
-from lightly_pipeline.embedding.default import WEIGHTS_FILE
+from lightly_pipeline.embedding.families.shipped import WEIGHTS_FILE
 from lightly_pipeline.embedding.features import BLOCKS, statistics
 
 SEED = 1

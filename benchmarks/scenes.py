@@ -19,7 +19,7 @@ from PIL import Image
 from lightly_pipeline.embedding.features import SIZE, statistics
 from lightly_pipeline.video import FrameInput, open_video
 
-ALTERED_PX = 224
+LARGE = FrameInput(224, 224)
 # A frame flatter than this (standard deviation of luma, of 255) shows nothing.
 _BLANK = 6.0
 
@@ -30,7 +30,7 @@ class Scenes:
 
     Attributes:
         small: Shape (N, 64, 64, 3), uint8, as the pipeline scales them.
-        large: Shape (N, 224, 224, 3), uint8, to be altered.
+        large: Shape (N, 224, 224, 3), uint8, to be altered and for networks.
         scene: Shape (N,).
         source: Shape (N,), what must not be split between fitting and judging.
         position: Shape (N,), place in its file, 0 to 1.
@@ -55,15 +55,20 @@ def samples_folder() -> Path:
     return folder
 
 
-def load_scenes(folder: Path) -> Scenes:
-    """Decodes the labelled frames of every scene with the project's own decoder."""
+def load_scenes(folder: Path, large_input: FrameInput = LARGE) -> Scenes:
+    """Decodes the labelled frames of every scene with the project's own decoder.
+
+    Args:
+        folder: With `scenes.json`.
+        large_input: How large frames are made.
+    """
     labelled = defaultdict(list)
     for scene in json.loads((folder / "scenes.json").read_text())["scenes"]:
         labelled[scene["file"]].append(scene)
     rows = []
     for name, scenes in sorted(labelled.items()):
-        small = _decode(folder / name, SIZE)
-        large = _decode(folder / name, ALTERED_PX)
+        small = _decode(folder / name, FrameInput(SIZE, SIZE))
+        large = _decode(folder / name, large_input)
         for scene in scenes:
             for position in _kept(scene["positions"], len(scenes)):
                 index = round(position * (len(small) - 1))
@@ -80,9 +85,9 @@ def load_scenes(folder: Path) -> Scenes:
     )
 
 
-def _decode(path: Path, size: int) -> list[NDArray[np.uint8]]:
+def _decode(path: Path, wanted: FrameInput) -> list[NDArray[np.uint8]]:
     with open_video(path) as video:
-        return [f.small for f in video.frames(FrameInput(size, size)) if f.small is not None]
+        return [f.small for f in video.frames(wanted) if f.small is not None]
 
 
 def _kept(positions: list[float], n_scenes: int) -> list[float]:

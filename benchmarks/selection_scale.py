@@ -36,7 +36,7 @@ from lightly_pipeline.selection.vectors.grid import prepare_embeddings
 from lightly_pipeline.selection.vectors.matrix import empty_matrix
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.selecting import select_frames
-from lightly_pipeline.steps.setup import Run, resolve_config, table_id
+from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE, EmbeddingWriter
 from lightly_pipeline.tables.frames import FRAMES_FILE, FrameTableWriter
@@ -175,7 +175,7 @@ def _select_from_tables(n_rows: int, *, half: bool) -> None:
         )
         memory = {"selection_memory": "half" if half else "full"}
         config = resolve_config(dataset, pipeline_config=memory)
-        processed = _tables(dataset, table_id(config), rows)
+        processed = _tables(dataset, Run(dataset, config, "any").table_id, rows)
         started, started_cpu = time.monotonic(), time.process_time()
         steps: list[str] = []
         before, held = _held_mb(), [0.0]

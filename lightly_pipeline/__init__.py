@@ -1,9 +1,9 @@
 """Finds the video frames worth labelling.
 
 Only the public names live here, loaded when first used so that importing the package costs
-nothing: `Dataset`, `DatasetType`, `LocalDatasource`, `ProgressMeter`, `RunResult`, `S3Datasource`,
-`VideoDataset`, `build_definitions`, `export_run` and `run`. `__version__` is that of the installed
-package.
+nothing: `Dataset`, `DatasetType`, `EncoderSpec`, `FrameInput`, `LocalDatasource`, `ProgressMeter`,
+`RunResult`, `S3Datasource`, `VideoDataset`, `build_definitions`, `export_run` and `run`.
+`__version__` is that of the installed package.
 """
 
 from importlib import import_module
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from lightly_pipeline.datasources import LocalDatasource, S3Datasource
     from lightly_pipeline.defs.build import build_definitions
     from lightly_pipeline.defs.component import VideoDataset
+    from lightly_pipeline.embedding import EncoderSpec
     from lightly_pipeline.handover.export import export_run
     from lightly_pipeline.pipeline import run
     from lightly_pipeline.progress import ProgressMeter
     from lightly_pipeline.runs.result import RunResult
+    from lightly_pipeline.video import FrameInput
 
 __all__ = [
     "Dataset",
     "DatasetType",
+    "EncoderSpec",
+    "FrameInput",
     "LocalDatasource",
     "ProgressMeter",
     "RunResult",
@@ -36,6 +40,8 @@ __all__ = [
 _HOMES = {
     "Dataset": "lightly_pipeline.datasets",
     "DatasetType": "lightly_pipeline.config",
+    "EncoderSpec": "lightly_pipeline.embedding",
+    "FrameInput": "lightly_pipeline.video",
     "LocalDatasource": "lightly_pipeline.datasources",
     "ProgressMeter": "lightly_pipeline.progress",
     "RunResult": "lightly_pipeline.runs.result",

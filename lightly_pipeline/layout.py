@@ -17,6 +17,7 @@ TABLES_FOLDER = ".lightly/tables/"
 THUMBNAILS_FOLDER = ".lightly/thumbnails/"
 THUMBNAIL_SUFFIX = f"{THUMBNAILS_FOLDER}[filename]_thumb.[extension]"
 """Where Lightly puts thumbnails."""
+ENCODERS_FOLDER = ".lightly/encoders/"
 _ANY_FRAMES_FOLDER = re.compile(r"^\.lightly/frames(\.\d+(x\d+)?)?/")
 
 Resize = int | tuple[int, int] | None
@@ -161,6 +162,11 @@ def run_path(run_id: str, name: str) -> str:
     '.lightly/runs/4b1c/manifest.json'
     """
     return f"{RUNS_FOLDER}{run_id}/{name}"
+
+
+def encoder_path(name: str) -> str:
+    """Returns where a file of an encoder's weights lies."""
+    return ENCODERS_FOLDER + name
 
 
 def _safe_segment(segment: str) -> str:

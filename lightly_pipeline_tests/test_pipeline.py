@@ -291,12 +291,13 @@ def leave_marker(tmp_path: Path, video: str) -> None:
     code = (
         "import sys\n"
         "from lightly_pipeline import Dataset, LocalDatasource\n"
-        "from lightly_pipeline.steps.setup import resolve_config, table_id\n"
+        "from lightly_pipeline.steps.setup import Run, resolve_config\n"
         "from lightly_pipeline.tables.handle import video_table\n"
         "source, target, video = sys.argv[1:]\n"
         "data = Dataset('a', input=LocalDatasource(source), lightly=LocalDatasource(target))\n"
         "listed = data.input.stat(video)\n"
-        "video_table(data.lightly, table_id(resolve_config(data)), listed).begin_attempt()\n"
+        "tables = Run(data, resolve_config(data), 'any').table_id\n"
+        "video_table(data.lightly, tables, listed).begin_attempt()\n"
     )
     data = dataset(tmp_path)
     places = [data.input.describe(), data.lightly.describe()]

@@ -15,7 +15,7 @@ from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.hints import did_you_mean
 
 # Options whose keys are the user's own: classes, tags.
-_OWN_NAMES = ("target", "similarity_folders")
+_OWN_NAMES = ("target", "similarity_folders", "similarity_texts")
 _SECRET_WORDS = ("secret", "password", "token", "key_id", "credential")
 
 

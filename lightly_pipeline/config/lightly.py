@@ -11,7 +11,6 @@ from lightly_pipeline.config.base import StrictModel
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 AtLeastOne = Annotated[int, Field(ge=1)]
-ModelName = Literal["default", "resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152"]
 
 
 class CheckpointCallback(StrictModel):
@@ -32,8 +31,11 @@ class Loader(StrictModel):
 class Model(StrictModel):
     """`lightly_config.model`."""
 
-    name: ModelName | None = Field(
-        None, description="Encoder: default (needs no download) or resnet-18/34/50/101/152."
+    name: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="Encoder: default (needs no download), efficientnet-lite0, "
+        "default+efficientnet-lite0, resnet-18 or another of torchvision, timm/NAME, "
+        "open_clip/NAME/PRETRAINED, onnx:PATH, torchscript:PATH, package.module:factory.",
     )
     out_dim: AtLeastOne = Field(128, description="Size of the training projection.")
     num_ftrs: AtLeastOne = Field(32, description="Size of the embedding of a trained model.")
@@ -44,7 +46,7 @@ class Trainer(StrictModel):
     """`lightly_config.trainer`."""
 
     gpus: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="1 or more lets a resnet run on a GPU; the default is the CPU."
+        None, description="1 or more lets a network run on a GPU; the default is the CPU."
     )
     max_epochs: Annotated[int, Field(ge=0)] = Field(100, description="Training epochs.")
     precision: Literal[16, 32] = Field(32, description="Bits of a network's numbers on a GPU.")

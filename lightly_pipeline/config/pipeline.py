@@ -143,6 +143,11 @@ class PipelineConfig(StrictModel):
         description="Folders of images, or s3:// ones, by the tag_name they stand for in "
         "SIMILARITY.",
     )
+    similarity_texts: dict[TagName, NonEmpty] = Field(
+        default_factory=dict,
+        description="Words to look for, by the tag_name they stand for in SIMILARITY; for encoders "
+        "with a text side (open_clip/NAME/PRETRAINED).",
+    )
     report_previews: Literal["all", "chosen"] = Field(
         "all",
         description="Whether the report shows small pictures of some frames that were not chosen, "

@@ -71,6 +71,7 @@ _SUPPORTED = {
     "pipeline_config.report_previews": "see the report's page",
     "pipeline_config.selection_memory": "see Half the memory",
     "pipeline_config.similarity_folders": "see Similarity",
+    "pipeline_config.similarity_texts": "see Similarity",
     "pipeline_config.store_patience_s": "",
     "pipeline_config.untagged_matrix": "",
     "pipeline_config.video_stream": "",

@@ -1,10 +1,27 @@
 """Frames become embeddings.
 
 Encoders and what they want of a frame; decoding is below, storing and comparing above. torch is
-loaded with a network, not for the default encoder and not for a spec.
+loaded with a network, not for the default encoder and not for its spec.
 """
 
-from lightly_pipeline.embedding.encoders import Encoder, load_encoder, without_threads
-from lightly_pipeline.embedding.spec import EncoderSpec, encoder_spec
+from lightly_pipeline.embedding.checked import CheckedEncoder
+from lightly_pipeline.embedding.names import (
+    check_has_texts,
+    encoder_spec,
+    load_encoder,
+    provide_weights,
+)
+from lightly_pipeline.embedding.protocol import Encoder
+from lightly_pipeline.embedding.spec import EncoderSpec
+from lightly_pipeline.embedding.threads import without_threads
 
-__all__ = ["Encoder", "EncoderSpec", "encoder_spec", "load_encoder", "without_threads"]
+__all__ = [
+    "CheckedEncoder",
+    "Encoder",
+    "EncoderSpec",
+    "check_has_texts",
+    "encoder_spec",
+    "load_encoder",
+    "provide_weights",
+    "without_threads",
+]

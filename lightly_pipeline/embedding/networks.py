@@ -1,10 +1,9 @@
-"""torchvision's networks as encoders: the only module that needs torch.
+"""Networks of torch as encoders: how frames reach them, and how files of weights are read.
 
-Their weights come from torchvision or from a local file.
+Which network it is, and what it wants of a frame, is said by a module of `families`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,77 +14,133 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.embedding.spec import EncoderSpec
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.logs import logger_of
 
-# Means and deviations that torchvision's weights were trained with.
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_logger = logger_of(__name__)
+# What trainers put before the names of a network's tensors.
 _PREFIXES = ("module.", "model.", "backbone.", "encoder.")
 
 
-@contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """Keeps torch from starting threads of its own: there is one thread per video already."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+class NetworkEncoder:
+    """A network that is always run on batches of one size, so that neighbours do not show.
 
+    Args:
+        spec: Of the encoder.
+        network: Takes (B, 3, H, W) images, their channels scaled; returns (B, dim).
+    """
 
-class ResNetEncoder:
-    """Pooled features of a torchvision network, always run on batches of one size."""
-
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, spec: EncoderSpec, network: torch.nn.Module) -> None:
         self.spec = spec
         if spec.device == "cuda" and not torch.cuda.is_available():
             raise LightlyPipelineError(
                 "lightly_config.trainer.gpus asks for a GPU and torch sees none: set it to 0"
             )
-        network = _resnet(spec)
-        network.fc = torch.nn.Identity()
-        self._dtype = torch.float16 if spec.precision == 16 else torch.float32
-        self._network = network.eval().to(spec.device, self._dtype)
-        self._mean = torch.tensor(_MEAN).view(1, 3, 1, 1)
-        self._std = torch.tensor(_STD).view(1, 3, 1, 1)
+        dtype = torch.float16 if spec.precision == 16 else torch.float32
+        network = network.eval().to(spec.device, dtype)
+        self._network = network.to(memory_format=torch.channels_last)
+        self._mean = _per_channel(spec.mean, spec.device)
+        self._std = _per_channel(spec.std, spec.device)
+        self._dtype = dtype
+        # Frames that fit on the device at once; fewer once it has run out of memory.
+        self._at_once = spec.batch_size
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns embeddings (B, dim) of (B, 224, 224, 3) frames."""
-        size = self.spec.batch_size
-        parts = [self._encode(frames[i : i + size]) for i in range(0, len(frames), size)]
-        return np.concatenate(parts)
+        """Returns embeddings (B, dim) of (B, H, W, 3) frames."""
+        embeddings = np.empty((len(frames), self.spec.dim), np.float32)
+        start = 0
+        while start < len(frames):
+            part = frames[start : start + self._at_once]
+            try:
+                embeddings[start : start + len(part)] = self._encode(part)
+            except torch.cuda.OutOfMemoryError as error:
+                self._halve(error)
+                continue
+            start += len(part)
+        return embeddings
 
     def _encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        padded = np.zeros((self.spec.batch_size, *frames.shape[1:]), dtype=np.uint8)
+        padded = np.zeros((self._at_once, *frames.shape[1:]), dtype=np.uint8)
         padded[: len(frames)] = frames
         with torch.inference_mode():
-            images = torch.from_numpy(padded).permute(0, 3, 1, 2).float() / 255
-            images = ((images - self._mean) / self._std).to(self.spec.device, self._dtype)
-            embeddings: NDArray[np.float32] = self._network(images).float().cpu().numpy()
-        return embeddings[: len(frames)]
+            # Pixels travel as bytes, and lie as channels-last already.
+            images = torch.from_numpy(padded).to(self.spec.device).permute(0, 3, 1, 2).float() / 255
+            images = ((images - self._mean) / self._std).to(self._dtype)
+            found: NDArray[np.float32] = self._network(images).float().cpu().numpy()
+        return found[: len(frames)]
 
-
-def _resnet(spec: EncoderSpec) -> Any:
-    import torchvision.models
-
-    build = getattr(torchvision.models, spec.name.replace("-", ""))
-    if spec.checkpoint is None:
-        try:
-            return build(weights="IMAGENET1K_V1")
-        except OSError as error:
+    def _halve(self, error: Exception) -> None:
+        torch.cuda.empty_cache()
+        if self._at_once == 1:
             raise LightlyPipelineError(
-                f"lightly_config.model.name {spec.name}: its pretrained weights are not on this "
-                f"machine and could not be fetched ({error}): use the default encoder, which needs "
-                "no download, give a local file in worker_config.checkpoint, or run once with "
-                "internet access"
+                f"{self.spec.name}: the GPU has no memory for a single frame; free it, or set "
+                "lightly_config.trainer.gpus to 0"
             ) from error
-    network = build(weights=None)
-    _load_checkpoint(network, spec.checkpoint, spec.name)
-    return network
+        self._at_once = (self._at_once + 1) // 2
+        _logger.warning(
+            "%s: the GPU ran out of memory; going on with %d frames at once",
+            self.spec.name,
+            self._at_once,
+        )
 
 
-def _load_checkpoint(network: Any, checkpoint: str, name: str) -> None:
-    state = {_plain_key(key): value for key, value in _read_checkpoint(checkpoint).items()}
-    wanted = {key: value for key, value in network.state_dict().items() if not _is_head(key)}
+def _per_channel(numbers: tuple[float, float, float], device: str) -> torch.Tensor:
+    return torch.tensor(numbers, device=device).view(1, 3, 1, 1)
+
+
+def output_dim(network: torch.nn.Module, height: int, width: int, name: str) -> int:
+    """Returns the length of a network's embeddings, found by running it on a black image.
+
+    Raises:
+        LightlyPipelineError: It does not return one vector per image.
+    """
+    with torch.inference_mode():
+        found = network.eval()(torch.zeros(1, 3, height, width))
+    if not isinstance(found, torch.Tensor) or found.ndim != 2 or len(found) != 1:
+        shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        raise LightlyPipelineError(
+            f"lightly_config.model.name {name}: the network gives {shape} for one image where "
+            "(1, dimension) is wanted: pool its output"
+        )
+    return int(found.shape[1])
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Returns the tensors of a file, by name; no code of the file is run.
+
+    Raises:
+        LightlyPipelineError: It cannot be read as weights.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return dict(safetensors.torch.load_file(path))
+        document = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, torch.Tensor] = document.get("state_dict", document)
+    except Exception as error:
+        raise LightlyPipelineError(
+            f"worker_config.checkpoint {path} cannot be read as weights: {error}"
+        ) from error
+    return state
+
+
+def load_weights(
+    network: torch.nn.Module,
+    path: Path,
+    name: str,
+    is_head: Callable[[str], bool] = lambda _: False,
+) -> None:
+    """Loads the tensors of a file into a network.
+
+    Args:
+        network: The network.
+        path: The file.
+        name: Of the network, for people.
+        is_head: Whether a tensor belongs to a head that is not used; it may be missing.
+
+    Raises:
+        LightlyPipelineError: The file does not fit.
+    """
+    state = _named_as(network, read_weights(path))
+    wanted = {key: value for key, value in network.state_dict().items() if not is_head(key)}
     wrong = [
         key
         for key, value in wanted.items()
@@ -94,30 +149,19 @@ def _load_checkpoint(network: Any, checkpoint: str, name: str) -> None:
     ]
     if wrong:
         raise LightlyPipelineError(
-            f"worker_config.checkpoint {checkpoint} does not fit {name}: {len(wrong)} of "
+            f"worker_config.checkpoint {path} does not fit {name}: {len(wrong)} of "
             f"{len(wanted)} tensors are missing or of another shape, the first is {wrong[0]}"
         )
     network.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
 
 
-def _read_checkpoint(checkpoint: str) -> dict[str, Any]:
-    try:
-        if Path(checkpoint).suffix == ".safetensors":
-            return dict(safetensors.torch.load_file(checkpoint))
-        document = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise LightlyPipelineError(
-            f"worker_config.checkpoint {checkpoint} cannot be read as weights: {error}"
-        ) from error
-    state: dict[str, Any] = document.get("state_dict", document)
-    return state
+def _named_as(network: torch.nn.Module, state: dict[str, Any]) -> dict[str, Any]:
+    """Returns tensors under the network's names: what trainers put before them is taken off."""
+    known = network.state_dict().keys()
+    return {key if key in known else _plain(key): value for key, value in state.items()}
 
 
-def _plain_key(key: str) -> str:
+def _plain(key: str) -> str:
     for prefix in _PREFIXES:
         key = key.removeprefix(prefix)
     return key
-
-
-def _is_head(key: str) -> bool:
-    return key.startswith("fc.")

@@ -1,34 +1,87 @@
-"""Which encoder is meant, known without loading it.
+"""Which encoder is meant, and what it wants of a frame: values, known without loading it.
 
-The spec enters the embedding id, so it names everything that decides over the numbers. Loading
-and running encoders is in `encoders.py`; torch is not needed here.
+A spec enters the embedding id, so it names everything that decides over the numbers. Which names
+there are is in `names.py`; loading and running encoders is the families' business.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Literal
 
-from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.video import FrameInput
 
-DEFAULT_NAME = "default"
-# Raised with every change of the default encoder's code that changes a bit of its embeddings.
-_REVISION = 2
-_WEIGHTS = "weights/hsv_lbp_128.json"
-# Batch of the default encoder: more frames only leave the cache.
-_DEFAULT_BATCH = 16
-_RESNET_BATCH = 16
-# Pooled features, and the hash that torchvision's file names carry.
-RESNETS = {
-    "resnet-18": (512, "f37072fd"),
-    "resnet-34": (512, "b627a593"),
-    "resnet-50": (2048, "11ad3fa6"),
-    "resnet-101": (2048, "cd907fc2"),
-    "resnet-152": (2048, "f82ba261"),
-}
+Precision = Literal[16, 32]
+Channels = tuple[float, float, float]
+# Of ImageNet's training images, 0 to 1: most networks were trained with them.
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
+# Frames per call of a network on the CPU: more gain nothing, and leave the cache.
+NETWORK_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRequest:
+    """What a configuration says of its encoder.
+
+    Attributes:
+        name: `lightly_config.model.name`.
+        checkpoint: Local weights file; None for the encoder's own.
+        gpus: 1 or more runs a network on a GPU; None and 0 on the CPU.
+        precision: Bits of the numbers inside a network; 16 on a GPU only.
+        batch_size: Frames per call; None for the encoder's own.
+    """
+
+    name: str
+    checkpoint: str | None = None
+    gpus: int | None = None
+    precision: Precision = 32
+    batch_size: int | None = None
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where a network runs."""
+        return "cuda" if self.gpus else "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInput:
+    """What a network wants of a frame, and how long the vector is that it gives.
+
+    Attributes:
+        dim: Length of an embedding.
+        frame_input: The image.
+        mean: Subtracted from the channels, which are 0 to 1.
+        std: What they are divided by then.
+    """
+
+    dim: int
+    frame_input: FrameInput
+    mean: Channels = IMAGENET_MEAN
+    std: Channels = IMAGENET_STD
+
+    def spec(
+        self, request: EncoderRequest, family: str, *, sha256: str, weights: str | None
+    ) -> "EncoderSpec":
+        """Returns the spec of the network with some weights.
+
+        Args:
+            request: What the configuration says.
+            family: Module of `embedding.families` that loads it.
+            sha256: Of the weights.
+            weights: Their file; None where they ship with a package.
+        """
+        return EncoderSpec(
+            name=request.name,
+            dim=self.dim,
+            frame_input=self.frame_input,
+            weights_sha256=sha256,
+            batch_size=request.batch_size or NETWORK_BATCH,
+            family=family,
+            weights=weights,
+            mean=self.mean,
+            std=self.std,
+            device=request.device,
+            precision=request.precision,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +89,19 @@ class EncoderSpec:
     """An encoder by all that its numbers depend on.
 
     Attributes:
-        name: "default", or a torchvision network such as "resnet-18".
+        name: As a configuration spells it.
         dim: Length of an embedding.
         frame_input: The image it wants of each frame.
-        weights_sha256: Hash of its weights; for a network that torchvision fetches, the hash in
-            the file's name.
+        weights_sha256: Hash of its weights' content.
         batch_size: Frames per call; networks always see full, padded batches.
-        checkpoint: Local weights file of a network.
-        device: "cpu" or "cuda".
+        family: Module of `embedding.families` that loads it; "own" for one that is handed in.
+        weights: Local weights file; None where they ship with a package.
+        mean: Subtracted from the channels, which are 0 to 1; networks only.
+        std: What they are divided by then.
+        device: Where a network runs.
         precision: Bits of the numbers inside a network.
+        in_any_batch: Whether a frame's bits are the same in every batch and on every machine.
+        revision: Raised with every change of the encoder's code that changes a bit; 0 for none.
     """
 
     name: str
@@ -52,95 +109,21 @@ class EncoderSpec:
     frame_input: FrameInput
     weights_sha256: str
     batch_size: int
-    checkpoint: str | None = None
+    family: str = "own"
+    weights: str | None = None
+    mean: Channels = IMAGENET_MEAN
+    std: Channels = IMAGENET_STD
     device: Literal["cpu", "cuda"] = "cpu"
-    precision: Literal[16, 32] = 32
-
-    @property
-    def has_independent_rows(self) -> bool:
-        """Whether a frame's embedding is the same to the last bit in every batch."""
-        return self.name == DEFAULT_NAME
+    precision: Precision = 32
+    in_any_batch: bool = False
+    revision: int = 0
 
     def identity(self) -> str:
         """Returns a stable text that differs whenever the embeddings may differ."""
-        wanted = self.frame_input
-        size = f"{wanted.width}x{wanted.height} {wanted.resampler}"
-        if self.name == DEFAULT_NAME:
-            return f"{self.name} {_REVISION} {self.weights_sha256} {size}"
+        code = f"{self.name} {self.revision}" if self.revision else self.name
+        what = f"{code} {self.weights_sha256} {self.frame_input.describe()}"
+        if self.in_any_batch:
+            return what
         # A network's last bits depend on the batch it is run in.
-        where = f"{self.device} batch {self.batch_size}"
-        return f"{self.name} {self.weights_sha256} {size} {self.precision} {where}"
-
-
-def encoder_spec(
-    model_name: str | None = None,
-    *,
-    checkpoint: str | None = None,
-    gpus: int | None = None,
-    precision: Literal[16, 32] = 32,
-    batch_size: int | None = None,
-) -> EncoderSpec:
-    """Returns the spec of the encoder that a configuration asks for.
-
-    Args:
-        model_name: None or "default" for the one that ships, else a key of `RESNETS`.
-        checkpoint: Weights file of a network; its pretrained weights are fetched without one.
-        gpus: 1 or more runs a network on a GPU; the CPU is used by default.
-        precision: Bits of a network's numbers; 16 on a GPU only.
-        batch_size: Frames per call.
-
-    Raises:
-        InvalidConfigurationError: The combination makes no sense, or a file is missing.
-    """
-    if model_name in (None, DEFAULT_NAME):
-        if checkpoint:
-            raise InvalidConfigurationError(
-                "worker_config.checkpoint: the default encoder takes none; name the network it is "
-                f"for in lightly_config.model.name ({', '.join(RESNETS)})"
-            )
-        return _default_spec(batch_size or _DEFAULT_BATCH)
-    if model_name not in RESNETS:
-        raise InvalidConfigurationError(
-            f"lightly_config.model.name: {model_name!r} is not known; use {DEFAULT_NAME}, "
-            f"{', '.join(RESNETS)}"
-        )
-    if precision == 16 and not gpus:
-        raise InvalidConfigurationError(
-            "lightly_config.trainer.precision: 16 needs a GPU (lightly_config.trainer.gpus: 1)"
-        )
-    dim, pretrained = RESNETS[model_name]
-    return EncoderSpec(
-        name=model_name,
-        dim=dim,
-        frame_input=FrameInput(224, 224, "bilinear"),
-        weights_sha256=_file_hash(checkpoint) if checkpoint else pretrained,
-        batch_size=batch_size or _RESNET_BATCH,
-        checkpoint=checkpoint,
-        device="cuda" if gpus else "cpu",
-        precision=precision,
-    )
-
-
-def sidecar() -> dict[str, object]:
-    """Returns what is written beside the default encoder's weights: hash, fit list, recipe."""
-    text = files("lightly_pipeline.embedding").joinpath(_WEIGHTS).read_text(encoding="utf-8")
-    document: dict[str, object] = json.loads(text)
-    return document
-
-
-def _default_spec(batch_size: int) -> EncoderSpec:
-    return EncoderSpec(
-        name=DEFAULT_NAME,
-        dim=128,
-        frame_input=FrameInput(64, 64, "area"),
-        weights_sha256=str(sidecar()["weights_sha256"]),
-        batch_size=batch_size,
-    )
-
-
-def _file_hash(checkpoint: str) -> str:
-    path = Path(checkpoint)
-    if not path.is_file():
-        raise InvalidConfigurationError(f"worker_config.checkpoint: {path} is not a file")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        scaled = "".join(f" {number:.6g}" for number in (*self.mean, *self.std))
+        return f"{what}{scaled} {self.precision} {self.device} batch {self.batch_size}"

@@ -24,13 +24,13 @@ from lightly_pipeline.inputs.metadata_files import read_metadata
 from lightly_pipeline.inputs.prediction_files import read_task
 from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline.inputs.quality import KEY_PREFIX, column_of, read_column_values
-from lightly_pipeline.inputs.queries import FolderQuery, TagQuery, folder_query
+from lightly_pipeline.inputs.queries import FolderQuery, TagQuery, TextQuery, folder_query
 from lightly_pipeline.inputs.values import QueryKey, SelectionInputs
 from lightly_pipeline.runs.tags import read_tag
 from lightly_pipeline.selection import Categories
 
 if TYPE_CHECKING:
-    from lightly_pipeline.embedding import Encoder
+    from lightly_pipeline.embedding import CheckedEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class InputPlan:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     scores: tuple[tuple[str, str], ...] = ()
     distributions: frozenset[str] = frozenset()
-    queries: Mapping[QueryKey, TagQuery | FolderQuery] = field(default_factory=dict)
+    queries: Mapping[QueryKey, TagQuery | FolderQuery | TextQuery] = field(default_factory=dict)
 
 
 def plan_inputs(dataset: Dataset, config: RunConfig, others: Sequence[Dataset] = ()) -> InputPlan:
@@ -102,7 +102,7 @@ def read_inputs(
     *,
     embedding_id: str,
     current: Mapping[str, EmbeddedVideo],
-    load_encoder: Callable[[], "Encoder"],
+    load_encoder: Callable[[], "CheckedEncoder"],
 ) -> SelectionInputs:
     """Reads the values of all rows.
 
@@ -194,17 +194,23 @@ def _plan_tasks(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str
 
 def _plan_query(
     dataset: Dataset, config: RunConfig, source: SelectionInput, others: Sequence[Dataset]
-) -> TagQuery | FolderQuery:
+) -> TagQuery | FolderQuery | TextQuery:
     name = str(source.tag_name)
-    folders = config.pipeline.similarity_folders
+    folders, texts = config.pipeline.similarity_folders, config.pipeline.similarity_texts
+    if source.dataset_id is None and name in texts:
+        from lightly_pipeline.embedding import check_has_texts
+
+        check_has_texts(config.lightly.model.name)
+        return TextQuery(texts[name])
     if source.dataset_id is None and name in folders:
         return folder_query(name, datasource_from_url(folders[name]))
     owner = _owner(dataset, source.dataset_id, others)
     try:
         tag = read_tag(owner.lightly, name)
     except TagNotFoundError as error:
-        named = f"; pipeline_config.similarity_folders names {', '.join(folders)}"
-        raise InvalidConfigurationError(f"{error}{named if folders else ''}") from None
+        named = ", ".join([*folders, *texts])
+        hint = f"; pipeline_config.similarity_folders and similarity_texts name {named}"
+        raise InvalidConfigurationError(f"{error}{hint if named else ''}") from None
     return TagQuery(owner.lightly, tag, owner is dataset)
 
 

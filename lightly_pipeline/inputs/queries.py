@@ -22,7 +22,7 @@ from lightly_pipeline.runs.tags import Tag
 from lightly_pipeline.video import FrameInput
 
 if TYPE_CHECKING:
-    from lightly_pipeline.embedding import Encoder
+    from lightly_pipeline.embedding import CheckedEncoder
 
 _logger = logger_of(__name__)
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
@@ -76,7 +76,7 @@ class FolderQuery:
     folder: Datasource
     images: tuple[str, ...]
 
-    def embeddings(self, encoder: "Encoder") -> NDArray[np.float32]:
+    def embeddings(self, encoder: "CheckedEncoder") -> NDArray[np.float32]:
         """Returns the embeddings of the images that decode, shape (Q, dim), in order of names.
 
         Raises:
@@ -90,7 +90,7 @@ class FolderQuery:
             )
         return np.concatenate(batches)
 
-    def _batches(self, encoder: "Encoder") -> Iterator[NDArray[np.uint8]]:
+    def _batches(self, encoder: "CheckedEncoder") -> Iterator[NDArray[np.uint8]]:
         batch = []
         for path, image in in_threads(self._reader(encoder.spec.frame_input), self.images):
             if isinstance(image, str):
@@ -115,6 +115,21 @@ class FolderQuery:
                 return str(error)
 
         return read
+
+
+@dataclass(frozen=True, slots=True)
+class TextQuery:
+    """Words.
+
+    Attributes:
+        text: What is looked for, such as "a forklift at night".
+    """
+
+    text: str
+
+    def embeddings(self, encoder: "CheckedEncoder") -> NDArray[np.float32]:
+        """Returns the embedding of the words, shape (1, dim)."""
+        return encoder.encode_texts([self.text])
 
 
 def folder_query(name: str, folder: Datasource) -> FolderQuery:
@@ -150,5 +165,7 @@ def small_image(content: bytes, wanted: FrameInput) -> NDArray[np.uint8]:
         raise ValueError("not an image") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"damaged: {error}") from None
-    small = upright.resize((wanted.width, wanted.height), _RESAMPLERS[wanted.resampler])
-    return np.asarray(small)
+    scaled = upright.resize(
+        wanted.scaled_size(upright.width, upright.height), _RESAMPLERS[wanted.resampler]
+    )
+    return wanted.middle(np.asarray(scaled))

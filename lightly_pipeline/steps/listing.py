@@ -11,16 +11,16 @@ _logger = logger_of(__name__)
 
 
 def check_first(run: Run) -> None:
-    """Tries what a run needs before any work: permissions, and what its strategies read.
+    """Tries what a run needs before any work: permissions, its encoder, what its strategies read.
 
     Raises:
         DatasourceError: A permission is missing, unless `bypass_verify` is set.
-        LightlyPipelineError: Something that a strategy reads is missing or wrong.
+        LightlyPipelineError: The encoder, or something that a strategy reads, is missing or wrong.
     """
     if not run.config.worker.datasource.bypass_verify:
         verify_access(run.dataset.input, writable=False)
         verify_access(run.dataset.lightly, writable=True)
-    _ = run.plan, run.relevant_filenames
+    _ = run.encoder, run.plan, run.relevant_filenames
 
 
 def list_catalog(run: Run) -> Catalog:

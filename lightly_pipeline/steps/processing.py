@@ -24,7 +24,7 @@ from lightly_pipeline.inputs.relevant import RelevantVideos
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
 from lightly_pipeline.steps.relevant import relevant_videos
-from lightly_pipeline.steps.setup import Run, encoder_spec_of
+from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.threads import ContextThreadPool, Spare
@@ -100,7 +100,7 @@ def process_videos(
 
     order = work_order(todo)
     versions = {video.path: video for video in catalog.videos}
-    with without_threads(encoder_spec_of(run.config)) if order else nullcontext():
+    with without_threads(run.encoder) if order else nullcontext():
         results = list(
             _map(work, order, run.n_threads, on_interrupt=lambda: meter.stop(_StoppedError()))
         )

@@ -17,7 +17,7 @@ from lightly_pipeline.progress import ProgressMeter
 from lightly_pipeline.tables.fingerprint import embedding_id
 
 if TYPE_CHECKING:
-    from lightly_pipeline.embedding import Encoder, EncoderSpec
+    from lightly_pipeline.embedding import CheckedEncoder, EncoderSpec
     from lightly_pipeline.inputs.gather import InputPlan
     from lightly_pipeline.inputs.relevant import RelevantFilenames
     from lightly_pipeline.tables.build import TableBuilder
@@ -77,7 +77,36 @@ class Run:
     @cached_property
     def table_id(self) -> str:
         """The embedding id of the tables that the run works on."""
-        return table_id(self.config)
+        from lightly_pipeline.video.versions import decoder_version
+
+        pipeline = self.config.pipeline
+        return embedding_id(
+            self.encoder.identity(),
+            decoder_version(),
+            frame_sampling(self.config).identity(),
+            untagged_matrix=pipeline.untagged_matrix,
+            video_stream=pipeline.video_stream,
+        )
+
+    @cached_property
+    def encoder(self) -> "EncoderSpec":
+        """Which encoder is meant; weights that only LIGHTLY holds are copied here first.
+
+        Raises:
+            LightlyPipelineError: There is no such encoder, or its weights are nowhere.
+        """
+        from lightly_pipeline.embedding import encoder_spec, provide_weights
+
+        config = self.config
+        if config.lightly.model.name and not config.worker.checkpoint:
+            provide_weights(self.dataset.lightly, config.lightly.model.name)
+        return encoder_spec(
+            config.lightly.model.name,
+            checkpoint=config.worker.checkpoint or None,
+            gpus=config.lightly.trainer.gpus,
+            precision=config.lightly.trainer.precision or 32,
+            batch_size=config.lightly.loader.batch_size,
+        )
 
     @cached_property
     def tables(self) -> "TableBuilder":
@@ -87,7 +116,7 @@ class Run:
         return TableBuilder(
             self.dataset.input,
             self.dataset.lightly,
-            _lazy_encoder(encoder_spec_of(self.config)),
+            _lazy_encoder(self.encoder),
             self.table_id,
             self.config.pipeline.untagged_matrix,
             frame_sampling(self.config),
@@ -130,19 +159,6 @@ def resolve_config(
     return config
 
 
-def encoder_spec_of(config: RunConfig) -> "EncoderSpec":
-    """Returns which encoder a configuration asks for, without loading it."""
-    from lightly_pipeline.embedding import encoder_spec
-
-    return encoder_spec(
-        config.lightly.model.name,
-        checkpoint=config.worker.checkpoint or None,
-        gpus=config.lightly.trainer.gpus,
-        precision=config.lightly.trainer.precision or 32,
-        batch_size=config.lightly.loader.batch_size,
-    )
-
-
 def frame_sampling(config: RunConfig) -> "FrameSampling":
     """Returns which frames of a video take part."""
     from lightly_pipeline.video import FrameSampling
@@ -150,25 +166,12 @@ def frame_sampling(config: RunConfig) -> "FrameSampling":
     return FrameSampling(**config.pipeline.frame_sampling.model_dump())
 
 
-def table_id(config: RunConfig) -> str:
-    """Returns the embedding id of the tables a configuration works on."""
-    from lightly_pipeline.video.versions import decoder_version
-
-    return embedding_id(
-        encoder_spec_of(config).identity(),
-        decoder_version(),
-        frame_sampling(config).identity(),
-        untagged_matrix=config.pipeline.untagged_matrix,
-        video_stream=config.pipeline.video_stream,
-    )
-
-
-def _lazy_encoder(spec: "EncoderSpec") -> Callable[[], "Encoder"]:
+def _lazy_encoder(spec: "EncoderSpec") -> Callable[[], "CheckedEncoder"]:
     """Returns a function that loads the encoder at its first call, from any thread."""
     lock = threading.Lock()
-    loaded: list[Encoder] = []
+    loaded: list[CheckedEncoder] = []
 
-    def encoder() -> "Encoder":
+    def encoder() -> "CheckedEncoder":
         from lightly_pipeline.embedding import load_encoder
 
         with lock:

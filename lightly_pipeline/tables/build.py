@@ -45,7 +45,7 @@ from lightly_pipeline.video.segments import SegmentLength
 from lightly_pipeline.video.types import UntaggedMatrix
 
 if TYPE_CHECKING:
-    from lightly_pipeline.embedding import Encoder
+    from lightly_pipeline.embedding import CheckedEncoder
     from lightly_pipeline.video.isolated import IsolatedVideo
 
 _logger = logger_of(__name__)
@@ -68,7 +68,7 @@ class TableBuilder:
 
     source: Datasource
     store: Datasource
-    load_encoder: Callable[[], "Encoder"]
+    load_encoder: Callable[[], "CheckedEncoder"]
     embedding_id: str
     untagged_matrix: UntaggedMatrix
     sampling: FrameSampling = ALL_FRAMES
@@ -145,7 +145,7 @@ class TableBuilder:
     ) -> SegmentedVideo | None:
         """Returns a long video as segments; None where it is to be decoded in one pass."""
         encoder = self.load_encoder()
-        is_simple = self.sampling == ALL_FRAMES and encoder.spec.has_independent_rows
+        is_simple = self.sampling == ALL_FRAMES and encoder.spec.in_any_batch
         if blank.isolated or not is_simple:
             return None
         segmented = SegmentedVideo(

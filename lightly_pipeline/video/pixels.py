@@ -44,7 +44,8 @@ class SmallImages:
 
     def of(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
         """Returns the upright small image, shape (height, width, 3)."""
-        width, height = orientation.size(self._wanted.width, self._wanted.height)
+        upright = orientation.size(frame.width, frame.height)
+        width, height = orientation.size(*self._wanted.scaled_size(*upright))
         scaled = convert(
             self._reformatter,
             frame,
@@ -54,7 +55,7 @@ class SmallImages:
             src_colorspace=assumed_matrix(frame, self._untagged),
             interpolation=self._flags,
         )
-        return orientation.apply(_rgb_of(scaled))
+        return self._wanted.middle(orientation.apply(_rgb_of(scaled)))
 
 
 class FullImages:

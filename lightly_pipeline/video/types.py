@@ -16,6 +16,8 @@ from lightly_pipeline.video.quality.numbers import Quality
 
 Resampler = Literal["area", "bilinear", "bicubic"]
 UntaggedMatrix = Literal["ffmpeg", "by_height"]
+# Longer against shorter edge of a scaled frame whose middle is cut out.
+MAX_ASPECT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +25,41 @@ class FrameInput:
     """The small RGB image that an encoder wants of every frame.
 
     Attributes:
-        width: Pixels, of the upright frame; the aspect ratio is not kept.
+        width: Pixels of the upright image.
         height: Pixels.
         resampler: swscale's filter, used with accurate rounding and full chroma.
+        shorter_edge: Pixels that the frame's shorter edge is scaled to, its aspect ratio kept,
+            before the middle is cut out. None squeezes the whole frame into the image: nothing is
+            cut off, and the aspect ratio is lost.
     """
 
     width: int
     height: int
     resampler: Resampler = "area"
+    shorter_edge: int | None = None
+
+    def scaled_size(self, width: int, height: int) -> tuple[int, int]:
+        """Returns the (width, height) that an upright frame of this size is scaled to.
+
+        Beyond `MAX_ASPECT` to 1 a frame is squeezed, so that a strip of a picture stays small.
+        """
+        if self.shorter_edge is None:
+            return self.width, self.height
+        aspect = min(max(width, height) / min(width, height), MAX_ASPECT)
+        longer = int(self.shorter_edge * aspect)
+        wide, high = (longer, self.shorter_edge) if width > height else (self.shorter_edge, longer)
+        return max(wide, self.width), max(high, self.height)
+
+    def middle(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Returns the (height, width, 3) in the middle of an upright scaled image, as a view."""
+        top = (image.shape[0] - self.height) // 2
+        left = (image.shape[1] - self.width) // 2
+        return image[top : top + self.height, left : left + self.width]
+
+    def describe(self) -> str:
+        """Returns a stable text that differs whenever the image may differ."""
+        cut = "" if self.shorter_edge is None else f" of {self.shorter_edge}"
+        return f"{self.width}x{self.height}{cut} {self.resampler}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ def test_every_option_has_a_camel_case_name_that_leads_back(option: str) -> None
             {"worker_config": {"checkpoint": "a", "checkpoint_run_id": "0" * 24}},
             "exclude each other",
         ),
-        ({"lightly_config": {"model": {"name": "resnet-19"}}}, "resnet-18"),
+        ({"lightly_config": {"model": {"name": ""}}}, "model.name"),
         ({"lightly_config": {"optimizer": {"weight_decay": 2}}}, "weight_decay"),
         ({"selection_config": {"n_samples": 5.0}}, "integer, got 5.0"),
         ({"selection_config": {"n_samples": 0}}, "nothing would be selected"),

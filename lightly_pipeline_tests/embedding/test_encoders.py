@@ -15,9 +15,8 @@ import torch
 
 from benchmarks.fitting import fit
 from lightly_pipeline.embedding import encoder_spec, features, load_encoder
-from lightly_pipeline.embedding.default import WEIGHTS_FILE
+from lightly_pipeline.embedding.families.shipped import WEIGHTS_FILE, sidecar
 from lightly_pipeline.embedding.features import BLOCKS, statistics
-from lightly_pipeline.embedding.spec import sidecar
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline_tests.support.videos import painted
 
@@ -184,10 +183,9 @@ def test_the_fit_list_names_files_that_exist(samples: Path) -> None:
 def test_a_network_needs_weights_and_says_what_else_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(LightlyPipelineError, match=r"default encoder.*checkpoint.*internet"):
-        load_encoder(encoder_spec("resnet-18"))
+    monkeypatch.setenv("LIGHTLY_PIPELINE_ENCODERS", str(tmp_path))
+    with pytest.raises(LightlyPipelineError, match=r"internet.*checkpoint.*default encoder"):
+        encoder_spec("resnet-18")
 
 
 def test_a_network_with_a_local_checkpoint(tmp_path: Path) -> None:
@@ -224,15 +222,15 @@ def test_a_checkpoint_that_runs_code_is_refused(tmp_path: Path) -> None:
 def test_what_decides_over_numbers_is_in_the_identity(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     (tmp_path / "b").write_text("2")
+    a, b = (str(tmp_path / name) for name in "ab")
     specs = [
         encoder_spec(),
-        encoder_spec("resnet-18"),
-        encoder_spec("resnet-50"),
-        encoder_spec("resnet-18", batch_size=4),
-        encoder_spec("resnet-18", gpus=1),
-        encoder_spec("resnet-18", gpus=1, precision=16),
-        encoder_spec("resnet-18", checkpoint=str(tmp_path / "a")),
-        encoder_spec("resnet-18", checkpoint=str(tmp_path / "b")),
+        encoder_spec("resnet-18", checkpoint=a),
+        encoder_spec("resnet-50", checkpoint=a),
+        encoder_spec("resnet-18", checkpoint=a, batch_size=4),
+        encoder_spec("resnet-18", checkpoint=a, gpus=1),
+        encoder_spec("resnet-18", checkpoint=a, gpus=1, precision=16),
+        encoder_spec("resnet-18", checkpoint=b),
     ]
     assert len({spec.identity() for spec in specs}) == len(specs)
     assert encoder_spec(batch_size=5).identity() == encoder_spec().identity()
@@ -241,7 +239,7 @@ def test_what_decides_over_numbers_is_in_the_identity(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model_name": "resnet-19"}, "not known; use default, resnet-18"),
+        ({"model_name": "resnet-19"}, "not known .did you mean resnet-18.*use default"),
         ({"checkpoint": "x.pt"}, "default encoder takes none"),
         ({"model_name": "resnet-18", "checkpoint": "absent.pt"}, "not a file"),
         ({"model_name": "resnet-18", "precision": 16}, "needs a GPU"),

@@ -1,10 +1,11 @@
 """The default encoder: colour and texture statistics behind one linear map.
 
-It needs no download. The statistics are in `features.py`, the fit of the map in
-`benchmarks/fitting.py`.
+It ships with the package and needs no download. The statistics are in `features.py`, the fit of the
+map in `benchmarks/fitting.py`.
 """
 
 import hashlib
+import json
 from importlib.resources import files
 
 import numpy as np
@@ -12,15 +13,70 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from lightly_pipeline.embedding.features import DIM, FRACTION_BITS, PART, statistics
-from lightly_pipeline.embedding.spec import EncoderSpec
-from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.embedding.names import DEFAULT_NAME, SPELLINGS
+from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.video import FrameInput
 
+# Raised with every change of the code that changes a bit of the embeddings.
+_REVISION = 2
 WEIGHTS_FILE = "weights/hsv_lbp_128.safetensors"
+_SIDECAR = "weights/hsv_lbp_128.json"
 # Of a column of the map, beside its largest number. Statistics have 22 bits, and the sum of their
 # distances from the mean is below 2 ** 7 (roots of shares of 6 in 551 bins): 53 bits hold it all.
 _MAP_BITS = 24
 # Columns that are multiplied at once: for more BLAS would start threads of its own.
 _COLUMNS = 32
+# More frames only leave the cache.
+_BATCH = 16
+
+
+def spec(request: EncoderRequest) -> EncoderSpec:
+    """Returns the spec of the default encoder.
+
+    Raises:
+        InvalidConfigurationError: It is asked to use a checkpoint.
+    """
+    if request.checkpoint:
+        raise InvalidConfigurationError(
+            "worker_config.checkpoint: the default encoder takes none; name the network it is for "
+            f"in lightly_config.model.name: {SPELLINGS}"
+        )
+    return EncoderSpec(
+        name=DEFAULT_NAME,
+        dim=128,
+        frame_input=FrameInput(64, 64, "area"),
+        weights_sha256=str(sidecar()["weights_sha256"]),
+        batch_size=request.batch_size or _BATCH,
+        family="shipped",
+        in_any_batch=True,
+        revision=_REVISION,
+    )
+
+
+def sidecar() -> dict[str, object]:
+    """Returns what is written beside the weights: their hash, the fit list, the recipe."""
+    text = files("lightly_pipeline.embedding").joinpath(_SIDECAR).read_text(encoding="utf-8")
+    document: dict[str, object] = json.loads(text)
+    return document
+
+
+def size_bytes() -> int:
+    """Returns the size of the weights."""
+    return len(_content())
+
+
+def _content() -> bytes:
+    return files("lightly_pipeline.embedding").joinpath(WEIGHTS_FILE).read_bytes()
+
+
+def load(spec: EncoderSpec) -> "StatisticsEncoder":
+    """Loads the default encoder.
+
+    Raises:
+        LightlyPipelineError: The installed package is damaged.
+    """
+    return StatisticsEncoder(spec)
 
 
 class StatisticsEncoder:
@@ -32,7 +88,7 @@ class StatisticsEncoder:
 
     def __init__(self, spec: EncoderSpec) -> None:
         self.spec = spec
-        content = files("lightly_pipeline.embedding").joinpath(WEIGHTS_FILE).read_bytes()
+        content = _content()
         if hashlib.sha256(content).hexdigest() != spec.weights_sha256:
             raise LightlyPipelineError(
                 f"{WEIGHTS_FILE} in the installed package is damaged: reinstall lightly-pipeline"
