@@ -12,9 +12,9 @@ from lightly_pipeline.datasources import Datasource, StoredObject, concurrently
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.layout import frame_name
 from lightly_pipeline.logs import logger_of
-from lightly_pipeline.runs.name_lists import read_duplicate_filenames, read_listed_videos
+from lightly_pipeline.runs.name_lists import read_duplicate_filenames, read_relevant_filenames
 from lightly_pipeline.runs.records import SelectionRecord, read_selection
-from lightly_pipeline.tables.catalog import read_catalog
+from lightly_pipeline.tables.catalog import Catalog, read_catalog
 from lightly_pipeline.tables.handle import video_table
 from lightly_pipeline.tables.outcome import VideoOutcome
 
@@ -53,15 +53,15 @@ def read_pool(store: Datasource, run_id: str) -> CandidatePool:
         raise LightlyPipelineError(
             f"{store.describe()} has no catalogue of videos any more: run again to list them"
         )
-    wanted = read_listed_videos(store, run_id)
-    if record.datapool is not None and not _takes_all(record.config):
-        wanted = set(record.datapool.processed)
+    wanted = read_relevant_filenames(store, run_id)
     listed = [v for v in catalog.videos if wanted is None or v.path in wanted]
-    if catalog.hash != record.catalog_hash:
+    if Catalog(tuple(listed)).hash != record.catalog_hash:
         _logger.warning(
             "videos were listed anew since run %s: those that were replaced or removed are missing",
             run_id,
         )
+    if record.datapool is not None and not _takes_all(record.config):
+        listed = [video for video in listed if video.path in record.datapool.processed]
 
     def outcome(video: StoredObject) -> VideoOutcome | None:
         return video_table(store, record.embedding_id, video).outcome()

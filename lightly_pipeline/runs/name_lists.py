@@ -1,6 +1,6 @@
 """Lists of names that a run leaves beside its manifest, one a line, and reads back.
 
-The forms of Lightly's worker: the videos that were listed, frames left out as copies.
+The forms of Lightly's worker: the videos that took part, frames left out as copies.
 """
 
 from collections.abc import Iterable
@@ -13,16 +13,16 @@ RELEVANT_FILENAMES_FILE = "relevant_filenames.txt"
 DUPLICATE_FILENAMES_FILE = "duplicate_filenames.txt"
 
 
-def write_listed_videos(store: Datasource, run_id: str, paths: Iterable[str]) -> None:
-    """Stores the paths of the videos that a run listed, relative to the INPUT root.
+def write_relevant_filenames(store: Datasource, run_id: str, paths: Iterable[str]) -> None:
+    """Stores the paths of the videos that took part in a run, relative to the INPUT root.
 
     A path with a line break cannot stand in such a list and is left out.
     """
     _write(store, run_id, RELEVANT_FILENAMES_FILE, paths)
 
 
-def read_listed_videos(store: Datasource, run_id: str) -> set[str] | None:
-    """Returns the paths of the videos that a run listed; None of a run that kept no list."""
+def read_relevant_filenames(store: Datasource, run_id: str) -> set[str] | None:
+    """Returns the paths of the videos that took part in a run; None where it kept no list."""
     try:
         return set(_read(store, run_id, RELEVANT_FILENAMES_FILE))
     except ObjectNotFoundError:

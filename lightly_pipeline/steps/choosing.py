@@ -22,7 +22,7 @@ from lightly_pipeline.inputs.values import SelectionInputs
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.chosen import ChosenSet, write_embeddings
 from lightly_pipeline.runs.datapool import read_datapool
-from lightly_pipeline.runs.name_lists import write_duplicate_filenames, write_listed_videos
+from lightly_pipeline.runs.name_lists import write_duplicate_filenames, write_relevant_filenames
 from lightly_pipeline.runs.records import (
     SelectionRecord,
     write_input_problems,
@@ -67,7 +67,7 @@ def choose_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
         run, processed, pool, inputs, choice, pool_claim(run, datapool, candidates)
     )
     observe_choice(run, processed, record, candidates, pool, inputs, choice)
-    write_listed_videos(store, run.run_id, (video.path for video in processed.catalog.videos))
+    write_relevant_filenames(store, run.run_id, (v.path for v in processed.catalog.videos))
     _keep(run, record, pool, inputs, choice, current)
     return record
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,6 @@ def small(prepared_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> M
 
 
 def run_of(prepared: Path, folder: Path, **blocks: Any) -> Made:
-    import shutil
-
     shutil.copytree(prepared, folder / "data", copy_function=shutil.copy2)
     return predicted_run(folder / "data", **blocks)
 
@@ -88,8 +87,6 @@ def test_csv_and_parquet_hold_every_frame_and_prediction(made: Made, tmp_path: P
 
 
 def test_without_predictions_there_are_frames_alone(made: Made, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(made[0].lightly.location(""), tmp_path / "out")
     shutil.rmtree(tmp_path / "out" / ".lightly" / "predictions")
     for to in TOOLS:
@@ -306,8 +303,6 @@ def test_an_export_goes_on_and_touches_nothing_else(made: Made, tmp_path: Path) 
 
 
 def test_an_image_that_was_changed_since_is_named(made: Made, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(made[0].lightly.location(""), tmp_path / "out")
     image = tmp_path / "out" / made[1].selected[2].image
     image.write_bytes(b"something else")
@@ -320,8 +315,6 @@ def test_an_image_that_was_changed_since_is_named(made: Made, tmp_path: Path) ->
 def test_bad_predictions_are_left_out_and_reported(
     made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import shutil
-
     shutil.copytree(made[0].lightly.location(""), tmp_path / "out")
     store = local_dataset(tmp_path).lightly
     frame = made[1].selected[0]
@@ -408,7 +401,7 @@ def test_the_result_as_a_table_of_pandas(made: Made) -> None:
 
 
 def test_candidates_of_a_datapool_run_are_those_of_new_videos(
-    prepared_folder: Path, tmp_path: Path
+    prepared_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     dataset = local_dataset(prepared_folder)
     (prepared_folder / "in" / "sub" / "c.mp4").rename(tmp_path / "c.mp4")
@@ -419,11 +412,15 @@ def test_candidates_of_a_datapool_run_are_those_of_new_videos(
     assert export_run(dataset.lightly, to="filenames", out=tmp_path / "b").n_frames == N_FRAMES
     told = export_run(dataset.lightly, first.run_id, to="embeddings-csv", out=tmp_path / "a")
     assert told.n_frames == 2 * N_FRAMES
+    # Another video that was listed since changes nothing for it; one that was replaced does.
+    assert "listed anew" not in caplog.text
+    shutil.copy(prepared_folder / "in" / "sub" / "b.mp4", prepared_folder / "in" / "a.mp4")
+    run(dataset, selection_config={"n_samples": 1})
+    export_run(dataset.lightly, first.run_id, to="embeddings-csv", out=tmp_path / "c")
+    assert "replaced or removed are missing" in caplog.text
 
 
 def test_copies_that_were_left_out_are_listed_apart(prepared_folder: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copy(prepared_folder / "in" / "a.mp4", prepared_folder / "in" / "same.mp4")
     (prepared_folder / "in" / "broken.mp4").write_text("no video")
     dataset = local_dataset(prepared_folder)
