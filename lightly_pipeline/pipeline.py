@@ -78,6 +78,7 @@ def run_steps(run: Run, listener: RunListener) -> RunResult:
     processed = steps.process(catalog)
     listener.processed(run, processed)
     result = steps.finish(processed)
+    run.progress.end()
     listener.finished(run, result)
     return result
 

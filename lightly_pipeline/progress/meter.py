@@ -67,7 +67,7 @@ class ProgressMeter:
             sizes: Of the items that it works on, in bytes: from these its total is estimated.
         """
         begun = self._begun(step, unit, total, sizes)
-        begun.tell()
+        begun.announce()
         return begun
 
     def end(self) -> None:
@@ -129,12 +129,18 @@ class StepMeter:
         """Whether it has ended."""
         return self._ended is not None
 
+    def announce(self) -> None:
+        """Says to who listens that it has begun."""
+        with self._owner.lock:
+            report = self._report()
+        self._tell(report)
+
     def add(self, n: int) -> None:
         """Counts `n` more."""
         self._check()
         with self._owner.lock:
-            self._set(self._count + n)
-        self.tell()
+            report = self._set(self._count + n)
+        self._tell(report)
 
     def reach(self, done: int, total: int | None) -> None:
         """Takes the count so far, and how many there will be."""
@@ -143,8 +149,8 @@ class StepMeter:
                 # It begins anew, with another total: a shard, a second round.
                 self._pace, self._end = Pace(), SteadyEnd()
             self._total = total
-            self._set(done)
-        self.tell()
+            report = self._set(done)
+        self._tell(report)
 
     @contextmanager
     def item(self, name: str, size: int = 0, *, total: int | None = None) -> Iterator["ItemMeter"]:
@@ -208,8 +214,8 @@ class StepMeter:
         self._check()
         with self._owner.lock:
             item.note(n)
-            self._set(self._count + n)
-        self.tell()
+            report = self._set(self._count + n)
+        self._tell(report)
 
     def count_of(self, n_items: int, size: int) -> float | None:
         """Returns what items of so many bytes will count, going by those of which it is known."""
@@ -220,18 +226,21 @@ class StepMeter:
         if self._stop is not None:
             raise self._stop
 
-    def _set(self, count: int) -> None:
+    def _set(self, count: int) -> tuple[int, int | None] | None:
+        """Sets the count; returns what to tell who listens, if anybody does."""
         self._count = count
         self._heard = self._owner.now()
         self._pace.note(self._heard, count)
+        return self._report()
 
-    def tell(self) -> None:
-        """Says how far it is to who listens."""
-        on_report = self._owner.on_report
-        if on_report is not silent:
-            with self._owner.lock:
-                done, total = self._count, self._estimate()
-            on_report(self.name, done, total, self._unit)
+    def _report(self) -> tuple[int, int | None] | None:
+        is_heard = self._owner.on_report is not silent
+        return (self._count, self._estimate()) if is_heard else None
+
+    def _tell(self, report: tuple[int, int | None] | None) -> None:
+        """Tells every count, outside the lock: who listens may take its time."""
+        if report is not None:
+            self._owner.on_report(self.name, *report, self._unit)
 
     def _finish(self, item: "ItemMeter", *, is_counted: bool) -> None:
         with self._owner.lock:
@@ -243,8 +252,8 @@ class StepMeter:
                 self._counts.add(item.size, item.done)
                 self._seconds.add(item.size, seconds)
                 self._drift.add(seconds, self._seconds.of(1, item.size) or 0.0)
-            self._set(self._count)
-        self.tell()
+            report = self._set(self._count)
+        self._tell(report)
 
     def _waiting(self) -> tuple[int, int]:
         """Returns how many items were not begun, and their bytes."""

@@ -243,3 +243,14 @@ def test_threads_lose_no_count() -> None:
         thread.join()
     view = step.view()
     assert (view.done, view.items_done, view.in_hand) == (16_000, 8, ())
+
+
+def test_who_listens_hears_of_each_count_also_from_several_threads() -> None:
+    heard: list[int] = []
+    step = ProgressMeter(lambda _, done, *rest: heard.append(done)).begin("upload", "images")
+    threads = [threading.Thread(target=lambda: [step.add(1) for _ in range(500)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(heard) == list(range(2001))

@@ -13,6 +13,7 @@ from PIL import Image
 from lightly_pipeline import Dataset, LocalDatasource, run
 from lightly_pipeline.errors import DatasourceError
 from lightly_pipeline.layout import run_path
+from lightly_pipeline.progress import ProgressMeter
 from lightly_pipeline.report import pdf
 from lightly_pipeline.report.gather.stored import read_choice
 from lightly_pipeline.report.numbers import Preview, Report
@@ -228,7 +229,7 @@ def test_an_upload_that_is_resumed_gives_the_same_report(dataset: Dataset, tmp_p
         if step == "upload" and done == 12:
             raise KeyboardInterrupt
 
-    interrupted = Run(other, made.config, "one", progress=stop)
+    interrupted = Run(other, made.config, "one", progress=ProgressMeter(stop))
     with pytest.raises(KeyboardInterrupt):
         upload_frames(interrupted)
     n_before = len(list(other.lightly.list(".lightly/frames/")))
