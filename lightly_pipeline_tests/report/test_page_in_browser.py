@@ -56,16 +56,6 @@ def written(folder: Path, report: numbers.Report) -> Path:
     return path
 
 
-def see_everything(browser: Browser) -> None:
-    """Scrolls to whatever is drawn only when it comes near, until all is."""
-    browser.wait(
-        "const late = $$('.plot, #map-plot').filter((e) => !e.querySelector('svg'));"
-        "if ($('#timeline-sort') && !$('.timeline')) late.push($('.timelines'));"
-        "late[0]?.scrollIntoView({block: 'center'}); return !late.length || !$('main');"
-    )
-    browser.run("window.scrollTo(0, 0)")
-
-
 def set_order(browser: Browser, n: int) -> None:
     browser.run(
         "const s = $('#order'); s.value = arguments[0]; s.dispatchEvent(new Event('input'))", n
@@ -78,7 +68,7 @@ def test_it_opens_without_complaint_request_or_sideways_scrolling(
     browser: Browser, page: Path, width: int, dark: bool
 ) -> None:
     browser.open(page, width=width, dark=dark)
-    see_everything(browser)
+    browser.see_everything()
     assert browser.complaints() == []
     assert browser.requests() == [page.as_uri()]
     assert browser.run("return document.documentElement.scrollWidth") == width
@@ -104,7 +94,7 @@ def test_the_overview_says_what_was_read_broken_and_chosen_on_one_screen(
 
 def test_the_slider_leaves_the_first_choices_everywhere(browser: Browser, page: Path) -> None:
     browser.open(page)
-    see_everything(browser)
+    browser.see_everything()
     set_order(browser, 7)
     assert browser.run(SHOWN_RANKS) == list(range(7))
     assert f"7 of {N_CHOSEN} · median distance" in browser.find("#order-says").text
@@ -216,41 +206,12 @@ def test_timelines_say_what_is_damaged_and_left_out(browser: Browser, page: Path
     assert browser.run("return $$('.timeline').length") == 1
 
 
-def map_pixel(browser: Browser, trace: int, point: int) -> tuple[float, float]:
-    """Returns where a point of the map is in the window."""
-    x, y = browser.run(
-        "const plot = $('#map-plot'), l = plot._fullLayout, t = plot.data[arguments[0]],"
-        "box = plot.getBoundingClientRect(), i = arguments[1];"
-        "return [box.x + l.xaxis._offset + l.xaxis.d2p(t.x[i]),"
-        " box.y + l.yaxis._offset + l.yaxis.d2p(t.y[i])]",
-        trace,
-        point,
-    )
-    return x, y
-
-
 def open_map(browser: Browser, page: Path) -> None:
     browser.open(page)
-    see_everything(browser)  # what lies above the map is drawn late, too, and moves it
+    browser.see_everything()  # what lies above the map is drawn late, too, and moves it
     browser.scroll_to("#map-plot")
     still = "const y = $('#map-plot').getBoundingClientRect().y, was = window.y; window.y = y;"
     browser.wait(f"{still} return y === was")
-
-
-def move(browser: Browser, *places: tuple[float, float], pressed: bool = False) -> None:
-    from selenium.webdriver.common.actions.action_builder import ActionBuilder
-    from selenium.webdriver.common.actions.mouse_button import MouseButton
-
-    actions = ActionBuilder(browser.driver, duration=30)
-    pointer = actions.pointer_action
-    pointer.move_to_location(*(int(v) for v in places[0]))
-    if pressed:
-        pointer.pointer_down(button=MouseButton.LEFT)
-    for x, y in places[1:]:
-        pointer.move_to_location(int(x), int(y))
-    if pressed:
-        pointer.pointer_up(button=MouseButton.LEFT)
-    actions.perform()
 
 
 def test_the_map_shows_the_picture_of_a_chosen_frame_under_the_pointer(
@@ -258,8 +219,8 @@ def test_the_map_shows_the_picture_of_a_chosen_frame_under_the_pointer(
 ) -> None:
     open_map(browser, page)
     chosen = report.chosen
-    x, y = map_pixel(browser, 1, 1)
-    move(browser, (x - 40, y - 40), (x, y), (x + 1, y))
+    x, y = browser.map_point(1, 1)
+    browser.point_at((x - 40, y - 40), (x, y), (x + 1, y))
     browser.wait("return !$('.tip').hidden && $('.tip img')")
     named = browser.find(".tip").text
     rank = int(named.split("#")[1].split("\n")[0]) - 1
@@ -276,26 +237,17 @@ def test_the_map_tells_video_and_time_of_a_frame_that_was_not_chosen(
         "const far = other.x.map((x, i) => Math.min(...chosen.x.map((cx, j) =>"
         "Math.hypot(x - cx, other.y[i] - chosen.y[j])))); return far.indexOf(Math.max(...far))"
     )
-    x, y = map_pixel(browser, 0, lonely)
-    move(browser, (x - 40, y - 40), (x, y), (x, y))
+    x, y = browser.map_point(0, lonely)
+    browser.point_at((x - 40, y - 40), (x, y), (x, y))
     told = browser.wait("return !$('.tip').hidden && !$('.tip img') && $('.tip').innerText")
     assert re.search(r"not chosen\nday 1/.*\.mp4\nframe [\d,]+, \d:\d\d\.\d\d", told)
 
 
 def test_a_lasso_lists_the_frames_within_and_copies_them(browser: Browser, page: Path) -> None:
     open_map(browser, page)
-    left, top = browser.run(
-        "const p = $('#map-plot'), b = p.getBoundingClientRect(), l = p._fullLayout;"
-        "return [b.x + l.xaxis._offset, b.y + l.yaxis._offset]"
-    )
-    width, height = browser.run(
-        "const l = $('#map-plot')._fullLayout; return [l.xaxis._length, l.yaxis._length]"
-    )
-    around = [
-        (left + a * width, top + b * height)
-        for a, b in ((0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02))
-    ]
-    move(browser, *around, pressed=True)
+    corners = ((0.02, 0.02), (0.98, 0.02), (0.98, 0.98), (0.02, 0.98), (0.02, 0.02))
+    around = [browser.map_place(*corner) for corner in corners]
+    browser.drag(*around)
     browser.wait("return $('#map-list table')")
     assert f"360 points, {N_CHOSEN} of them chosen" in browser.find("#map-list").text
     browser.run(
@@ -320,7 +272,7 @@ def test_every_control_is_reached_by_tab_and_has_a_name(browser: Browser, page: 
     from selenium.webdriver.common.keys import Keys
 
     browser.open(page)
-    see_everything(browser)
+    browser.see_everything()
     browser.run("$('#frames .more')?.click(); document.activeElement.blur(); window.scrollTo(0, 0)")
     wanted = browser.run(
         "const all = $$('a[href], button, input, select, summary, [tabindex=\"0\"]')"
@@ -345,7 +297,7 @@ def test_every_control_is_reached_by_tab_and_has_a_name(browser: Browser, page: 
 
 def test_pictures_have_words(browser: Browser, page: Path) -> None:
     browser.open(page)
-    see_everything(browser)
+    browser.see_everything()
     # A picture inside of a control is told by the control's own words.
     wordless = browser.run(
         "const told = (i) => i.alt || (i.hasAttribute('alt') && i.closest('button, .tip'));"
@@ -364,7 +316,7 @@ def test_pictures_have_words(browser: Browser, page: Path) -> None:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_text_and_lines_stand_out(browser: Browser, page: Path, dark: bool) -> None:
     browser.open(page, dark=dark)
-    see_everything(browser)
+    browser.see_everything()
     assert browser.faint_texts() == []
     lines = browser.run(
         CONTRAST + "const style = getComputedStyle(document.documentElement);"
@@ -397,7 +349,7 @@ def test_names_of_files_are_text_whatever_they_say(browser: Browser, tmp_path: P
     report = replace(report, facts=facts, balances=(balance,), problems=problems)
     page = written(tmp_path, report)
     browser.open(page)
-    see_everything(browser)
+    browser.see_everything()
     assert browser.complaints() == []
     assert browser.requests() == [page.as_uri()]
     assert browser.driver.title.startswith(hostile)
@@ -425,7 +377,7 @@ ODD: dict[str, dict[str, Any]] = {
 def test_odd_runs_have_a_page(browser: Browser, tmp_path: Path, name: str) -> None:
     page = written(tmp_path, made_report(**{"per_video": 10, **ODD[name]}))
     browser.open(page)
-    see_everything(browser)
+    browser.see_everything()
     assert browser.complaints() == []
     assert browser.requests() == [page.as_uri()]
     assert "undefined" not in browser.find("main").text

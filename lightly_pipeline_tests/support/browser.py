@@ -6,7 +6,7 @@ Debian's packages are `chromium` and `chromium-driver`; where one of them is abs
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 WIDE, NARROW = 1440, 390
+
+Place = tuple[float, float]
 
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -74,6 +76,62 @@ class Browser:
         from selenium.webdriver.support.ui import WebDriverWait
 
         return WebDriverWait(self.driver, 30).until(lambda _: self.run(script), script)
+
+    def see_everything(self) -> None:
+        """Scrolls to whatever is drawn only when it comes near, until all is."""
+        self.wait(
+            "const late = $$('.plot, #map-plot').filter((e) => !e.querySelector('svg'));"
+            "if ($('#timeline-sort') && !$('.timeline')) late.push($('.timelines'));"
+            "late[0]?.scrollIntoView({block: 'center'}); return !late.length || !$('main');"
+        )
+        self.run("window.scrollTo(0, 0)")
+
+    def map_place(self, x: float, y: float) -> Place:
+        """Returns where a part of the map's width and height is in the window."""
+        place: Place = self.run(
+            "const p = $('#map-plot'), b = p.getBoundingClientRect(), l = p._fullLayout;"
+            "return [b.x + l.xaxis._offset + arguments[0] * l.xaxis._length,"
+            " b.y + l.yaxis._offset + arguments[1] * l.yaxis._length]",
+            x,
+            y,
+        )
+        return place
+
+    def map_point(self, trace: int, point: int) -> Place:
+        """Returns where a point of the map is in the window; trace 1 holds the chosen frames."""
+        place: Place = self.run(
+            "const plot = $('#map-plot'), l = plot._fullLayout, t = plot.data[arguments[0]],"
+            "box = plot.getBoundingClientRect(), i = arguments[1];"
+            "return [box.x + l.xaxis._offset + l.xaxis.d2p(t.x[i]),"
+            " box.y + l.yaxis._offset + l.yaxis.d2p(t.y[i])]",
+            trace,
+            point,
+        )
+        return place
+
+    def point_at(self, *places: Place) -> None:
+        """Moves the pointer over places of the window."""
+        self._move(places, pressed=False)
+
+    def drag(self, *places: Place) -> None:
+        """Moves the pointer over places of the window with its button pressed."""
+        self._move(places, pressed=True)
+
+    def _move(self, places: Sequence[Place], *, pressed: bool) -> None:
+        from selenium.webdriver.common.actions.action_builder import ActionBuilder
+        from selenium.webdriver.common.actions.mouse_button import MouseButton
+
+        actions = ActionBuilder(self.driver, duration=30)
+        pointer = actions.pointer_action
+        first, *rest = ((int(x), int(y)) for x, y in places)
+        pointer.move_to_location(*first)
+        if pressed:
+            pointer.pointer_down(button=MouseButton.LEFT)
+        for place in rest:
+            pointer.move_to_location(*place)
+        if pressed:
+            pointer.pointer_up(button=MouseButton.LEFT)
+        actions.perform()
 
     def keys(self, *keys: str) -> None:
         """Presses keys, wherever the focus is."""
