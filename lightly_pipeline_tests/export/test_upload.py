@@ -44,7 +44,7 @@ def test_parts_of_a_video_give_the_same_images_and_read_no_more(
     run = Run(dataset, config, "r")
     processed = process_videos(run, list_catalog(run))
     select_frames(run, processed)
-    whole = upload_frames(run)
+    whole = upload_frames(run).result
     monkeypatch.setattr(plan, "_PART_FRAMES", 5)
     parts = _again(run, tmp_path / "one", tmp_path / "two")
     assert parts.n_selected == whole.n_selected == 5
@@ -60,4 +60,6 @@ def _again(run: Run, done: Path, empty: Path) -> RunResult:
         if file.is_file() and "frames" not in name.parts and file.name != "images.json":
             (empty / name).parent.mkdir(parents=True, exist_ok=True)
             (empty / name).write_bytes(file.read_bytes())
-    return upload_frames(replace(run, dataset=replace(run.dataset, lightly=LocalDatasource(empty))))
+    return upload_frames(
+        replace(run, dataset=replace(run.dataset, lightly=LocalDatasource(empty)))
+    ).result
