@@ -17,12 +17,14 @@ from lightly_pipeline.progress import ProgressMeter
 from lightly_pipeline.report import pdf
 from lightly_pipeline.report.gather.stored import read_choice
 from lightly_pipeline.report.numbers import Preview, Report
+from lightly_pipeline.runs.records import read_selection
 from lightly_pipeline.steps.listing import list_catalog
 from lightly_pipeline.steps.processing import process_videos
 from lightly_pipeline.steps.reporting import report_of, report_run
 from lightly_pipeline.steps.selecting import select_frames
 from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.steps.uploading import UploadedRun, upload_frames
+from lightly_pipeline_tests.steps.test_replacing import RECIPE, spoil
 from lightly_pipeline_tests.support.lossy import CAMERAS, indexed
 from lightly_pipeline_tests.support.selections import (
     DIVERSITY,
@@ -35,6 +37,7 @@ from lightly_pipeline_tests.support.selections import (
     strategy,
     vectors_of,
 )
+from lightly_pipeline_tests.support.videos import make_video
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +67,18 @@ def reported(
     uploaded = upload_frames(made)
     report_run(made, uploaded)
     return report_of(made, uploaded, {}, 0), uploaded
+
+
+def spoilt(folder: Path, n: int) -> tuple[Dataset, Run]:
+    """A run over two videos of twelve frames, two of whose choices cannot be decoded again."""
+    for seed, name in enumerate(("a.mov", "b.mov")):
+        make_video(folder / "in", RECIPE, name, seed=seed)
+    dataset = local_dataset(folder)
+    made = begun(dataset, selection(n))
+    frames = read_selection(dataset.lightly, "one").frames
+    lost = [frame.frame_index for frame in frames if frame.video == "a.mov"][:2]
+    spoil(made, folder, "a.mov", lost)
+    return dataset, made
 
 
 def pixels(preview: Preview | None) -> np.ndarray:
@@ -412,6 +427,91 @@ def test_strategies_leave_balances_histograms_and_thresholds(dataset: Dataset) -
     assert report.sizes.n_removed_by_threshold == N_FRAMES
     (line,) = [line for line in report.timelines if line.video == "sub/c.mp4"]
     assert len(line.left_out) == 1
+
+
+def test_sampled_out_frames_are_counted_and_a_window_is_left_out(dataset: Dataset) -> None:
+    whole, _ = reported(dataset, selection(3), "whole")
+    lines = {line.video: line for line in whole.timelines}
+    first, last = lines["a.mp4"].start_s, lines["a.mp4"].duration_s
+    start, end = first + 0.3 * (last - first), first + 0.7 * (last - first)
+    sampling = {"frame_sampling": {"every_nth": 2, "start_s": start, "end_s": end}}
+    report, _ = reported(dataset, selection(3), pipeline_config=sampling)
+    for line in report.timelines:
+        in_table = [
+            i for i in range(0, N_FRAMES, 2) if start <= time_of(lines, line.video, i) < end
+        ]
+        assert line.n_sampled_out == N_FRAMES - len(in_table)
+        assert line.duration_s == pytest.approx(last, abs=0.1)
+        (before, after) = line.left_out
+        assert before[1] == pytest.approx(time_of(lines, line.video, in_table[0]))
+        assert after[0] == pytest.approx(time_of(lines, line.video, in_table[-1]))
+    assert report.sizes.n_input_frames == 120
+    assert report.sizes.n_candidates == sum(
+        N_FRAMES - line.n_sampled_out for line in report.timelines
+    )
+
+
+def time_of(lines: dict[str, Any], video: str, index: int) -> float:
+    line = lines[video]
+    return float(line.start_s + index / (N_FRAMES - 1) * (line.duration_s - line.start_s))
+
+
+def test_copies_that_were_removed_are_no_candidates(tmp_path: Path, prepared_folder: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "twin.mp4"):
+        content = (prepared_folder / "in" / "a.mp4").read_bytes()
+        (tmp_path / "in" / name).write_bytes(content)
+    removing = {"remove_exact_duplicates": True}
+    report, uploaded = reported(local_dataset(tmp_path), selection(5), pipeline_config=removing)
+    n_copies = uploaded.record.summary["duplicates"]["n_duplicates"]
+    assert n_copies >= N_FRAMES
+    assert report.sizes.n_removed_duplicates == report.sizes.n_duplicates == n_copies
+    assert report.sizes.n_candidates == 2 * N_FRAMES - n_copies
+    first, second = report.timelines
+    assert (second.chosen, len(second.left_out)) == ((), 1)
+    assert len(first.chosen) == 5
+    assert {twin.video for twin in report.twins} == {"a.mp4"}
+
+
+def test_half_the_memory_gives_the_same_report(dataset: Dataset, tmp_path: Path) -> None:
+    half = {"selection_memory": "half"}
+    other = Dataset("t", input=dataset.input, lightly=LocalDatasource(tmp_path / "other"))
+    first, _ = reported(dataset, selection(8))
+    second, _ = reported(other, selection(8), pipeline_config=half)
+    assert comparable(first) == comparable(second)
+
+
+def test_replaced_frames_are_in_the_report_as_they_are_now(tmp_path: Path) -> None:
+    dataset, run_ = spoilt(tmp_path, 6)
+    uploaded = upload_frames(run_)
+    assert uploaded.choice is not None
+    report = report_of(run_, uploaded, {}, 0)
+    assert report.sizes.n_replaced == 2
+    assert {p.place for p in report.problems if p.kind == "replaced"} == {
+        f"{one.video} (frame {one.frame_index})" for one in uploaded.record.replaced
+    }
+    frames = [(frame.video, frame.frame_index) for frame in report.chosen]
+    assert frames == [(f.video, f.frame_index) for f in uploaded.record.frames]
+    assert all(frame.preview and frame.image for frame in report.chosen)
+    by_rank = [rank for line in report.timelines for rank in line.chosen]
+    assert sorted(by_rank) == list(range(6))
+    assert report_run(run_, uploaded).report is not None
+    assert dataset.lightly.stat(run_path("one", "report.html")) is not None
+
+
+def test_frames_that_nothing_replaces_leave_a_report_of_the_others(tmp_path: Path) -> None:
+    _, run_ = spoilt(tmp_path, 24)
+    uploaded = upload_frames(run_)
+    report = report_of(run_, uploaded, {}, 0)
+    assert len(report.chosen) == report.sizes.n_selected == 22
+    assert report.sizes.n_missing == 2
+    assert {p.kind for p in report.problems} == {"not stored"}
+    for line in report.timelines:
+        for rank in line.chosen:
+            assert report.chosen[rank].video == line.video
+    assert report.map is not None
+    assert len(report.map.chosen) == 22
+    assert report_run(run_, uploaded).report is not None
 
 
 def test_a_report_that_fails_costs_nothing_but_itself(

@@ -127,7 +127,7 @@ def _timeline(
     left_out = _spans(~can_be_chosen & ~damaged, times, (last - first) / parts)
     end = last
     if len(times) < video.n_frames:
-        end = max(last, first + (outcome.info.get("duration_s") or 0.0))
+        end = max(last, outcome.info.get("duration_s") or 0.0)
     if sampling.start_s is not None and first > 0:
         left_out = ((0.0, first), *left_out)
     if sampling.end_s is not None and end > last:
