@@ -8,7 +8,7 @@ JPEG: at this size it takes a fifth of the time of WebP and about the same bytes
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,12 +125,17 @@ class PreviewPlan:
         # Whole pixels are averaged first: an eighth of the time of filtering all of them.
         small = image.resize((width, height), Resampling.BICUBIC, reducing_gap=1.0)
         for quality in _QUALITIES:
-            buffer = io.BytesIO()
-            options: dict[str, Any] = {"quality": quality, "optimize": True}
-            small.save(buffer, "JPEG", **options)
+            buffer = _NamedBuffer()
+            small.save(buffer, quality=quality, optimize=True)
             if buffer.tell() <= self.max_bytes:
                 return Preview(buffer.getvalue(), "image/jpeg", width, height)
         return None
+
+
+class _NamedBuffer(io.BytesIO):
+    """Tells Pillow the format by a name: asked for one by its own, it loads five plugins first."""
+
+    name = "preview.jpg"
 
 
 def plan_previews(n_chosen: int, left_out: Mapping[str, LeftOutFrames]) -> PreviewPlan:
