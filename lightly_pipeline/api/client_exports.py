@@ -65,13 +65,13 @@ class ExportMethods(ResultMethods):
         Raises:
             TagDoesNotExistError: There is no such tag.
         """
-        from tqdm import tqdm
+        from rich.progress import track
 
         tag = self._tag_of_name(tag_name)
         store, folder = self._lightly(self.dataset_id), LocalDatasource(output_dir)
         images = [frame.image for frame in tag.chosen.frames]
         contents = concurrently(store.read, images, at_once=max(1, max_workers))
-        shown = tqdm(contents, "images", len(images), disable=not verbose)
+        shown = track(contents, "Copying images", len(images), disable=not verbose)
         for name, content in zip(tag.filenames, shown, strict=True):
             folder.write(name, content)
 

@@ -94,10 +94,11 @@ def test_two_clients_schedule_twenty_runs_on_two_datasets_at_once(
     assert (one.returncode, two.returncode) == (0, 0)
     found = {}
     for name, dataset in (("first set", "first__20set"), ("second set", "second__20set")):
-        runs = [run.name for run in (tmp_path / name / ".lightly" / "runs").iterdir()]
+        folder = tmp_path / name / ".lightly" / "runs"
+        runs = [run.name for run in folder.iterdir() if run.is_dir()]
         assert len(runs) == 10
         for run_id in runs:
-            text = (tmp_path / name / ".lightly" / "runs" / run_id / "manifest.json").read_text()
+            text = (folder / run_id / "manifest.json").read_text()
             manifest = json.loads(text)
             assert manifest["dataset"] == dataset
             found[run_id] = str(len(manifest["images"]))
