@@ -6,7 +6,7 @@ The tests try a few. Prints what was met, and exits with an error where a table 
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +27,19 @@ _ENCODER = load_encoder(encoder_spec())
 # What differs between two passes in any case.
 _OF_ONE_RUN = ("seconds", "requests", "bytes_read")
 _ONE_PASS = reasons.ONE_PASS(why="")
+
+
+class Listener:
+    """Hears of decoded frames, as the meter of a video does."""
+
+    def __init__(self, on_frames: Callable[[int], object] = lambda _: None) -> None:
+        self.add = on_frames
+
+    def expect(self, total: int | None) -> None:
+        """Nothing is made of it."""
+
+    def restart(self) -> None:
+        """Nothing is made of it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,7 @@ def table_of(path: Path, store: Path, length: SegmentLength, n_threads: int = 2)
     video = source.stat(path.name)
     assert video is not None
     with ContextThreadPool(n_threads) as pool:
-        builder.build(video, lambda _: None, pool.spare)
+        builder.build(video, Listener(), pool.spare)  # type: ignore[arg-type]
     table = builder.table(video)
     outcome = table.outcome()
     assert outcome is not None

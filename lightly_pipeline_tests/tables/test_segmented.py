@@ -22,7 +22,13 @@ from lightly_pipeline_tests.support.long_streams import FPS, N_FRAMES, LongStrea
 from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
 from lightly_pipeline_tests.tables import segments
-from lightly_pipeline_tests.tables.segments import ANY_LENGTH, NO_LENGTH, compared, table_of
+from lightly_pipeline_tests.tables.segments import (
+    ANY_LENGTH,
+    NO_LENGTH,
+    Listener,
+    compared,
+    table_of,
+)
 from lightly_pipeline_tests.video.test_samples import expected_frames
 
 PLAIN = replace(long_stream(0), codec="h264", container="mp4", gop=20, is_open=False, n_between=2)
@@ -103,12 +109,12 @@ def builder(path: Path, store: Path, length: SegmentLength = ANY_LENGTH) -> Tabl
 
 
 def build(
-    tables: TableBuilder, name: str, on_frames: Callable[[int], None], n_threads: int = 1
+    tables: TableBuilder, name: str, on_frames: Callable[[int], object], n_threads: int = 1
 ) -> VideoOutcome:
     video = tables.source.stat(name)
     assert video is not None
     with ContextThreadPool(n_threads) as pool:
-        return tables.build(video, on_frames, pool.spare)
+        return tables.build(video, Listener(on_frames), pool.spare)  # type: ignore[arg-type]
 
 
 def killed(path: Path, store: Path, when_stored: int) -> None:
