@@ -148,6 +148,11 @@ class PipelineConfig(StrictModel):
         description="Words to look for, by the tag_name they stand for in SIMILARITY; for encoders "
         "with a text side (open_clip/NAME/PRETRAINED).",
     )
+    report_map: Literal["pca", "umap"] = Field(
+        "pca",
+        description="How the report's map is made: principal components of all candidates, or UMAP "
+        "of a sample of them (extra `umap`, about half a minute).",
+    )
     report_previews: Literal["all", "chosen"] = Field(
         "all",
         description="Whether the report shows small pictures of some frames that were not chosen, "

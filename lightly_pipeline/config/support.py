@@ -68,6 +68,7 @@ _SUPPORTED = {
     "pipeline_config.damaged_frames": "see Damaged frames",
     "pipeline_config.frame_sampling": "see Frame sampling",
     "pipeline_config.remove_exact_duplicates": "see Exact copies",
+    "pipeline_config.report_map": "see the report's page",
     "pipeline_config.report_previews": "see the report's page",
     "pipeline_config.selection_memory": "see Half the memory",
     "pipeline_config.similarity_folders": "see Similarity",

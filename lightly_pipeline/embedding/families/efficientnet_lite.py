@@ -8,11 +8,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-from lightly_pipeline.embedding.packages import package
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec, NetworkInput
 from lightly_pipeline.embedding.weights import checked, checkpoint_spec, file_hash
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.extras import package
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.video import FrameInput
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.embedding import exported
-from lightly_pipeline.embedding.packages import package
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import NETWORK_BATCH, EncoderRequest, EncoderSpec
 from lightly_pipeline.embedding.weights import checked, file_hash
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.extras import package
 
 _PREFIX = "onnx:"
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

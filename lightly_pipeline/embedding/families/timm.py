@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from lightly_pipeline.embedding.packages import package
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec, NetworkInput
 from lightly_pipeline.embedding.weights import Fetched, checked, checkpoint_spec, kept_spec
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.extras import package
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.video import FrameInput
 from lightly_pipeline.video.types import Resampler

@@ -54,6 +54,7 @@ def gather_choice(material: Material) -> ChoiceNumbers:
                 material.pool.rows.owner,
                 material.pool.rows.index,
                 columns.times,
+                method=material.config.pipeline.report_map,
             ),
             twins=tuple(_twin(pair, material, columns) for pair in pairs),
             twin_videos=_versions(pairs, material),

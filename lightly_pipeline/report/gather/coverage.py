@@ -33,7 +33,7 @@ class Choices:
         steps: Shape (p,), int64, ascending: the numbers of frames that are looked at.
         this: Shape (k,): the choice, in the order of picks.
         random: Shape (k,): as many candidates by chance, the same at every run.
-        even: Shape (up to k,): as many candidates evenly in time, in an order in which the first
+        even: Shape (k,): as many candidates evenly in time, in an order in which the first
             ones are spread over all time, too.
     """
 
@@ -91,7 +91,9 @@ def choices(
 
 
 def evenly(clock: NDArray[np.float64], wanted: int) -> NDArray[np.int64]:
-    """Returns the places of up to `wanted` times nearest to the middles of equal parts of all time.
+    """Returns the places of `wanted` times nearest to the middles of equal parts of all time.
+
+    Where one is the nearest to two of them, places that are free are taken as well, evenly spaced.
 
     >>> evenly(np.array([0.0, 1.0, 2.0, 3.0, 10.0]), 2)
     array([2, 4])
@@ -102,7 +104,10 @@ def evenly(clock: NDArray[np.float64], wanted: int) -> NDArray[np.int64]:
     right = np.minimum(right, len(clock) - 1)
     left = np.maximum(right - 1, 0)
     places = np.where(targets - clock[left] <= clock[right] - targets, left, right)
-    return np.unique(places)
+    taken = np.unique(places)
+    free = np.setdiff1d(np.arange(len(clock)), taken)
+    more = free[evenly_spaced(len(free), wanted - len(taken))]
+    return np.sort(np.concatenate([taken, more]))
 
 
 def _spread(places: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,8 +1,15 @@
-"""The embeddings in two dimensions: those along which they differ most."""
+"""The embeddings in two dimensions: those along which they differ most, or UMAP's.
+
+UMAP: McInnes, Healy, Melville, "UMAP: Uniform Manifold Approximation and Projection", 2018.
+"""
+
+import warnings
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.extras import package
 from lightly_pipeline.report.numbers import EmbeddingMap
 from lightly_pipeline.selection import GridEmbeddings
 from lightly_pipeline.selection.mixture.decisions import evenly_spaced
@@ -11,6 +18,8 @@ from lightly_pipeline.selection.mixture.decisions import evenly_spaced
 _FITTED = 20_000
 _POINTS = 10_000
 _CELLS = 80
+# Around each point, as UMAP has it by default.
+_NEIGHBOURS = 15
 _MARGIN = 0.02
 _ROWS_AT_ONCE = 16_384
 
@@ -22,10 +31,13 @@ def embedding_map(
     owner: NDArray[np.int32],
     index: NDArray[np.int64],
     times: NDArray[np.float64],
+    *,
+    method: Literal["pca", "umap"] = "pca",
 ) -> EmbeddingMap | None:
-    """Returns a map by principal components; None with fewer than two dimensions or candidates.
+    """Returns a map of the candidates; None with fewer than two dimensions or candidates.
 
-    None, too, where nothing was chosen.
+    None, too, where nothing was chosen. UMAP needs some more candidates than it looks at around
+    each (15): with fewer the map is one of principal components.
 
     Args:
         embeddings: Of all rows.
@@ -34,9 +46,58 @@ def embedding_map(
         owner: Place of its video by row.
         index: Frame index by row.
         times: Presentation time by row, NaN where unknown.
+        method: Principal components of all candidates, or UMAP of those that are shown as points.
+
+    Raises:
+        MissingExtraError: UMAP is asked for and not installed.
     """
     if len(candidates) < 2 or not len(chosen) or embeddings.vectors.shape[1] < 2:
         return None
+    shown = evenly_spaced(len(candidates), _POINTS)
+    rows = candidates[shown]
+    explained: tuple[float, ...] = ()
+    is_umap = method == "umap" and len(rows) > 2 * _NEIGHBOURS
+    if is_umap:
+        places, of_chosen = _umap(embeddings, rows, chosen)
+        points = places
+    else:
+        places, of_chosen, explained = _principal(embeddings, candidates, chosen)
+        points = places[shown]
+    extent = _extent(places)
+    density, _, _ = np.histogram2d(
+        places[:, 1], places[:, 0], bins=_CELLS, range=(extent[2:], extent[:2])
+    )
+    return EmbeddingMap(
+        method="UMAP" if is_umap else "PCA",
+        explained=explained,
+        density=density.astype(np.int64),
+        extent=extent,
+        points=points.astype(np.float32),
+        point_video=owner[rows],
+        point_time_s=times[rows],
+        point_frame=index[rows],
+        chosen=of_chosen.astype(np.float32),
+    )
+
+
+def _umap(
+    embeddings: GridEmbeddings, rows: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns the places of some candidates and of the chosen frames; the same every time."""
+    both, where = np.unique(np.concatenate([rows, chosen]), return_inverse=True)
+    vectors = embeddings.vectors[both].astype(np.float32)
+    with warnings.catch_warnings():
+        # That a seed means one thread is what is wanted.
+        warnings.simplefilter("ignore")
+        reducer = package("umap", "umap").UMAP(n_neighbors=_NEIGHBOURS, random_state=0, n_jobs=1)
+        places = reducer.fit_transform(vectors).astype(np.float64)[where]
+    return places[: len(rows)], places[len(rows) :]
+
+
+def _principal(
+    embeddings: GridEmbeddings, candidates: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, ...]]:
+    """Returns the places of all candidates and of the chosen frames, and the axes' shares."""
     fitted = candidates[evenly_spaced(len(candidates), _FITTED)]
     mean, axes, explained = _principal_axes(embeddings.vectors[fitted])
     axes *= embeddings.scale
@@ -44,23 +105,7 @@ def embedding_map(
     for start in range(0, len(candidates), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
         places[part] = (embeddings.vectors[candidates[part]] - mean) @ axes
-    shown = evenly_spaced(len(candidates), _POINTS)
-    rows = candidates[shown]
-    extent = _extent(places)
-    density, _, _ = np.histogram2d(
-        places[:, 1], places[:, 0], bins=_CELLS, range=(extent[2:], extent[:2])
-    )
-    return EmbeddingMap(
-        method="PCA",
-        explained=explained,
-        density=density.astype(np.int64),
-        extent=extent,
-        points=places[shown].astype(np.float32),
-        point_video=owner[rows],
-        point_time_s=times[rows],
-        point_frame=index[rows],
-        chosen=((embeddings.vectors[chosen] - mean) @ axes).astype(np.float32),
-    )
+    return places, (embeddings.vectors[chosen] - mean) @ axes, explained
 
 
 def _principal_axes(
