@@ -259,18 +259,18 @@ def _coverage(vectors: Vectors, labels: NDArray[np.int64], times: int) -> float:
     """Returns the share of scenes hit by farthest-first, mean over random first picks."""
     n_scenes = len(set(labels))
     firsts = np.random.default_rng(0).integers(0, len(vectors), N_FIRST_PICKS)
-    return float(
-        np.mean([len(set(labels[_picks(vectors, times * n_scenes, f)])) for f in firsts]) / n_scenes
-    )
+    hit = labels[_picks(vectors, times * n_scenes, firsts)]
+    return float(np.mean([len(set(of_one)) for of_one in hit]) / n_scenes)
 
 
-def _picks(vectors: Vectors, k: int, first: int) -> list[int]:
-    picks = [first]
-    nearest = np.full(len(vectors), np.inf)
+def _picks(vectors: Vectors, k: int, firsts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the picks from each of several first ones, shape (len(firsts), k)."""
+    picks = [firsts]
+    nearest = np.full((len(vectors), len(firsts)), np.inf)
     while len(picks) < min(k, len(vectors)):
-        nearest = np.minimum(nearest, 2 - 2 * vectors @ vectors[picks[-1]])
-        picks.append(int(np.argmax(nearest)))
-    return picks
+        np.minimum(nearest, 2 - 2 * vectors @ vectors[picks[-1]].T, out=nearest)
+        picks.append(nearest.argmax(axis=0))
+    return np.stack(picks, axis=1)
 
 
 def _nearest_neighbour(

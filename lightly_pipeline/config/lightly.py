@@ -46,7 +46,9 @@ class Trainer(StrictModel):
     """`lightly_config.trainer`."""
 
     gpus: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="1 or more lets a network run on a GPU; the default is the CPU."
+        None,
+        description="1 or more lets a network run on a GPU where there is one; the default is "
+        "the CPU.",
     )
     max_epochs: Annotated[int, Field(ge=0)] = Field(100, description="Training epochs.")
     precision: Literal[16, 32] = Field(32, description="Bits of a network's numbers on a GPU.")

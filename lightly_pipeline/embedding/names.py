@@ -14,7 +14,10 @@ from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec, Precision
 from lightly_pipeline.embedding.weights import KnownWeights, keep_fetched, restore
 from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.extras import package
+from lightly_pipeline.logs import logger_of
 
+_logger = logger_of(__name__)
 DEFAULT_NAME = "default"
 ENTRY_POINTS = "lightly_pipeline.encoders"
 """Group of the entry points by which installed packages give names to encoders of their own."""
@@ -31,6 +34,8 @@ _PREFIXES = {
 }
 # Families whose weights are downloaded.
 _FETCHED = ("torchvision", "timm", "open_clip")
+# Families that run on a GPU where one is asked for.
+_ON_GPU = (*_FETCHED, "efficientnet_lite", "joined", "onnx", "torchscript")
 # Families of which some have a text side.
 _WITH_TEXTS = ("open_clip", "own")
 SPELLINGS = (
@@ -73,7 +78,7 @@ def encoder_spec(
     Args:
         model_name: None or "default" for the one that ships; else as `SPELLINGS` says.
         checkpoint: Weights file of a network, in place of its pretrained ones.
-        gpus: 1 or more runs a network on a GPU; the CPU is used by default.
+        gpus: 1 or more runs a network on a GPU where there is one; the CPU is used by default.
         precision: Bits of a network's numbers; 16 on a GPU only.
         batch_size: Frames per call.
 
@@ -82,12 +87,26 @@ def encoder_spec(
         LightlyPipelineError: A package or the weights are not on this machine.
     """
     name = model_name or DEFAULT_NAME
+    family = family_of(name)
     if precision == 16 and not gpus and name != DEFAULT_NAME:
         raise InvalidConfigurationError(
             "lightly_config.trainer.precision: 16 needs a GPU (lightly_config.trainer.gpus: 1)"
         )
+    if gpus and family in _ON_GPU and not _has_gpu(family):
+        _logger.warning(
+            "lightly_config.trainer.gpus: no GPU to be seen; %s runs on the CPU, in 32 bits",
+            name,
+        )
+        gpus, precision = 0, 32
     request = EncoderRequest(name, checkpoint, gpus, precision, batch_size)
-    return _family(family_of(name)).spec(request)
+    return _family(family).spec(request)
+
+
+def _has_gpu(family: str) -> bool:
+    """Returns whether what runs a family's networks sees a GPU."""
+    if family == "onnx":
+        return "CUDAExecutionProvider" in package("onnxruntime", "onnx").get_available_providers()
+    return bool(package("torch", "torch").cuda.is_available())
 
 
 def load_encoder(spec: EncoderSpec) -> CheckedEncoder:

@@ -31,10 +31,6 @@ class NetworkEncoder:
 
     def __init__(self, spec: EncoderSpec, network: torch.nn.Module) -> None:
         self.spec = spec
-        if spec.device == "cuda" and not torch.cuda.is_available():
-            raise LightlyPipelineError(
-                "lightly_config.trainer.gpus asks for a GPU and torch sees none: set it to 0"
-            )
         dtype = torch.float16 if spec.precision == 16 else torch.float32
         network = network.eval().to(spec.device, dtype)
         self._network = network.to(memory_format=torch.channels_last)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -223,13 +224,14 @@ def test_what_decides_over_numbers_is_in_the_identity(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     (tmp_path / "b").write_text("2")
     a, b = (str(tmp_path / name) for name in "ab")
+    network = encoder_spec("resnet-18", checkpoint=a)
     specs = [
         encoder_spec(),
-        encoder_spec("resnet-18", checkpoint=a),
+        network,
         encoder_spec("resnet-50", checkpoint=a),
         encoder_spec("resnet-18", checkpoint=a, batch_size=4),
-        encoder_spec("resnet-18", checkpoint=a, gpus=1),
-        encoder_spec("resnet-18", checkpoint=a, gpus=1, precision=16),
+        replace(network, device="cuda"),
+        replace(network, device="cuda", precision=16),
         encoder_spec("resnet-18", checkpoint=b),
     ]
     assert len({spec.identity() for spec in specs}) == len(specs)

@@ -335,12 +335,17 @@ def test_a_file_that_changed_since_the_run_began_is_refused(tmp_path: Path) -> N
         load_encoder(spec)
 
 
-def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
+def test_a_network_runs_on_the_cpu_where_no_gpu_is_seen(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    spec = encoder_spec(f"torchscript:{script_file(tmp_path / 'model.pt')}", gpus=1)
-    with pytest.raises(LightlyPipelineError, match="sees none: set it to 0"):
-        load_encoder(spec)
+    make = onnx_file if kind == "onnx" else script_file
+    name = f"{kind}:{make(tmp_path / 'model')}"
+    spec = encoder_spec(name, gpus=1)
+    assert "no GPU to be seen" in caplog.text
+    assert spec == encoder_spec(name)
 
 
 def test_a_pretrained_network_from_a_package(tmp_path: Path) -> None:

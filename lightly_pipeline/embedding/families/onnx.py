@@ -14,7 +14,7 @@ from lightly_pipeline.embedding import exported
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import NETWORK_BATCH, EncoderRequest, EncoderSpec
 from lightly_pipeline.embedding.weights import checked, file_hash
-from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.extras import package
 
 _PREFIX = "onnx:"
@@ -92,17 +92,11 @@ class OnnxEncoder:
 
 def _session(path: Path, device: str) -> Any:
     runtime = package("onnxruntime", "onnx")
-    provider = _PROVIDERS[device]
-    if provider not in runtime.get_available_providers():
-        raise LightlyPipelineError(
-            "lightly_config.trainer.gpus asks for a GPU and ONNX Runtime sees none: set it to 0, "
-            "or install onnxruntime-gpu in the place of onnxruntime"
-        )
     options = runtime.SessionOptions()
     # There is one thread per video already.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        return runtime.InferenceSession(str(path), options, providers=[provider])
+        return runtime.InferenceSession(str(path), options, providers=[_PROVIDERS[device]])
     except Exception as error:
         raise InvalidConfigurationError(
             f"lightly_config.model.name: {path} cannot be loaded as an ONNX model: {error}"
