@@ -208,9 +208,9 @@ def _plan_query(
     try:
         tag = read_tag(owner.lightly, name)
     except TagNotFoundError as error:
-        named = ", ".join([*folders, *texts])
-        hint = f"; pipeline_config.similarity_folders and similarity_texts name {named}"
-        raise InvalidConfigurationError(f"{error}{hint if named else ''}") from None
+        known = {"similarity_folders": folders, "similarity_texts": texts}
+        named = [f"pipeline_config.{key} names {', '.join(of)}" for key, of in known.items() if of]
+        raise InvalidConfigurationError("; ".join([str(error), *named])) from None
     return TagQuery(owner.lightly, tag, owner is dataset)
 
 
