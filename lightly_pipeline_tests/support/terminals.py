@@ -1,5 +1,6 @@
 """A terminal: what a person sees on it while a command runs."""
 
+import signal
 import time
 from collections.abc import Sequence
 
@@ -30,7 +31,12 @@ class Terminal:
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._child = pexpect.spawn(
-            command[0], list(command[1:]), dimensions=(rows, columns), env=env, timeout=_READ_S
+            command[0],
+            list(command[1:]),
+            dimensions=(rows, columns),
+            env=env,
+            timeout=_READ_S,
+            preexec_fn=_heed_ctrl_c,
         )
         self.sent = b""
 
@@ -69,8 +75,11 @@ class Terminal:
 
     def wait(self) -> int:
         """Waits for the end and returns the exit code."""
+        deadline = time.monotonic() + _PATIENCE_S
         while self._read():
-            pass
+            if time.monotonic() > deadline:
+                self._child.close(force=True)
+                raise AssertionError(f"the command did not end; lastly: {self.lines}")
         self._child.close()
         code: int = self._child.exitstatus
         return code
@@ -85,3 +94,8 @@ class Terminal:
         self.sent += data
         self._stream.feed(data)
         return True
+
+
+def _heed_ctrl_c() -> None:
+    """Undoes that a shell lets what it starts in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
