@@ -51,8 +51,14 @@ except KeyboardInterrupt:
 """
 
 
+def _environment() -> dict[str, str]:
+    """Returns the variables for a command; none that says how large another terminal is."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
 def playing(columns: int = 100, **environment: str) -> Terminal:
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment}
+    env = {**_environment(), **environment}
     return Terminal([sys.executable, "-c", _PLAY], columns=columns, env=env)
 
 
@@ -143,7 +149,7 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lightly_pipeline", "run", "--input", str(tmp_path / "in")]
     terminal = Terminal(
         [*command, "--lightly", str(tmp_path / "out")],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=_environment(),
     )
     lines = terminal.wait_for("in hand")
     assert "of 400 videos done" in lines[-2] + lines[-3]
