@@ -13,7 +13,7 @@ from lightly_pipeline.embedding.checked import CheckedEncoder
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec, Precision
 from lightly_pipeline.embedding.weights import KnownWeights, keep_fetched, restore
-from lightly_pipeline.errors import InvalidConfigurationError
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.extras import package
 from lightly_pipeline.logs import logger_of
 
@@ -106,7 +106,9 @@ def _has_gpu(family: str) -> bool:
     """Returns whether what runs a family's networks sees a GPU."""
     if family == "onnx":
         return "CUDAExecutionProvider" in package("onnxruntime", "onnx").get_available_providers()
-    return bool(package("torch", "torch").cuda.is_available())
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def load_encoder(spec: EncoderSpec) -> CheckedEncoder:
@@ -170,7 +172,13 @@ def fetch_weights(name: str) -> KnownWeights:
             f"there is nothing to fetch for {name}: its weights are in a file or a package"
         )
     family = importlib.import_module(f"lightly_pipeline.embedding.families.{family_of(name)}")
-    return keep_fetched(name, family.fetch(name))
+    try:
+        fetched = family.fetch(name)
+    except LightlyPipelineError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise LightlyPipelineError(f"the weights of {name} cannot be fetched: {error}") from error
+    return keep_fetched(name, fetched)
 
 
 def _family(name: str) -> _Family:

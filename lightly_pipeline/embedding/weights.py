@@ -120,6 +120,25 @@ def _keep(known: KnownWeights, content: bytes) -> None:
         partial.replace(target)
 
 
+def network_spec(
+    request: EncoderRequest, family: str, describe: Callable[[], NetworkInput]
+) -> EncoderSpec:
+    """Returns the spec of a network: with the user's own weights, or those that were fetched.
+
+    Args:
+        request: What the configuration says.
+        family: Of the network.
+        describe: Returns what the network wants; called once a checkpoint is known to be there.
+
+    Raises:
+        InvalidConfigurationError: There is no such checkpoint.
+        LightlyPipelineError: No weights were fetched; says what to do.
+    """
+    if request.checkpoint is None:
+        return kept_spec(request, family)
+    return checkpoint_spec(request, family, describe)
+
+
 def kept_spec(request: EncoderRequest, family: str) -> EncoderSpec:
     """Returns the spec of a network with the weights that this machine holds of it.
 

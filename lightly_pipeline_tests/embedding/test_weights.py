@@ -57,6 +57,21 @@ def test_a_fetch_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert main(["encoder", "fetch", "default"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("timm/resnet_18x", "timm has no network 'resnet_18x'"),
+        ("open_clip/ViT-B-33/openai", "did you mean ViT-B-32"),
+        ("resnet-19", "did you mean resnet-1"),
+    ],
+)
+def test_a_misspelt_name_is_not_taken_for_a_failed_download(
+    name: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["encoder", "fetch", name]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_fetched_weights_are_found_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     keep()
     spec = encoder_spec(NAME)

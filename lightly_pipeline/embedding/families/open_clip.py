@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec, NetworkInput
-from lightly_pipeline.embedding.weights import Fetched, checked, checkpoint_spec, kept_spec
-from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.embedding.weights import Fetched, checked, network_spec
+from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.extras import package
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.video import FrameInput
@@ -28,9 +28,7 @@ def spec(request: EncoderRequest) -> EncoderSpec:
         InvalidConfigurationError: OpenCLIP has none of this name, or a file is missing.
         LightlyPipelineError: OpenCLIP or the weights are not on this machine.
     """
-    if request.checkpoint is None:
-        return kept_spec(request, "open_clip")
-    return checkpoint_spec(request, "open_clip", lambda: _describe(network(request.name)))
+    return network_spec(request, "open_clip", lambda: _describe(network(request.name)))
 
 
 def load(spec: EncoderSpec) -> Encoder:
@@ -96,12 +94,10 @@ def fetch(name: str) -> Fetched:
     """Downloads a network's pretrained weights.
 
     Raises:
-        LightlyPipelineError: They cannot be had.
+        InvalidConfigurationError: There is no such network.
+        OSError, RuntimeError: They cannot be had.
     """
-    try:
-        built = network(name, pretrained=True)
-    except (OSError, RuntimeError) as error:
-        raise LightlyPipelineError(f"the weights of {name} cannot be fetched: {error}") from error
+    built = network(name, pretrained=True)
     return Fetched(built.state_dict(), _describe(built), "unknown", f"OpenCLIP {name}")
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec, NetworkInput
-from lightly_pipeline.embedding.weights import Fetched, checked, checkpoint_spec, kept_spec
-from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.embedding.weights import Fetched, checked, network_spec
+from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.extras import package
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.video import FrameInput
@@ -21,9 +21,7 @@ def spec(request: EncoderRequest) -> EncoderSpec:
         InvalidConfigurationError: timm has none of this name, or a file is missing.
         LightlyPipelineError: timm or the weights are not on this machine.
     """
-    if request.checkpoint is None:
-        return kept_spec(request, "timm")
-    return checkpoint_spec(request, "timm", lambda: _describe(network(request.name), request.name))
+    return network_spec(request, "timm", lambda: _describe(network(request.name), request.name))
 
 
 def load(spec: EncoderSpec) -> Encoder:
@@ -60,12 +58,10 @@ def fetch(name: str) -> Fetched:
     """Downloads a network's pretrained weights.
 
     Raises:
-        LightlyPipelineError: They cannot be had.
+        InvalidConfigurationError: There is no such network.
+        OSError, RuntimeError: They cannot be had.
     """
-    try:
-        built = network(name, pretrained=True)
-    except (OSError, RuntimeError) as error:
-        raise LightlyPipelineError(f"the weights of {name} cannot be fetched: {error}") from error
+    built = network(name, pretrained=True)
     known = built.pretrained_cfg
     return Fetched(
         built.state_dict(),

@@ -10,8 +10,8 @@ from typing import Any
 from lightly_pipeline.embedding.names import DEFAULT_NAME, SPELLINGS, registered
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec, NetworkInput
-from lightly_pipeline.embedding.weights import Fetched, checked, checkpoint_spec, kept_spec
-from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.embedding.weights import Fetched, checked, network_spec
+from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.video import FrameInput
 from lightly_pipeline.video.types import Resampler
@@ -29,10 +29,9 @@ def spec(request: EncoderRequest) -> EncoderSpec:
     """
     if request.name not in RESNETS:
         _require_name(request.name)
-    if request.checkpoint is None:
-        return kept_spec(request, "torchvision")
-
-    return checkpoint_spec(request, "torchvision", lambda: _described(request.name))
+    return network_spec(
+        request, "torchvision", lambda: _described(request.name, network(request.name)[1])
+    )
 
 
 def load(spec: EncoderSpec) -> Encoder:
@@ -78,21 +77,18 @@ def fetch(name: str) -> Fetched:
     """Downloads a network's pretrained weights.
 
     Raises:
-        LightlyPipelineError: They cannot be had.
+        InvalidConfigurationError: There is no such network.
+        OSError: They cannot be had.
     """
     _require_name(name)
     entry = _pretrained(name)
-    try:
-        built, _, is_head = network(name, entry)
-    except OSError as error:
-        raise LightlyPipelineError(f"{entry.url} cannot be fetched: {error}") from error
+    built, dim, is_head = network(name, entry)
     state = {key: value for key, value in built.state_dict().items() if not is_head(key)}
-    return Fetched(state, _described(name), "BSD-3-Clause (torchvision)", entry.url)
+    return Fetched(state, _described(name, dim), "BSD-3-Clause (torchvision)", entry.url)
 
 
-def _described(name: str) -> NetworkInput:
-    """Returns what a network wants of a frame and gives for it, as torchvision trained it."""
-    _, dim, _ = network(name)
+def _described(name: str, dim: int) -> NetworkInput:
+    """Returns what a network wants of a frame, as torchvision trained it, and gives for it."""
     wanted = _pretrained(name).transforms()
     size = wanted.crop_size[0]
     resampler: Resampler = "bicubic" if wanted.interpolation.value == "bicubic" else "bilinear"
