@@ -14,11 +14,9 @@ from typing import Any
 from lightly_pipeline.console import describe_check, show
 from lightly_pipeline.display import ProgressDisplay
 from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import RUNS_FOLDER, run_path
+from lightly_pipeline.layout import REPORT_FILE, RUNS_PAGE, run_path
 from lightly_pipeline.progress import ProgressMeter
 
-REPORT_FILE = "report.html"
-RUNS_PAGE = f"{RUNS_FOLDER}index.html"
 _LATEST = "latest"
 # Known without importing the formats, so that `--help` answers at once; a test compares them.
 FORMATS = (

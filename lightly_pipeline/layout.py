@@ -18,6 +18,10 @@ THUMBNAILS_FOLDER = ".lightly/thumbnails/"
 THUMBNAIL_SUFFIX = f"{THUMBNAILS_FOLDER}[filename]_thumb.[extension]"
 """Where Lightly puts thumbnails."""
 ENCODERS_FOLDER = ".lightly/encoders/"
+MANIFEST_FILE, REPORT_FILE = "manifest.json", "report.html"
+"""Of a run, in its folder."""
+RUNS_PAGE = f"{RUNS_FOLDER}index.html"
+"""The page of all runs."""
 _ANY_FRAMES_FOLDER = re.compile(r"^\.lightly/frames(\.\d+(x\d+)?)?/")
 
 Resize = int | tuple[int, int] | None

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.layout import run_path
+from lightly_pipeline.layout import MANIFEST_FILE, run_path
 from lightly_pipeline.runs.records import SelectionRecord
 from lightly_pipeline.runs.verification import RunCheck
 from lightly_pipeline.tables.catalog import Catalog
@@ -96,7 +96,7 @@ def selection_checks(
 
 def copies_check(key: dg.AssetKey, dataset: Dataset, run_id: str) -> dg.AssetCheckResult:
     """Returns whether any two images of a run's manifest have the same content."""
-    manifest = json.loads(dataset.lightly.read(run_path(run_id, "manifest.json")))
+    manifest = json.loads(dataset.lightly.read(run_path(run_id, MANIFEST_FILE)))
     hashes = [image["sha256"] for image in manifest["images"]]
     n_copies = len(hashes) - len(set(hashes))
     return _share_check(key, "no_exact_copies", n_copies, len(hashes), "images", tolerated=0.0)

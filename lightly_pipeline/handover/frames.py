@@ -20,7 +20,7 @@ from lightly_pipeline.handover.prediction_files import (
     read_tasks,
 )
 from lightly_pipeline.handover.predictions import PredictedTask, Prediction, Size
-from lightly_pipeline.layout import image_name, run_path, shown_path, table_folder
+from lightly_pipeline.layout import MANIFEST_FILE, image_name, run_path, shown_path, table_folder
 from lightly_pipeline.tables.handle import VideoTable
 
 
@@ -109,7 +109,7 @@ def read_manifest(store: Datasource, run_id: str) -> dict[str, Any]:
         _ = (document["embedding_id"], document["videos"], document["images"])
         return document
 
-    path = run_path(run_id, "manifest.json")
+    path = run_path(run_id, MANIFEST_FILE)
     try:
         return read_document(store, path, parsed, "a manifest")
     except ObjectNotFoundError:

@@ -13,13 +13,19 @@ from urllib.parse import quote
 
 from lightly_pipeline.datasources import Datasource, concurrently
 from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import RUNS_FOLDER, run_path, shown_path
+from lightly_pipeline.layout import (
+    MANIFEST_FILE,
+    REPORT_FILE,
+    RUNS_FOLDER,
+    RUNS_PAGE,
+    run_path,
+    shown_path,
+)
 from lightly_pipeline.report.html.page import dataset_page
+from lightly_pipeline.runs.finding import run_files
 
-HISTORY_PAGE = f"{RUNS_FOLDER}index.html"
 _KEPT = f"{RUNS_FOLDER}index.json"
 _KEPT_VERSION = 1
-_MANIFEST, _REPORT = "manifest.json", "report.html"
 _FIGURES = ("coverage_radius", "minimum_distance", "stopped_by")
 _MAX_RUNS = 2000
 _MAX_FRAMES = 50_000
@@ -55,13 +61,13 @@ def write_history(store: Datasource) -> str:
         entries = _entries(store, stored)
         kept = {"version": _KEPT_VERSION, "runs": entries}
         store.write(_KEPT, json.dumps(kept).encode())
-        store.write(HISTORY_PAGE, history_page(entries).encode())
+        store.write(RUNS_PAGE, history_page(entries).encode())
         # Who wrote last may have looked first: it looks again, and sees who ended meanwhile.
         now = _stored_runs(store)
         if now == stored:
             break
         stored = now
-    return HISTORY_PAGE
+    return RUNS_PAGE
 
 
 def history_page(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -77,11 +83,10 @@ def history_page(entries: Sequence[Mapping[str, Any]]) -> str:
 def _stored_runs(store: Datasource) -> tuple[_Stored, ...]:
     manifests: dict[str, str] = {}
     reports: set[str] = set()
-    for item in store.list(RUNS_FOLDER):
-        run_id, _, name = item.path.removeprefix(RUNS_FOLDER).partition("/")
-        if name == _MANIFEST:
+    for run_id, name, item in run_files(store):
+        if name == MANIFEST_FILE:
             manifests[run_id] = item.etag
-        if name == _REPORT:
+        if name == REPORT_FILE:
             reports.add(run_id)
     return tuple(_Stored(run_id, etag, run_id in reports) for run_id, etag in manifests.items())
 
@@ -108,7 +113,7 @@ def _entries(store: Datasource, stored: Iterable[_Stored]) -> list[Entry]:
 
 def _link(run_id: str) -> str:
     # A name is no address: what would be another scheme, or another folder, is escaped.
-    return f"./{quote(run_id, safe='')}/{_REPORT}"
+    return f"./{quote(run_id, safe='')}/{REPORT_FILE}"
 
 
 def _kept(store: Datasource) -> dict[str, Entry]:
@@ -124,7 +129,7 @@ def _kept(store: Datasource) -> dict[str, Entry]:
 
 def _read(store: Datasource, run: _Stored) -> Entry:
     try:
-        return _entry(json.loads(store.read(run_path(run.run_id, _MANIFEST))), run)
+        return _entry(json.loads(store.read(run_path(run.run_id, MANIFEST_FILE))), run)
     except (ObjectNotFoundError, ValueError, KeyError, TypeError):
         return {**_NOTHING, "run": run.run_id, "etag": run.etag, "problem": "manifest unreadable"}
 

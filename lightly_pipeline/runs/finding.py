@@ -1,6 +1,8 @@
 """Which run of a dataset a person means: the latest, a whole id, or how one begins."""
 
-from lightly_pipeline.datasources import Datasource
+from collections.abc import Iterator
+
+from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.errors import RunNotFoundError
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.layout import RUNS_FOLDER
@@ -45,5 +47,12 @@ def find_run(store: Datasource, wanted: str = LATEST) -> str:
 
 def run_ids(store: Datasource) -> list[str]:
     """Returns the ids of all runs that have left a file, in the order of the ids."""
-    paths = (item.path.removeprefix(RUNS_FOLDER) for item in store.list(RUNS_FOLDER))
-    return list(dict.fromkeys(path.partition("/")[0] for path in paths if "/" in path))
+    return list(dict.fromkeys(run_id for run_id, _, _ in run_files(store)))
+
+
+def run_files(store: Datasource) -> Iterator[tuple[str, str, StoredObject]]:
+    """Yields the run, the name and the record of every file that runs have left."""
+    for item in store.list(RUNS_FOLDER):
+        run_id, slash, name = item.path.removeprefix(RUNS_FOLDER).partition("/")
+        if slash:
+            yield run_id, name, item

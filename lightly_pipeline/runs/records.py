@@ -11,7 +11,7 @@ from typing import Any
 
 from lightly_pipeline.datasources import Datasource, read_document
 from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import Resize, frame_path, image_name, run_path
+from lightly_pipeline.layout import MANIFEST_FILE, Resize, frame_path, image_name, run_path
 from lightly_pipeline.runs.chosen import ChosenSet, SourceVideo, StoredFrame
 from lightly_pipeline.runs.datapool import PoolClaim
 
@@ -187,7 +187,7 @@ def write_manifest(
     Returns:
         The manifest's path.
     """
-    path = run_path(record.run_id, "manifest.json")
+    path = run_path(record.run_id, MANIFEST_FILE)
     document = asdict(record)
     frames = {frame.rank: frame for frame in record.frames}
     del document["frames"]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from lightly_pipeline.datasources import Datasource, concurrently
 from lightly_pipeline.errors import ObjectNotFoundError
-from lightly_pipeline.layout import RUNS_FOLDER, run_path
+from lightly_pipeline.layout import MANIFEST_FILE, run_path
 from lightly_pipeline.progress import Progress, silent
+from lightly_pipeline.runs.finding import run_files
 
-MANIFEST_FILE = "manifest.json"
 _N_READERS = 16
 
 
@@ -81,8 +81,7 @@ def verify_runs(store: Datasource, *, progress: Progress = silent) -> Iterator[R
     Raises:
         DatasourceError: The store failed.
     """
-    for item in store.list(RUNS_FOLDER):
-        run_id, _, name = item.path.removeprefix(RUNS_FOLDER).partition("/")
+    for run_id, name, _ in run_files(store):
         if name == MANIFEST_FILE:
             yield verify_run(store, run_id, progress=progress)
 

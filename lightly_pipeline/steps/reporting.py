@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lightly_pipeline.layout import run_path
+from lightly_pipeline.layout import REPORT_FILE, run_path
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.failures import warning_instead
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.report.numbers import Report
 
 _logger = logger_of(__name__)
-PAGE, PDF, JSON = "report.html", "report.pdf", "report_v2.json"
+_PDF, _JSON = "report.pdf", "report_v2.json"
 
 
 def report_run(
@@ -59,13 +59,13 @@ def report_run(
     for name, content in files.items():
         run.dataset.lightly.write(run_path(run.run_id, name), content)
         meter.add(1)
-    if PAGE not in files:
+    if REPORT_FILE not in files:
         return uploaded.result
     from lightly_pipeline.report.history import write_history
 
     with warning_instead("the page of the dataset's runs"):
         write_history(run.dataset.lightly)
-    page = run.dataset.lightly.location(run_path(run.run_id, PAGE))
+    page = run.dataset.lightly.location(run_path(run.run_id, REPORT_FILE))
     _logger.info("report: %s", page)
     return replace(uploaded.result, report=page, coverage=_coverage(uploaded.choice))
 
@@ -109,7 +109,7 @@ def _renderers() -> "dict[str, Callable[[Report], bytes]]":
     from lightly_pipeline.report.pdf import render as pdf_of
 
     return {
-        JSON: json_of,
-        PDF: pdf_of,
-        PAGE: lambda report: page_of(report).encode("utf-8", "backslashreplace"),
+        _JSON: json_of,
+        _PDF: pdf_of,
+        REPORT_FILE: lambda report: page_of(report).encode("utf-8", "backslashreplace"),
     }

@@ -6,7 +6,7 @@ How one selection is made is in `choosing.py`.
 from dataclasses import replace
 
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.layout import run_path
+from lightly_pipeline.layout import MANIFEST_FILE, run_path
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.datapool import read_datapool
 from lightly_pipeline.runs.records import SelectionRecord, read_selection
@@ -41,7 +41,7 @@ def select_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
 
 def _complete(run: Run) -> None:
     """Writes what a run lacks that entered the datapool and ended before its manifest."""
-    if run.dataset.lightly.stat(run_path(run.run_id, "manifest.json")) is not None:
+    if run.dataset.lightly.stat(run_path(run.run_id, MANIFEST_FILE)) is not None:
         return
     _logger.warning("run %s entered the datapool and has no manifest: completing it", run.run_id)
     try:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lightly_pipeline.datasources import LocalDatasource
-from lightly_pipeline.layout import run_path
-from lightly_pipeline.report.history import HISTORY_PAGE, write_history
+from lightly_pipeline.layout import RUNS_PAGE, run_path
+from lightly_pipeline.report.history import write_history
 from lightly_pipeline_tests.support.browser import NARROW, Browser, chromium, needs_browser
 
 
@@ -42,7 +42,7 @@ def complete_run(
 
 def listed(store: LocalDatasource) -> list[dict[str, Any]]:
     """Returns what the page has of runs."""
-    page = store.read(HISTORY_PAGE).decode()
+    page = store.read(RUNS_PAGE).decode()
     start = page.index('id="data">') + len('id="data">')
     found: list[dict[str, Any]] = json.loads(page[start : page.index("</script>", start)])["runs"]
     return found
@@ -118,7 +118,7 @@ def test_an_earlier_look_does_not_hide_a_run_that_ended_meanwhile(store: LocalDa
 
     class Slow(LocalDatasource):
         def write(self, path: str, data: bytes, **conditions: Any) -> Any:
-            if path == HISTORY_PAGE and (other := next(others, None)):
+            if path == RUNS_PAGE and (other := next(others, None)):
                 complete_run(store, other, 2, {"a.mp4": [2]})
                 write_history(store)
             return super().write(path, data, **conditions)
@@ -136,7 +136,7 @@ def test_hundreds_of_runs_have_a_page_that_can_be_sent(store: LocalDatasource) -
     runs = listed(store)
     assert len(runs) == 300
     assert sum(run["frames"] is not None for run in runs) == 100
-    stat = store.stat(HISTORY_PAGE)
+    stat = store.stat(RUNS_PAGE)
     assert stat is not None
     assert stat.size_bytes < 2_000_000
 
@@ -155,7 +155,7 @@ def test_two_runs_are_compared(store: LocalDatasource, browser: Browser, tmp_pat
     complete_run(store, "bbbb2222", 2, {"a.mp4": [2, 3, 4, 5]})
     complete_run(store, "cccc3333", 3, {"c.mp4": [9]}, dataset=hostile)
     write_history(store)
-    page = tmp_path / HISTORY_PAGE
+    page = tmp_path / RUNS_PAGE
     browser.open(page)
 
     def parts() -> list[str]:
