@@ -168,19 +168,12 @@ class TableBuilder:
         except Unclear as doubt:
             # A crash from here on is not one of a segment.
             attempt.beat()
-            why = reasons.ONE_PASS(why=doubt)
-            return replace(
-                blank,
-                warnings=(why,),
-                requests=video.traffic.n_requests,
-                bytes_read=video.traffic.n_bytes,
-            )
-        dim = self.load_encoder().spec.dim
-        return replace(
-            _described(blank, made.info, made.report, made.written, dim),
-            requests=video.traffic.n_requests,
-            bytes_read=video.traffic.n_bytes,
-        )
+            outcome = replace(blank, warnings=(reasons.ONE_PASS(why=doubt),))
+        else:
+            dim = self.load_encoder().spec.dim
+            outcome = _described(blank, made.info, made.report, made.written, dim)
+        traffic = video.traffic
+        return replace(outcome, requests=traffic.n_requests, bytes_read=traffic.n_bytes)
 
     def _read_surely(
         self,

@@ -220,16 +220,10 @@ class _Decoding:
         self._done = video.stored()
         left = [s for s in video.segments if s.number not in self._done]
         self._work = SharedWork(self._decode, left)
-        self._n_frames = 0
         self._lock = threading.Lock()
 
     def run(self, spare: Spare) -> list[SegmentResult]:
-        try:
-            self._work.run(spare)
-        except Unclear:
-            # They are decoded, and counted, again.
-            self._on_frames(-self._n_frames)
-            raise
+        self._work.run(spare)
         return [self._done[segment.number] for segment in self._video.segments]
 
     def _decode(self, segment: Segment) -> None:
@@ -250,5 +244,3 @@ class _Decoding:
         if self._work.error is not None:
             raise Unclear(reasons.OTHER_SEGMENT())
         self._on_frames(n_frames)
-        with self._lock:
-            self._n_frames += n_frames
