@@ -6,6 +6,8 @@ For formats whose reader is opened several times at once, at different places of
 import io
 from typing import Any, BinaryIO
 
+from lightly_pipeline.datasources.positions import PositionedReader
+
 
 class KeptHead:
     """The parts of an object that were read so far through `recording`."""
@@ -22,34 +24,17 @@ class KeptHead:
         return _Server(file, self._parts)  # type: ignore[return-value]  # as far as FFmpeg needs
 
 
-class _Through(io.RawIOBase):
+class _Through(PositionedReader):
     """A reader through which another one is read; the position is its own."""
 
     def __init__(self, file: Any, parts: list[tuple[int, bytes]]) -> None:
         self._file, self._parts = file, parts
         self._read = getattr(file, "read_available", file.read)
-        self._size = file.seek(0, io.SEEK_END)
-        self._position = 0
+        self._size: int = file.seek(0, io.SEEK_END)
 
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """Returns the position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves the position; nothing is asked for."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise ValueError("negative seek position")
-        self._position = start + offset
-        return self._position
+    @property
+    def _end(self) -> int:
+        return self._size
 
     def read(self, size: int = -1) -> bytes:
         """Returns up to `size` bytes, as far as one request reaches; none only at the end."""

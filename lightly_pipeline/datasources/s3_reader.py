@@ -5,7 +5,6 @@ length (`s3_answers.py`). Which ranges are asked for is decided in `s3_windows.p
 of them in `second_look.py`; bucket and key are known to `s3.py`.
 """
 
-import io
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ResponseStreamingError
 
+from lightly_pipeline.datasources.positions import PositionedReader
 from lightly_pipeline.datasources.protocol import ByteRange, Traffic
 from lightly_pipeline.datasources.s3_answers import WrongAnswerError, check_range, plain_etag
 from lightly_pipeline.datasources.s3_errors import status_of
@@ -29,7 +29,7 @@ def _once(call: Callable[[], Any]) -> Any:
     return call()
 
 
-class RangeReader(io.RawIOBase):
+class RangeReader(PositionedReader):
     """A seekable reader over requests for ranges; seeking makes none."""
 
     def __init__(
@@ -58,7 +58,6 @@ class RangeReader(io.RawIOBase):
         # Least recently used first.
         self._held: list[Segment] = []
         self._notes = ReadingNotes()
-        self._position = 0
         self._size: int | None = None
         self._etag = plain_etag(etag) or None
         self._is_keyed = False
@@ -69,30 +68,6 @@ class RangeReader(io.RawIOBase):
     def traffic(self) -> Traffic:
         """Requests made and bytes received so far."""
         return Traffic(self._n_requests, self._n_bytes)
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always; seeking makes no request."""
-        return True
-
-    def tell(self) -> int:
-        """Returns the position."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Moves the position.
-
-        Raises:
-            ValueError: It would be negative.
-        """
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._end}[whence]
-        if start + offset < 0:
-            raise ValueError("negative seek position")
-        self._position = start + offset
-        return self._position
 
     def read_available(self, size: int = -1) -> bytes:
         """Returns up to `size` bytes, as far as one request reaches; none only at the end."""
