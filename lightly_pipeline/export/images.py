@@ -48,6 +48,12 @@ def target_size(width: int, height: int, resize: int | tuple[int, int] | None) -
     return max(1, int(resize * width / height)), resize
 
 
+def fitted_size(width: int, height: int, edge: int) -> tuple[int, int]:
+    """Returns the (width, height) of a picture scaled down until neither exceeds `edge` pixels."""
+    factor = min(1.0, edge / max(width, height))
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
 def resize_rgb(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Scales an (H, W, 3) uint8 array to (width, height) with an antialiased bicubic filter."""
     height, width = rgb.shape[:2]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.export.images import LOSSY_FORMATS
+from lightly_pipeline.export.images import LOSSY_FORMATS, fitted_size
 from lightly_pipeline.runs.records import VideoVersion
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class PreviewPlan:
         image = Image.open(io.BytesIO(content))
         size = image.size
         # A JPEG is decoded at an eighth of its size, where that is enough.
-        image.draft("RGB", self._scaled(size))
+        image.draft("RGB", fitted_size(*size, self.edge))
         return self._encoded(image.convert("RGB"), size)
 
     def of_stored(
@@ -113,15 +113,11 @@ class PreviewPlan:
             return self.of_image(content)
         return self.of_array(rgb, (rgb.shape[1], rgb.shape[0]))
 
-    def _scaled(self, size: tuple[int, int]) -> tuple[int, int]:
-        factor = min(1.0, self.edge / max(size))
-        return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-
     def _encoded(self, image: "Image", size: tuple[int, int]) -> Preview | None:
         """Returns the picture in the best quality that fits; None where none does."""
         from PIL.Image import Resampling
 
-        width, height = self._scaled(size)
+        width, height = fitted_size(*size, self.edge)
         # Whole pixels are averaged first: an eighth of the time of filtering all of them.
         small = image.resize((width, height), Resampling.BICUBIC, reducing_gap=1.0)
         for quality in _QUALITIES:

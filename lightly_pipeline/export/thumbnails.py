@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.export.images import IMAGE_FORMATS, LOSSY_FORMATS, encode_image
+from lightly_pipeline.export.images import IMAGE_FORMATS, LOSSY_FORMATS, encode_image, fitted_size
 from lightly_pipeline.layout import thumbnail_path
 
 MAX_EDGE = 256
@@ -53,8 +53,7 @@ class Thumbnails:
 def _thumbnail(pixels: NDArray[np.uint8], path: str) -> bytes:
     """Returns a picture no larger than `MAX_EDGE`, in the format that the path ends with."""
     height, width = pixels.shape[:2]
-    factor = min(1.0, MAX_EDGE / max(width, height))
-    size = max(1, round(width * factor)), max(1, round(height * factor))
+    size = fitted_size(width, height, MAX_EDGE)
     # Whole pixels are averaged first: a third of the time of filtering all of them.
     small = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     ending = path.rpartition(".")[2].lower()

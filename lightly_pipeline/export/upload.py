@@ -1,8 +1,8 @@
 """Uploads the images of a selection: fetch exactly those frames, encode, store.
 
 One thread decodes each video, and those that are free parts of the long ones; a small pool encodes
-behind them. What is there already is known in
-`stored.py`. The manifest is the caller's last word, not written here.
+behind them. What is there already is known in `stored.py`. The manifest is the caller's last word,
+not written here.
 """
 
 import hashlib
