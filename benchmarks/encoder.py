@@ -222,12 +222,8 @@ def _whitened(exponent: float) -> Callable[..., Vectors]:
 
     def vectors(x: NDArray[np.float32], clean: NDArray[np.float32], *rest: Any) -> Vectors:
         _, fit, judge, _ = rest
-        known = clean[fit].astype(np.float64)
-        mean = known.mean(0)
-        _, spread, axes = np.linalg.svd(known - mean, full_matrices=False)
-        spread, axes = spread[:128], axes[:128]
-        kept = spread > 1e-6 * spread[0]
-        return _unit((x[judge] - mean) @ axes[kept].T * spread[kept] ** (2 * exponent))
+        mean, matrix = fit_joined.fit(clean[fit], exponent)
+        return _unit((x[judge] - mean) @ matrix)
 
     return vectors
 

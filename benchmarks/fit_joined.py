@@ -20,7 +20,9 @@ from lightly_pipeline.embedding.families.joined import map_file
 DIM, EXPONENT = 128, -0.25
 
 
-def fit(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def fit(
+    features: NDArray[np.float32], exponent: float = EXPONENT
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns mean (dim,) and matrix (dim, 128) of the map of some features (N, dim)."""
     known = features.astype(np.float64)
     mean = known.mean(0)
@@ -29,7 +31,7 @@ def fit(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.
     kept = spread > 1e-6 * spread[0]
     # Signs are free: the largest number of an axis is positive, so that a refit gives the same.
     axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(1)])[:, None]
-    scale = np.where(kept, (spread / spread[0]).clip(1e-6) ** (2 * EXPONENT), 0)
+    scale = np.where(kept, (spread / spread[0]).clip(1e-6) ** (2 * exponent), 0)
     return mean, axes.T * scale
 
 
