@@ -15,7 +15,7 @@ from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
 from lightly_pipeline_tests.support.noise import make_noise
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
+from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket, store_at
 
 MB = 1024 * 1024
 N_FRAMES = 12
@@ -76,13 +76,7 @@ def place(
     prefix = f"{abs(hash(request.node.name))}"
 
     def store(url: str, folder: str) -> S3Datasource:
-        return S3Datasource(
-            f"s3://second/{prefix}/{folder}",
-            endpoint_url=url,
-            region="us-east-1",
-            access_key_id=ACCESS_KEY,
-            secret_access_key=SECRET_KEY,
-        )
+        return store_at(url, f"s3://second/{prefix}/{folder}")
 
     direct = store(endpoint, "")
     key, in_parts = f"{prefix}/in/video.mp4", request.param == "in parts"
@@ -238,13 +232,7 @@ def test_a_checksum_that_the_store_keeps_is_believed_over_two_equal_readings(
     client.put_object(
         Bucket="second", Key="sum/a", Body=b"content" * 600_000, ChecksumAlgorithm="SHA256"
     )
-    store = S3Datasource(
-        "s3://second/sum/",
-        endpoint_url=proxy.url,
-        region="us-east-1",
-        access_key_id=ACCESS_KEY,
-        secret_access_key=SECRET_KEY,
-    ).patient(2)
+    store = store_at(proxy.url, "s3://second/sum/").patient(2)
     proxy.clear()
     with store.open("a") as file:
         file.read()

@@ -11,7 +11,7 @@ import pytest
 from lightly_pipeline.datasources import Datasource, LocalDatasource, S3Datasource
 from lightly_pipeline.errors import ObjectChangedError, PreconditionFailedError
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
+from lightly_pipeline_tests.support.s3_servers import make_bucket, store_at
 
 pytestmark = pytest.mark.slow
 
@@ -26,13 +26,7 @@ def proxy(endpoint: str) -> Iterator[FaultyStore]:
 
 def bucket_at(url: str, prefix: str) -> S3Datasource:
     make_bucket(url, BUCKET)
-    return S3Datasource(
-        f"s3://{BUCKET}/{prefix}/",
-        endpoint_url=url,
-        region="us-east-1",
-        access_key_id=ACCESS_KEY,
-        secret_access_key=SECRET_KEY,
-    )
+    return store_at(url, f"s3://{BUCKET}/{prefix}/")
 
 
 def prefix_of(request: pytest.FixtureRequest) -> str:

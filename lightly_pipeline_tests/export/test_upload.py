@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lightly_pipeline import Dataset, LocalDatasource, S3Datasource
+from lightly_pipeline import Dataset, LocalDatasource
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listing import list_catalog
 from lightly_pipeline.steps.processing import process_videos
@@ -14,7 +14,7 @@ from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.steps.uploading import upload_frames
 from lightly_pipeline.video import plan
 from lightly_pipeline_tests.support.noise import make_noise
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
+from lightly_pipeline_tests.support.s3_servers import make_bucket, store_at
 from lightly_pipeline_tests.support.selections import selection
 
 pytestmark = pytest.mark.slow
@@ -29,13 +29,7 @@ def test_parts_of_a_video_give_the_same_images_and_read_no_more(
     endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_bucket(endpoint, "parts")
-    bucket = S3Datasource(
-        "s3://parts/",
-        endpoint_url=endpoint,
-        region="us-east-1",
-        access_key_id=ACCESS_KEY,
-        secret_access_key=SECRET_KEY,
-    )
+    bucket = store_at(endpoint, "s3://parts/")
     video = make_noise(tmp_path / "noise.mp4", 72, n_pictures=72)
     assert video.stat().st_size > 30_000_000
     bucket.write("noise.mp4", video.read_bytes())

@@ -9,12 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lightly_pipeline.datasources import S3Datasource
+
 ACCESS_KEY, SECRET_KEY = "test:admin", "adminsecret"
 
 
 def has_swift() -> bool:
     """Whether Swift is installed (Linux only)."""
     return importlib.util.find_spec("swift") is not None
+
+
+def store_at(url: str, place: str) -> S3Datasource:
+    """Returns the datasource of s3://bucket/prefix/ on a test server."""
+    return S3Datasource(
+        place,
+        endpoint_url=url,
+        region="us-east-1",
+        access_key_id=ACCESS_KEY,
+        secret_access_key=SECRET_KEY,
+    )
 
 
 def make_bucket(url: str, bucket: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lightly_pipeline import Dataset, LocalDatasource, S3Datasource, run
+from lightly_pipeline import Dataset, LocalDatasource, run
 from lightly_pipeline.errors import DamagedDocumentError
 from lightly_pipeline.runs.datapool import read_datapool
 from lightly_pipeline.runs.records import read_selection
@@ -15,7 +15,7 @@ from lightly_pipeline.steps.listing import stored_catalog
 from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.tables.catalog import CATALOG_PATH, read_catalog
 from lightly_pipeline_tests.support.faults import Fault, faulty
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
+from lightly_pipeline_tests.support.s3_servers import make_bucket, store_at
 
 DAMAGES = {
     "empty": lambda content: b"",
@@ -81,13 +81,7 @@ def test_what_cannot_be_made_again_is_named(dataset: Dataset, damage: str) -> No
 def test_a_document_is_read_again_before_it_is_called_damaged(endpoint: str) -> None:
     make_bucket(endpoint, "documents")
     with faulty(endpoint) as proxy:
-        store = S3Datasource(
-            "s3://documents/",
-            endpoint_url=proxy.url,
-            region="us-east-1",
-            access_key_id=ACCESS_KEY,
-            secret_access_key=SECRET_KEY,
-        )
+        store = store_at(proxy.url, "s3://documents/")
         document = {"videos": [["a.mp4", 5, "e"]]}
         store.write(CATALOG_PATH, json.dumps(document).encode())
         flip = Fault("flip", f"GET .*{CATALOG_PATH}", at=0)
@@ -103,13 +97,7 @@ def test_outcomes_are_asked_for_many_at_once(endpoint: str, prepared_folder: Pat
     source = LocalDatasource(prepared_folder / "in")
     videos = [*source.list()] * 20
     with faulty(endpoint) as proxy:
-        store = S3Datasource(
-            "s3://documents/many/",
-            endpoint_url=proxy.url,
-            region="us-east-1",
-            access_key_id=ACCESS_KEY,
-            secret_access_key=SECRET_KEY,
-        )
+        store = store_at(proxy.url, "s3://documents/many/")
         dataset = Dataset("a", input=source, lightly=store)
         proxy.add(Fault("slow", "GET", times=10_000, at=50))
         job = Run(dataset, resolve_config(dataset), "r")

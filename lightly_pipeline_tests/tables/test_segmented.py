@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lightly_pipeline.datasources import LocalDatasource, S3Datasource
+from lightly_pipeline.datasources import LocalDatasource
 from lightly_pipeline.tables.build import TableBuilder
 from lightly_pipeline.tables.frames import FRAMES_FILE
 from lightly_pipeline.tables.outcome import VideoOutcome
@@ -20,7 +20,7 @@ from lightly_pipeline.video.quality import meter
 from lightly_pipeline.video.segments import SegmentLength
 from lightly_pipeline_tests.support.long_streams import FPS, N_FRAMES, LongStream, long_stream
 from lightly_pipeline_tests.support.noise import make_noise
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
+from lightly_pipeline_tests.support.s3_servers import make_bucket, store_at
 from lightly_pipeline_tests.tables import segments
 from lightly_pipeline_tests.tables.segments import (
     ANY_LENGTH,
@@ -202,13 +202,7 @@ def test_a_bucket_is_asked_for_hardly_more_than_by_one_pass(
     options = {"movflags": "faststart"} if name == "first.mov" else {}
     make_noise(tmp_path / name, 70, "mov", "prores_ks", options, fps=1, pixel_format="yuv422p10le")
     make_bucket(endpoint, "segments")
-    bucket = S3Datasource(
-        "s3://segments/",
-        endpoint_url=endpoint,
-        region="us-east-1",
-        access_key_id=ACCESS_KEY,
-        secret_access_key=SECRET_KEY,
-    )
+    bucket = store_at(endpoint, "s3://segments/")
     size = (tmp_path / name).stat().st_size
     assert size > 10_000_000
     bucket.write(name, (tmp_path / name).read_bytes())

@@ -14,7 +14,7 @@ from lightly_pipeline.video import FrameIndex, FrameRow, Quality, open_video
 from lightly_pipeline.video.plan import byte_ranges, fetch_parts, key_groups
 from lightly_pipeline.video.types import KeyPacket
 from lightly_pipeline_tests.support.noise import make_noise
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
+from lightly_pipeline_tests.support.s3_servers import make_bucket, store_at
 
 pytestmark = pytest.mark.slow
 
@@ -35,13 +35,7 @@ FILES = {
 @pytest.fixture(scope="module")
 def bucket(endpoint: str) -> S3Datasource:
     make_bucket(endpoint, "reading")
-    return S3Datasource(
-        "s3://reading/",
-        endpoint_url=endpoint,
-        region="us-east-1",
-        access_key_id=ACCESS_KEY,
-        secret_access_key=SECRET_KEY,
-    )
+    return store_at(endpoint, "s3://reading/")
 
 
 @pytest.fixture(params=FILES)
