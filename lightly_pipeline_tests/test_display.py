@@ -18,7 +18,7 @@ from lightly_pipeline_tests.support.videos import RECIPES, make_video
 pytestmark = pytest.mark.slow
 
 _PLAY = """
-import logging, sys, warnings
+import logging, sys, time, warnings
 from lightly_pipeline.console import showing_log
 from lightly_pipeline.display import ProgressDisplay
 from lightly_pipeline.progress import ProgressMeter
@@ -39,7 +39,8 @@ def show():
         logging.getLogger("lightly_pipeline.some").warning("broken.mp4: [bold] \\x1b[2Jno video")
         warnings.warn("a library's own words", stacklevel=1)
         print("to standard output")
-        input()
+        while True:
+            time.sleep(0.1)
 
 meter, display = ProgressMeter(), ProgressDisplay(sys.stderr)
 try:
@@ -109,7 +110,7 @@ def test_warnings_pass_above_it_and_tear_nothing() -> None:
 
 def test_ctrl_c_leaves_the_terminal_whole() -> None:
     terminal = playing()
-    terminal.wait_for("second.mp4")
+    whole_view(terminal)
     assert terminal.is_cursor_hidden
     terminal.interrupt()
     assert terminal.wait() == 130
