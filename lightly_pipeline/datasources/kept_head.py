@@ -15,6 +15,16 @@ class KeptHead:
     def __init__(self) -> None:
         self._parts: list[tuple[int, bytes]] = []
 
+    @property
+    def n_first(self) -> int:
+        """How many of the object's first bytes are kept, without a gap."""
+        end = 0
+        for start, content in sorted(self._parts, key=lambda part: part[0]):
+            if start > end:
+                break
+            end = max(end, start + len(content))
+        return end
+
     def recording(self, file: BinaryIO) -> BinaryIO:
         """Returns a reader of the file that keeps what is read through it."""
         return _Recorder(file, self._parts)  # type: ignore[return-value]  # as far as FFmpeg needs

@@ -126,7 +126,7 @@ class SegmentedVideo:
         from lightly_pipeline.video.segment import SegmentPass, segment_frames
 
         frames, embeddings = io.BytesIO(), io.BytesIO()
-        with self._open(beside_head(segment.byte_ranges(self._video.size_bytes))) as file:
+        with self._open(self._ranges(segment)) as file:
             try:
                 kept = self._head.serving(file)
                 with open_stream(
@@ -180,6 +180,9 @@ class SegmentedVideo:
         except (DatasourceError, OSError) as error:
             # They only take room.
             _logger.debug("%s: segments are left: %s", self._video.path, error)
+
+    def _ranges(self, segment: Segment) -> Sequence[ByteRange]:
+        return beside_head(segment.byte_ranges(self._video.size_bytes), self._head)
 
     def _open(self, ranges: Sequence[ByteRange]) -> BinaryIO:
         return self._source.open(self._video.path, etag=self._video.etag, ranges=ranges)

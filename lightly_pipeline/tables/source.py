@@ -38,9 +38,12 @@ HEAD_ALONE = (ByteRange(0, 1),)
 """For opening a file alone: what that reads lies at its beginning, its end, or both."""
 
 
-def beside_head(ranges: Sequence[ByteRange]) -> Sequence[ByteRange]:
-    """Returns ranges to open a file with whose head is kept: its first bytes are not asked for."""
-    return [*HEAD_ALONE, *ranges] if ranges and ranges[0].start > 0 else ranges
+def beside_head(ranges: Sequence[ByteRange], head: KeptHead) -> Sequence[ByteRange]:
+    """Returns ranges to open a file with whose head is kept: that is not asked for again."""
+    if not ranges:
+        return ranges
+    left = [ByteRange(max(start, head.n_first), end) for start, end in ranges if end > head.n_first]
+    return left if left and left[0].start == 0 else [*HEAD_ALONE, *left]
 
 
 @contextmanager
@@ -119,7 +122,7 @@ def fetch_frames(
     ranges: Sequence[ByteRange] = ()
     if not outcome.isolated:
         ranges = byte_ranges(index, outcome.info["container"], indices, video.size_bytes)
-        ranges = beside_head(ranges) if head is not None else ranges
+        ranges = beside_head(ranges, head) if head is not None else ranges
     wanted, traffic = set(indices), Traffic()
     try:
         for reading in range(READINGS):
