@@ -79,16 +79,25 @@ def test_of_clusters_the_end_is_not_known_beforehand() -> None:
 @pytest.mark.parametrize(
     ("length", "n_segments"),
     [
-        (SegmentLength(60, 1, 1000), 4),
+        (SegmentLength(60, 1, 1000), 9),
         (SegmentLength(1, 2_000_000, 1000), 3),
-        (SegmentLength(1, 1, 4), 3),
-        (SegmentLength(200, 1, 1000), 1),
+        (SegmentLength(700, 1, 1000), 1),
     ],
-    ids=["a minute", "2 MB", "at most four", "longer than half"],
+    ids=["a minute", "2 MB", "longer than twice the video"],
 )
-def test_how_long_segments_are_at_least(length: SegmentLength, n_segments: int) -> None:
+def test_how_long_segments_are(length: SegmentLength, n_segments: int) -> None:
     # Almost 300 s, 7.5 MB.
     assert len(plan(packets(300 * FPS, 10), length)) == n_segments
+
+
+@pytest.mark.parametrize(("most", "longest"), [(1000, 60), (10, 180)])
+def test_segments_get_shorter_towards_the_end(most: int, longest: int) -> None:
+    found = plan(packets(30 * 60 * FPS, 10), SegmentLength(60, 1, most))
+    begins = [0, *starts(found), 30 * 60 * FPS]
+    seconds = [round((b - a) / FPS) for a, b in pairwise(begins)]
+    assert seconds[:3] == [longest] * 3
+    assert seconds[-8:] == [30] * 8
+    assert sorted(seconds, reverse=True) == seconds
 
 
 def test_a_key_frame_that_may_be_shown_in_another_period_begins_none() -> None:
