@@ -129,6 +129,15 @@ class PipelineConfig(StrictModel):
         default_factory=FrameSamplingConfig,
         description="Which frames of a video are considered. Part of the embeddings' identity.",
     )
+    embed_changed: float | None = Field(
+        None,
+        ge=0,
+        lt=255,
+        allow_inf_nan=False,
+        description="Embed a frame only if its small image differs by more than this from the last "
+        "embedded one, in levels of 255, exposure apart; others share that one's embedding. Part "
+        "of the embeddings' identity.",
+    )
     approximate_diversity: ApproximateDiversityConfig = Field(
         default_factory=ApproximateDiversityConfig,
         description="For very many frames: DIVERSITY on a part of them, with a bound.",

@@ -66,6 +66,7 @@ _SUPPORTED = {
     "pipeline_config.allow_incomplete": "",
     "pipeline_config.approximate_diversity": "see Approximate diversity",
     "pipeline_config.damaged_frames": "see Damaged frames",
+    "pipeline_config.embed_changed": "see Only what changed",
     "pipeline_config.frame_sampling": "see Frame sampling",
     "pipeline_config.remove_exact_duplicates": "see Exact copies",
     "pipeline_config.report_map": "see the report's page",

@@ -24,6 +24,7 @@ def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
         "frames_per_s": round(outcome.n_frames / outcome.seconds, 1) if outcome.seconds else 0.0,
         "corrupt_frames": len(outcome.corrupt_samples),
         "damaged_frames": outcome.n_damaged,
+        "embedded_frames": outcome.n_embedded,
         "seconds": outcome.seconds,
         "dagster/partition_row_count": outcome.n_rows,
         "requests": outcome.requests,

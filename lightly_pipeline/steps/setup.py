@@ -86,6 +86,7 @@ class Run:
             frame_sampling(self.config).identity(),
             untagged_matrix=pipeline.untagged_matrix,
             video_stream=pipeline.video_stream,
+            embed_changed=pipeline.embed_changed,
         )
 
     @cached_property
@@ -121,6 +122,7 @@ class Run:
             self.config.pipeline.untagged_matrix,
             frame_sampling(self.config),
             self.config.pipeline.video_stream,
+            self.config.pipeline.embed_changed,
         )
 
     @property

@@ -63,7 +63,9 @@ class TableBuilder:
         untagged_matrix: How pictures without colour tags are understood.
         sampling: Which frames of a video take part.
         video_stream: Which of several video streams is read; FFmpeg's choice by default.
-        segment_length: How long the segments of a long video are at least.
+        embed_changed: Frames that differ by no more than this from the last one that was embedded
+            have its vector; None embeds all.
+        segment_length: How long the segments of a long video are.
     """
 
     source: Datasource
@@ -73,6 +75,7 @@ class TableBuilder:
     untagged_matrix: UntaggedMatrix
     sampling: FrameSampling = ALL_FRAMES
     video_stream: int | None = None
+    embed_changed: float | None = None
     segment_length: SegmentLength = field(default_factory=SegmentLength)
 
     def table(self, video: StoredObject) -> VideoTable:
@@ -145,7 +148,8 @@ class TableBuilder:
     ) -> SegmentedVideo | None:
         """Returns a long video as segments; None where it is to be decoded in one pass."""
         encoder = self.load_encoder()
-        is_simple = self.sampling == ALL_FRAMES and encoder.spec.in_any_batch
+        takes_all = self.sampling == ALL_FRAMES and self.embed_changed is None
+        is_simple = takes_all and encoder.spec.in_any_batch
         if blank.isolated or not is_simple:
             return None
         segmented = SegmentedVideo(
@@ -221,7 +225,9 @@ class TableBuilder:
             self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
         ):
             frames = self._frames(opened_video, encoder.spec.frame_input, item)
-            written = write_frames(frames, encoder, frames_file, embeddings_file, item.add)
+            written = write_frames(
+                frames, encoder, frames_file, embeddings_file, item.add, self.embed_changed
+            )
             info, report = opened_video.info, opened_video.report
         return _described(blank, info, report, written, encoder.spec.dim)
 
@@ -246,6 +252,7 @@ def _described(
         n_frames=report.n_frames,
         n_rows=written.n_rows,
         n_damaged=written.n_damaged,
+        n_embedded=written.n_embedded,
         dim=dim,
         corrupt_samples=report.corrupt_samples(blank.video),
         warnings=blank.warnings + info.warnings + report.warnings,
@@ -271,9 +278,10 @@ def _log(outcome: VideoOutcome) -> None:
         _logger.warning("%s: %s", outcome.video, warning)
     rate = outcome.n_rows / outcome.seconds if outcome.seconds else float("nan")
     _logger.info(
-        "%s: %d frames, %.0f frames/s, %d corrupt samples",
+        "%s: %d frames, %d of them embedded, %.0f frames/s, %d corrupt samples",
         outcome.video,
         outcome.n_rows,
+        outcome.n_embedded,
         rate,
         len(outcome.corrupt_samples),
     )

@@ -19,6 +19,7 @@ def embedding_id(
     frame_sampling: str = "all",
     untagged_matrix: str = "ffmpeg",
     video_stream: int | None = None,
+    embed_changed: float | None = None,
 ) -> str:
     """Returns the id that embeddings share exactly when they may be compared.
 
@@ -28,12 +29,15 @@ def embedding_id(
         frame_sampling: Which frames of a video are considered.
         untagged_matrix: How pictures without colour tags are understood.
         video_stream: Which of several video streams is read, where that is not left to FFmpeg.
+        embed_changed: By how much frames have to differ to be embedded, where not all are.
 
     Returns:
         A name safe in every store: the encoder's name and 16 hex digits.
     """
     if video_stream is not None:
         frame_sampling = f"{frame_sampling} video_stream={video_stream}"
+    if embed_changed is not None:
+        frame_sampling = f"{frame_sampling} embed_changed={embed_changed!r}"
     parts = [encoder_identity, decoder_version, frame_sampling, untagged_matrix, SCHEMA_VERSION]
     name = encoder_identity.split(" ", maxsplit=1)[0]
     slug = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:40]

@@ -27,6 +27,7 @@ class VideoOutcome:
         n_frames: Frames of the video; 0 for a corrupt video.
         n_rows: Frames of it in the table: all, or those of the frame sampling.
         n_damaged: How many of these show or refer to concealed parts.
+        n_embedded: How many of these have an embedding of their own.
         dim: Length of one embedding.
         corrupt_reason: Why nothing could be decoded; None for a video with frames.
         corrupt_samples: Reason by place, for frames that could not be decoded.
@@ -44,6 +45,7 @@ class VideoOutcome:
     n_frames: int = 0
     n_rows: int = 0
     n_damaged: int = 0
+    n_embedded: int = 0
     dim: int = 0
     corrupt_reason: str | None = None
     corrupt_samples: dict[str, str] = field(default_factory=dict)

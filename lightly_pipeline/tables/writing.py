@@ -3,12 +3,13 @@
 Which files those are, of a table or of one segment of a video, is the caller's business.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.tables.changes import ChangeFilter
 from lightly_pipeline.tables.embeddings import EmbeddingWriter
 from lightly_pipeline.tables.frames import FrameTableWriter
 from lightly_pipeline.video import DecodedFrame
@@ -18,13 +19,23 @@ if TYPE_CHECKING:
 
 # How often the progress is told about decoded frames.
 _REPORT_EVERY = 16
+# Rows of one vector that are written at once.
+_ROWS_AT_ONCE = 4096
 
 
 class Written(NamedTuple):
-    """How many rows were written, and how many of them are of damaged frames."""
+    """How many rows were written, how many of damaged frames, and how many frames were embedded."""
 
     n_rows: int
     n_damaged: int
+    n_embedded: int
+
+
+class _Batch(NamedTuple):
+    """Small images, shape (B, H, W, 3), and of how many frames in a row each is the embedding's."""
+
+    images: NDArray[np.uint8]
+    n_frames: list[int]
 
 
 def write_frames(
@@ -33,6 +44,7 @@ def write_frames(
     frames_file: BinaryIO,
     embeddings_file: BinaryIO,
     on_frames: Callable[[int], None],
+    embed_changed: float | None = None,
 ) -> Written:
     """Writes the rows and the embeddings of all frames.
 
@@ -42,36 +54,65 @@ def write_frames(
         frames_file: Becomes the Parquet file.
         embeddings_file: Becomes the .npy file.
         on_frames: Told how many more frames were decoded.
+        embed_changed: Frames that differ by no more than this from the last one that was embedded
+            have its vector; None embeds all.
     """
+    n_embedded = 0
     with (
         FrameTableWriter(frames_file) as table,
         EmbeddingWriter(embeddings_file, encoder.spec.dim) as embeddings,
     ):
-        for batch in _batches(frames, encoder, table, on_frames):
-            embeddings.append(encoder.encode(batch))
-        return Written(embeddings.n_rows, table.n_damaged)
+        noted = _noted(frames, table, on_frames)
+        for batch in _batches(noted, encoder, embed_changed):
+            n_embedded += len(batch.images)
+            vectors = encoder.encode(batch.images)
+            for rows in _repeated(vectors, batch.n_frames):
+                embeddings.append(rows)
+        return Written(embeddings.n_rows, table.n_damaged, n_embedded)
+
+
+def _noted(
+    frames: Iterable[DecodedFrame], table: FrameTableWriter, on_frames: Callable[[int], None]
+) -> Iterator[DecodedFrame]:
+    """Yields the frames, noting every row."""
+    n_seen = 0
+    for n_seen, frame in enumerate(frames, start=1):
+        table.append(frame.row)
+        yield frame
+        if n_seen % _REPORT_EVERY == 0:
+            on_frames(_REPORT_EVERY)
+    on_frames(n_seen % _REPORT_EVERY)
 
 
 def _batches(
-    frames: Iterable[DecodedFrame],
-    encoder: "Encoder",
-    table: FrameTableWriter,
-    on_frames: Callable[[int], None],
-) -> Iterator[NDArray[np.uint8]]:
-    """Yields small frames as (B, H, W, 3) arrays, noting every row; an array is reused."""
+    frames: Iterable[DecodedFrame], encoder: "Encoder", embed_changed: float | None
+) -> Iterator[_Batch]:
+    """Yields the images that are embedded; their array is reused."""
     wanted = encoder.spec.frame_input
-    batch = np.empty((encoder.spec.batch_size, wanted.height, wanted.width, 3), dtype=np.uint8)
-    filled = n_seen = 0
-    for n_seen, frame in enumerate(frames, start=1):
-        table.append(frame.row)
+    images = np.empty((encoder.spec.batch_size, wanted.height, wanted.width, 3), dtype=np.uint8)
+    changes = None if embed_changed is None else ChangeFilter(embed_changed)
+    n_frames: list[int] = []
+    for frame in frames:
         assert frame.small is not None
-        batch[filled] = frame.small
-        filled += 1
-        if n_seen % _REPORT_EVERY == 0:
-            on_frames(_REPORT_EVERY)
-        if filled == len(batch):
-            yield batch
-            filled = 0
-    on_frames(n_seen % _REPORT_EVERY)
-    if filled:
-        yield batch[:filled]
+        if changes is not None and not changes.is_changed(frame):
+            n_frames[-1] += 1
+            continue
+        if len(n_frames) == len(images):
+            yield _Batch(images, n_frames)
+            n_frames = []
+        images[len(n_frames)] = frame.small
+        n_frames.append(1)
+    if n_frames:
+        yield _Batch(images[: len(n_frames)], n_frames)
+
+
+def _repeated(
+    vectors: NDArray[np.float32], n_frames: Sequence[int]
+) -> Iterator[NDArray[np.float32]]:
+    """Yields the row of each frame, a number of them at a time."""
+    if max(n_frames) == 1:
+        yield vectors
+        return
+    for vector, n in zip(vectors, n_frames, strict=True):
+        for begin in range(0, n, _ROWS_AT_ONCE):
+            yield np.broadcast_to(vector, (min(n - begin, _ROWS_AT_ONCE), len(vector)))
