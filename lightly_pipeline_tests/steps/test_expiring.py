@@ -8,9 +8,17 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from lightly_pipeline import Dataset, LocalDatasource, RunResult, S3Datasource, run
+from lightly_pipeline import (
+    Dataset,
+    LocalDatasource,
+    RunResult,
+    S3Datasource,
+    build_definitions,
+    run,
+)
 from lightly_pipeline.console import describe
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.steps.expiring import OPTION
@@ -116,6 +124,27 @@ def test_a_datapool_remembers_no_video_that_was_left_out(dataset: Dataset) -> No
     assert videos_of(first) == {"new.mp4"}
     second = run(dataset, pool, selection_config=FOUR)
     assert videos_of(second) <= {"old.mp4", "older.mp4"}
+
+
+def test_in_dagster_a_selection_leaves_them_out_and_nothing_counts_as_broken(
+    dataset: Dataset,
+) -> None:
+    definitions = build_definitions(dataset)
+    blocks = {"worker_config": rule(), "pipeline_config": THIRTY, "selection_config": FOUR}
+    config = {"resources": {name: {"config": block} for name, block in blocks.items()}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_job_def("street_run_job")
+        assert job.execute_in_process(run_config=config, instance=instance).success
+        # Another run decodes all; the selection goes by the rule all the same.
+        run(dataset, selection_config=FOUR)
+        selection = definitions.resolve_job_def("street_selection_job")
+        done = selection.execute_in_process(run_config=config, instance=instance)
+        assert done.success
+        checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
+        assert checks["few_broken_videos"].passed
+    manifest = json.loads(dataset.lightly.read(f".lightly/runs/{done.run_id}/manifest.json"))
+    assert {image["video"] for image in manifest["images"]} == {"new.mp4"}
+    assert set(manifest["failed_videos"]) == {"old.mp4", "older.mp4"}
 
 
 @pytest.fixture
