@@ -20,7 +20,13 @@ from lightly_pipeline.config import LightlyConfig, PipelineConfig, SelectionConf
 from lightly_pipeline.config.base import model_of
 from lightly_pipeline.config.dataset import DatasetDeclaration, Place
 from lightly_pipeline.config.strategies import COMBINATIONS
-from lightly_pipeline.config.support import EXECUTED_COMBINATIONS, note_on, support_of
+from lightly_pipeline.config.support import (
+    EXECUTED_COMBINATIONS,
+    REFUSED,
+    Support,
+    note_on,
+    support_of,
+)
 
 DOCS = Path(__file__).parent
 BLOCKS: dict[str, type[BaseModel]] = {
@@ -57,6 +63,7 @@ def _made(name: str) -> str:
         "options": _options,
         "fields": _declaration,
         "combinations": _combinations,
+        "refused": _refused,
         "commands": _commands,
     }
     return "".join(f"{line}\n" for line in makers[kind](argument))
@@ -132,7 +139,7 @@ def _plural(values: str) -> str:
 
 
 def _here(path: str) -> str:
-    note = note_on(path)
+    note = "see What is refused" if support_of(path) is Support.REFUSED else note_on(path)
     if note.startswith("see "):
         title = note.removeprefix("see ")
         note = f"see [{title}](#{title.lower().replace(' ', '-')})"
@@ -146,6 +153,12 @@ def _combinations(_: str) -> Iterator[str]:
     for kind, strategies in COMBINATIONS.items():
         refused = all((kind, strategy) not in EXECUTED_COMBINATIONS for strategy in strategies)
         yield f"| {kind} | {', '.join(strategies)}{': refused for now' if refused else ''} |"
+
+
+def _refused(_: str) -> Iterator[str]:
+    """Yields the list of what is refused, and why."""
+    for what, reason in REFUSED.items():
+        yield f"- `{what}`: {reason}."
 
 
 def _commands(_: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ pipeline's. Imports stay light so that `--help` answers at once.
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.datasets import Dataset
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+_WORKER_VARIABLE = "LIGHTLY_WORKER_ID"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,6 +130,12 @@ def _add_worker(commands: Any) -> None:
         metavar="A,B",
         help="labels of this worker; it takes runs whose runs_on are all among them",
     )
+    worker.add_argument(
+        "--worker-id",
+        metavar="ID",
+        help="id under which a client has registered it; it has those labels, too (by default "
+        f"the environment's {_WORKER_VARIABLE})",
+    )
     worker.add_argument("--once", action="store_true", help="end when nothing is left to take")
     worker.set_defaults(command=_worker)
 
@@ -182,7 +190,12 @@ def _worker(options: argparse.Namespace, display: ProgressDisplay) -> int:
     display.say(f"waiting for runs in {deployment.home}{shown}")
     try:
         all_well = work(
-            deployment, labels=labels, once=options.once, say=show, showing=display.showing
+            deployment,
+            labels=labels,
+            worker_id=options.worker_id or os.environ.get(_WORKER_VARIABLE) or None,
+            once=options.once,
+            say=show,
+            showing=display.showing,
         )
     except KeyboardInterrupt:
         display.say("stopped; a run in progress was given back")

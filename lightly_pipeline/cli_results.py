@@ -27,9 +27,12 @@ FORMATS = (
     "datumaro",
     "fiftyone",
     "label-studio",
+    "labelbox",
+    "read-urls",
     "yolo",
     "embeddings-csv",
     "embeddings-parquet",
+    "lightly-output",
     "filenames",
 )
 _LIGHTLY_HELP = (
@@ -73,13 +76,16 @@ def _add_show(commands: Any) -> None:
 
 def _add_export(commands: Any) -> None:
     command = commands.add_parser(
-        "export", help="write the chosen frames of a run, with predictions, for another tool"
+        "export", help="write the chosen frames of a run or tag, with predictions, for another tool"
     )
     command.add_argument(
         "run", nargs="?", default=_LATEST, metavar="RUN", help="id of a run or how it begins"
     )
     command.add_argument(
         "--to", required=True, choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS)
+    )
+    command.add_argument(
+        "--tag", metavar="NAME", help="a tag whose frames are meant, in place of a run's"
     )
     command.add_argument("--lightly", metavar="PATH", help=_LIGHTLY_HELP)
     command.add_argument(
@@ -150,14 +156,15 @@ def _export(options: argparse.Namespace, display: ProgressDisplay) -> int:
     from lightly_pipeline.places import find_results
 
     store, run_id = find_results(options.run, options.lightly)
-    out = options.out or f"{options.to}-{run_id[:8]}"
+    out = options.out or f"{options.to}-{options.tag or run_id[:8]}"
     meter = ProgressMeter()
     with display.showing(meter):
         result = export_run(
             store,
-            run_id,
+            options.run if options.tag else run_id,
             to=options.to,
             out=out,
+            tag=options.tag,
             task=options.task,
             copy_images=options.copy_images,
             signed_urls=options.signed_urls,
@@ -169,7 +176,8 @@ def _export(options: argparse.Namespace, display: ProgressDisplay) -> int:
 
 def _described(result: Any) -> str:
     noun = "names" if result.to == "filenames" else "frames"
-    lines = [f"{result.n_frames} {noun} of run {result.run_id} for {result.to}"]
+    which = f"tag {result.tag}" if result.tag else f"run {result.run_id}"
+    lines = [f"{result.n_frames} {noun} of {which} for {result.to}"]
     if result.n_predictions:
         lines += [f"  predictions  {result.n_predictions}"]
     if result.skipped:

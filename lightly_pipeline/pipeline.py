@@ -16,8 +16,7 @@ from lightly_pipeline.runs.log import RunLog
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listener import RunListener, SilentListener
 from lightly_pipeline.steps.listing import check_first, list_catalog
-from lightly_pipeline.steps.processing import ProcessResult, process_videos
-from lightly_pipeline.steps.relevant import relevant_videos
+from lightly_pipeline.steps.processing import ProcessResult, process_videos, wanted_videos
 from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.selecting import select_frames
 from lightly_pipeline.steps.setup import Block, Run, resolve_config
@@ -104,11 +103,10 @@ class _RunSteps:
             return list_catalog(self._run)
 
     def process(self, catalog: Catalog) -> ProcessResult:
-        """Makes the tables that are missing, of the videos that are relevant."""
+        """Makes the tables that are missing, of the videos that take part."""
         with self._step("decode_and_embed"):
-            relevant = relevant_videos(self._run, catalog)
-            wanted = catalog if relevant is None else Catalog(relevant.videos)
-            return replace(process_videos(self._run, wanted), relevant=relevant)
+            wanted = wanted_videos(self._run, catalog)
+            return wanted.told(process_videos(self._run, Catalog(wanted.videos)))
 
     def finish(self, processed: ProcessResult) -> RunResult:
         """Selects, and writes the images, the manifest and the report."""

@@ -1,8 +1,10 @@
 """The commands about results: which run they take, what they open and print."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -169,3 +171,12 @@ def test_export_from_bucket_to_bucket(
     assert main(["export", "--to", "csv", "--signed-urls", *again]) == 0
     table = bucket.Object("signed/frames.csv").get()["Body"].read().decode()
     assert "Signature=" in table
+    # With the URLs go names and places; whoever has one reads the image without credentials.
+    urls = ["--lightly", "s3://reports/lightly/", "--out", "s3://reports/urls/"]
+    assert main(["export", "--to", "read-urls", *urls]) == 0
+    rows = json.loads(bucket.Object("urls/filenames_and_read_urls.json").get()["Body"].read())
+    for row, image in zip(rows, manifest["images"], strict=True):
+        assert row["datasourceUrl"] == f"s3://reports/lightly/{image['image']}"
+        assert image["image"].endswith(row["fileName"])
+        with urlopen(row["readUrl"]) as answer:
+            assert hashlib.sha256(answer.read()).hexdigest() == image["sha256"]

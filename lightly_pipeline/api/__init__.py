@@ -14,10 +14,15 @@ if TYPE_CHECKING:
     from lightly_pipeline.api.client import (
         ApiWorkflowClient,
     )
+    from lightly_pipeline.api.client_uploads import (
+        InvalidCustomMetadataWarning,
+    )
     from lightly_pipeline.api.models import (
+        CreateEntityResponse,
         DockerRunArtifactData,
         DockerRunData,
         DockerRunScheduledData,
+        DockerWorkerRegistryEntryData,
         TagData,
     )
     from lightly_pipeline.api.names import (
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
         DockerRunScheduledPriority,
         DockerRunScheduledState,
         DockerRunState,
+        DockerWorkerState,
         SelectionConfigV4,
         SelectionConfigV4Entry,
         SelectionConfigV4EntryInput,
@@ -34,6 +40,18 @@ if TYPE_CHECKING:
         SelectionInputType,
         SelectionStrategyThresholdOperation,
         SelectionStrategyType,
+    )
+    from lightly_pipeline.api.uploads import (
+        ConfigurationEntry,
+        ConfigurationValueDataType,
+        PredictionSingletonClassification,
+        PredictionSingletonInstanceSegmentation,
+        PredictionSingletonKeypointDetection,
+        PredictionSingletonObjectDetection,
+        PredictionSingletonSemanticSegmentation,
+        PredictionTaskSchema,
+        PredictionTaskSchemaCategory,
+        TaskType,
     )
     from lightly_pipeline.config import (
         DatasetType,
@@ -61,6 +79,9 @@ __all__ = [
     "ApiWorkflowClient",
     "ArtifactNotExist",
     "ComputeWorkerRunInfo",
+    "ConfigurationEntry",
+    "ConfigurationValueDataType",
+    "CreateEntityResponse",
     "DatasetData",
     "DatasetType",
     "DatasourceData",
@@ -72,8 +93,18 @@ __all__ = [
     "DockerRunScheduledPriority",
     "DockerRunScheduledState",
     "DockerRunState",
+    "DockerWorkerRegistryEntryData",
+    "DockerWorkerState",
     "InvalidConfigurationError",
+    "InvalidCustomMetadataWarning",
     "MethodNotSupportedError",
+    "PredictionSingletonClassification",
+    "PredictionSingletonInstanceSegmentation",
+    "PredictionSingletonKeypointDetection",
+    "PredictionSingletonObjectDetection",
+    "PredictionSingletonSemanticSegmentation",
+    "PredictionTaskSchema",
+    "PredictionTaskSchemaCategory",
     "RunState",
     "SelectionConfigV4",
     "SelectionConfigV4Entry",
@@ -85,6 +116,7 @@ __all__ = [
     "SelectionStrategyType",
     "TagData",
     "TagDoesNotExistError",
+    "TaskType",
 ]
 
 _HOMES = {
@@ -92,6 +124,9 @@ _HOMES = {
     "ApiWorkflowClient": "api.client",
     "ArtifactNotExist": "scheduling.errors",
     "ComputeWorkerRunInfo": "scheduling.models",
+    "ConfigurationEntry": "api.uploads",
+    "ConfigurationValueDataType": "api.uploads",
+    "CreateEntityResponse": "api.models",
     "DatasetData": "scheduling.models",
     "DatasetType": "config",
     "DatasourceData": "scheduling.models",
@@ -103,8 +138,18 @@ _HOMES = {
     "DockerRunScheduledPriority": "api.names",
     "DockerRunScheduledState": "api.names",
     "DockerRunState": "api.names",
+    "DockerWorkerRegistryEntryData": "api.models",
+    "DockerWorkerState": "api.names",
     "InvalidConfigurationError": "errors",
+    "InvalidCustomMetadataWarning": "api.client_uploads",
     "MethodNotSupportedError": "scheduling.errors",
+    "PredictionSingletonClassification": "api.uploads",
+    "PredictionSingletonInstanceSegmentation": "api.uploads",
+    "PredictionSingletonKeypointDetection": "api.uploads",
+    "PredictionSingletonObjectDetection": "api.uploads",
+    "PredictionSingletonSemanticSegmentation": "api.uploads",
+    "PredictionTaskSchema": "api.uploads",
+    "PredictionTaskSchemaCategory": "api.uploads",
     "RunState": "scheduling.models",
     "STATE_SCHEDULED_ID_NOT_FOUND": "api.names",
     "SelectionConfigV4": "api.names",
@@ -117,6 +162,7 @@ _HOMES = {
     "SelectionStrategyType": "api.names",
     "TagData": "api.models",
     "TagDoesNotExistError": "scheduling.errors",
+    "TaskType": "api.uploads",
 }
 
 

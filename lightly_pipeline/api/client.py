@@ -5,15 +5,23 @@ from typing import Any
 from lightly_pipeline.api.absent import ABSENT
 from lightly_pipeline.api.client_datasets import DatasetMethods
 from lightly_pipeline.api.client_datasources import DatasourceMethods
-from lightly_pipeline.api.client_exports import ExportMethods
+from lightly_pipeline.api.client_embeddings import EmbeddingMethods
 from lightly_pipeline.api.client_listings import ListingMethods
 from lightly_pipeline.api.client_runs import RunMethods
+from lightly_pipeline.api.client_uploads import UploadMethods
+from lightly_pipeline.api.client_workers import WorkerMethods
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import MethodNotSupportedError
 
 
 class ApiWorkflowClient(
-    DatasetMethods, DatasourceMethods, RunMethods, ExportMethods, ListingMethods
+    DatasetMethods,
+    DatasourceMethods,
+    RunMethods,
+    WorkerMethods,
+    EmbeddingMethods,
+    ListingMethods,
+    UploadMethods,
 ):
     """Creates datasets, schedules runs and reads their results, as the original's client does.
 
@@ -26,7 +34,7 @@ class ApiWorkflowClient(
     Args:
         token: Accepted and forgotten; there is nobody to show it to.
         dataset_id: The current dataset.
-        embedding_id: Not used.
+        embedding_id: Kept as an attribute, and not used.
         creator: Not used.
 
     Raises:
@@ -38,11 +46,12 @@ class ApiWorkflowClient(
         self,
         token: str | None = None,  # noqa: ARG002
         dataset_id: str | None = None,
-        embedding_id: str | None = None,  # noqa: ARG002
+        embedding_id: str | None = None,
         creator: str | None = None,  # noqa: ARG002
     ) -> None:
         self._deployment = Deployment()
         self._dataset_id = None
+        self.embedding_id = embedding_id
         if dataset_id is not None:
             self.dataset_id = dataset_id
 

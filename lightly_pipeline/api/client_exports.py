@@ -69,7 +69,7 @@ class ExportMethods(ResultMethods):
 
         tag = self._tag_of_name(tag_name)
         store, folder = self._lightly(self.dataset_id), LocalDatasource(output_dir)
-        images = [frame.image for frame in tag.chosen.frames]
+        images = [frame.image for frame in tag.frames]
         contents = concurrently(store.read, images, at_once=max(1, max_workers))
         shown = track(contents, "Copying images", len(images), disable=not verbose)
         for name, content in zip(tag.filenames, shown, strict=True):
@@ -159,6 +159,6 @@ class ExportMethods(ResultMethods):
 
     def _frames_of(self, tag: Tag) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Yields the name, the read URL and the source of each frame."""
-        for entry, frame in zip(self._urls(tag), tag.chosen.frames, strict=True):
+        for entry, frame in zip(self._urls(tag), tag.frames, strict=True):
             source = {"sourceVideo": frame.video, "sourceVideoFrameIndex": frame.frame_index}
             yield entry["fileName"], entry["readUrl"], {"videoFrameData": source}

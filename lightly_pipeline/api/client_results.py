@@ -6,7 +6,9 @@ from pathlib import Path
 from lightly_pipeline.api.artifacts import artifact_of_type, artifacts_of, save
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.models import DockerRunData, TagData
-from lightly_pipeline.runs.tags import Tag, list_tags
+from lightly_pipeline.errors import TagNotFoundError
+from lightly_pipeline.runs.own_tags import all_tags, create_tag, delete_tag
+from lightly_pipeline.runs.tags import INITIAL_TAG, Tag, read_tag
 from lightly_pipeline.scheduling.errors import TagDoesNotExistError
 from lightly_pipeline.scheduling.names import tag_id
 
@@ -106,7 +108,7 @@ class ResultMethods(ClientBase):
 
     def get_all_tags(self) -> list[TagData]:
         """Returns the current dataset's tags, newest first."""
-        tags = list_tags(self._lightly(self.dataset_id))
+        tags = all_tags(self._lightly(self.dataset_id))
         return [self._tag_data(tag) for tag in tags]
 
     def get_tag_by_id(self, tag_id: str) -> TagData:
@@ -128,6 +130,38 @@ class ResultMethods(ClientBase):
     def get_compute_worker_run_tags(self, run_id: str) -> list[TagData]:
         """Returns the current dataset's tags that a run made."""
         return [tag for tag in self.get_all_tags() if tag.run_id == run_id]
+
+    def create_tag_from_filenames(
+        self, fnames_new_tag: list[str], new_tag_name: str, parent_tag_id: str | None = None
+    ) -> TagData:
+        """Makes a tag of some of the frames that runs chose; SIMILARITY and exports take it, too.
+
+        Args:
+            fnames_new_tag: Names of the frames, as `get_filenames` gives them.
+            new_tag_name: Its name.
+            parent_tag_id: Tag that is named as the one before it; `initial-tag` by default.
+
+        Raises:
+            InvalidConfigurationError: A RuntimeError, as there: the name is taken or none, no run
+                has completed, or some names are of no chosen frame.
+            TagDoesNotExistError: There is no such parent.
+        """
+        parent = INITIAL_TAG if parent_tag_id is None else self._tag_of_id(parent_tag_id).name
+        store = self._lightly(self.dataset_id)
+        return self._tag_data(create_tag(store, new_tag_name, fnames_new_tag, parent=parent))
+
+    def delete_tag_by_id(self, tag_id: str) -> None:
+        """Removes a tag of file names.
+
+        Raises:
+            TagDoesNotExistError: There is none with this id.
+            InvalidConfigurationError: A run made it: such tags are kept.
+        """
+        delete_tag(self._lightly(self.dataset_id), self._tag_of_id(tag_id))
+
+    def delete_tag_by_name(self, tag_name: str) -> None:
+        """Removes a tag of file names; raises what `delete_tag_by_id` does."""
+        delete_tag(self._lightly(self.dataset_id), self._tag_of_name(tag_name))
 
     def get_filenames_in_tag(
         self,
@@ -173,18 +207,16 @@ class ResultMethods(ClientBase):
         save(store, artifact_of_type(store, run.id, kind), Path(path))
 
     def _tag_of_id(self, wanted: str) -> Tag:
-        for tag in list_tags(self._lightly(self.dataset_id)):
+        for tag in all_tags(self._lightly(self.dataset_id)):
             if tag_id(self.dataset_id, tag.name) == wanted:
                 return tag
         raise TagDoesNotExistError(f"the dataset has no tag with the id {wanted}")
 
     def _tag_of_name(self, name: str) -> Tag:
-        tags = list_tags(self._lightly(self.dataset_id))
-        for tag in tags:
-            if tag.name == name:
-                return tag
-        there = ", ".join(tag.name for tag in tags) or "none; no run has completed"
-        raise TagDoesNotExistError(f"the dataset has no tag {name!r}; it has: {there}")
+        try:
+            return read_tag(self._lightly(self.dataset_id), name)
+        except TagNotFoundError as error:
+            raise TagDoesNotExistError(str(error)) from None
 
     def _tag_data(self, tag: Tag) -> TagData:
         created_ms = self._created_ms(tag)
@@ -193,9 +225,9 @@ class ResultMethods(ClientBase):
             dataset_id=self.dataset_id,
             prev_tag_id=tag_id(self.dataset_id, tag.parent) if tag.parent else None,
             name=tag.name,
-            tot_size=len(tag.chosen.frames),
+            tot_size=len(tag.frames),
             created_at=created_ms,
-            run_id=tag.run_id,
+            run_id=tag.run_id if tag.is_of_run else None,
             last_modified_at=created_ms,
         )
 
@@ -211,5 +243,5 @@ class ResultMethods(ClientBase):
                 "readUrl": store.read_url(frame.image, valid_s=URL_VALID_S),
                 "datasourceUrl": store.location(frame.image),
             }
-            for name, frame in zip(tag.filenames, tag.chosen.frames, strict=True)
+            for name, frame in zip(tag.filenames, tag.frames, strict=True)
         ]

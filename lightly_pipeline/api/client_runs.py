@@ -1,5 +1,7 @@
 """The client's methods about runs: schedule, watch, wait."""
 
+import hashlib
+import json
 import os
 import socket
 import time
@@ -57,27 +59,36 @@ class RunMethods(ClientBase):
             InvalidConfigurationError: An option is wrong or not supported, or a datasource is
                 missing.
         """
-        # Importing it takes as long as all the rest.
-        from lightly_pipeline.inputs.quality import check_computed_keys
-
         for purpose in (DatasourcePurpose.INPUT, DatasourcePurpose.LIGHTLY):
             self._deployment.datasets.datasource(self.dataset_id, purpose)
-        config = RunConfig.from_blocks(worker_config, lightly_config, selection_config)
-        config.check_supported()
-        check_computed_keys(config.selection)
-        given = {
-            "worker_config": worker_config,
-            "lightly_config": lightly_config,
-            "selection_config": selection_config,
-        }
         return self._deployment.queue.add(
             self.dataset_id,
-            {name: plain_block(block, name) for name, block in given.items() if block},
+            _checked_blocks(worker_config, lightly_config, selection_config),
             priority=_priority(priority),
-            runs_on=_labels(runs_on),
+            runs_on=checked_labels(runs_on, "runs_on"),
             message=f"waiting to be taken: start `lightly-pipeline worker`, or a Dagster daemon, "
             f"with {HOME_VARIABLE}={self._deployment.home}",
         )
+
+    def create_compute_worker_config(
+        self,
+        worker_config: Block = None,
+        lightly_config: Block = None,
+        selection_config: Block = None,
+    ) -> str:
+        """Checks a configuration as `schedule_compute_worker_run` does.
+
+        Nothing is kept: runs are scheduled with their configuration.
+
+        Returns:
+            24 hexadecimal digits, the same for the same configuration.
+
+        Raises:
+            InvalidConfigurationError: An option is wrong or not supported.
+        """
+        blocks = _checked_blocks(worker_config, lightly_config, selection_config)
+        text = json.dumps(blocks, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def wait_for_run(
         self,
@@ -246,8 +257,39 @@ def _priority(priority: str) -> Priority:
         ) from None
 
 
-def _labels(runs_on: list[str] | None) -> list[str]:
-    labels = list(runs_on or ())
-    if isinstance(runs_on, str) or not all(isinstance(label, str) for label in labels):
-        raise InvalidConfigurationError(f"runs_on is a list of labels, not {runs_on!r}")
-    return labels
+def checked_labels(labels: list[str] | None, name: str) -> list[str]:
+    """Returns labels as a script gives them.
+
+    Args:
+        labels: None for none.
+        name: How the argument is called in messages.
+
+    Raises:
+        InvalidConfigurationError: They are something else.
+    """
+    checked = list(labels or ())
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in checked):
+        raise InvalidConfigurationError(f"{name} is a list of labels, not {labels!r}")
+    return checked
+
+
+def _checked_blocks(
+    worker_config: Block, lightly_config: Block, selection_config: Block
+) -> dict[str, dict[str, Any]]:
+    """Returns the blocks that are given, in snake_case.
+
+    Raises:
+        InvalidConfigurationError: An option is wrong or not supported.
+    """
+    # Importing it takes as long as all the rest.
+    from lightly_pipeline.inputs.quality import check_computed_keys
+
+    config = RunConfig.from_blocks(worker_config, lightly_config, selection_config)
+    config.check_supported()
+    check_computed_keys(config.selection)
+    given = {
+        "worker_config": worker_config,
+        "lightly_config": lightly_config,
+        "selection_config": selection_config,
+    }
+    return {name: plain_block(block, name) for name, block in given.items() if block}

@@ -7,7 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from lightly_pipeline.scheduling.models import Priority, Record, RunState, ScheduledState
+from lightly_pipeline.scheduling.models import (
+    Priority,
+    Record,
+    RunState,
+    ScheduledState,
+    WorkerState,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +107,16 @@ class DockerRunData(Record):
 
 @dataclass(frozen=True, slots=True)
 class TagData(Record):
-    """A tag: the frames that one run chose.
+    """A tag: frames that one run chose, or that somebody named.
 
     Attributes:
         id: 24 hexadecimal digits.
         dataset_id: Whose tag it is.
-        prev_tag_id: Id of the tag before it, None for the first.
+        prev_tag_id: Id of the tag before it, or that was given as its parent; None for the first.
         name: "initial-tag" for the first.
         tot_size: Number of its frames.
         created_at: Unix time in milliseconds.
-        run_id: The run that made it.
+        run_id: The run that made it; None for a tag of file names.
         last_modified_at: When it was made: tags do not change.
         query_tag_id: None: no tag is a part of another.
         preselected_tag_id: None: see prev_tag_id.
@@ -145,3 +151,43 @@ class DatasetEmbeddingData(Record):
     name: str
     is_processed: bool
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DockerWorkerRegistryEntryData(Record):
+    """A worker.
+
+    Attributes:
+        id: 24 hexadecimal digits.
+        name: Of a worker that nobody registered: its machine and process.
+        state: OFFLINE, IDLE, BUSY, or CRASHED where it fell silent.
+        labels: It takes runs whose labels are all among them.
+        created_at: Unix time in milliseconds.
+        last_modified_at: When it was last heard of, Unix time in milliseconds.
+        docker_version: Version of this package that it runs or ran; None before it was started.
+        worker_type: "FULL": there is no other.
+        user_id: None: there are no user accounts.
+        is_default: False: nobody is given a worker.
+    """
+
+    id: str
+    name: str
+    state: WorkerState
+    labels: tuple[str, ...]
+    created_at: int
+    last_modified_at: int
+    docker_version: str | None
+    worker_type: str = "FULL"
+    user_id: str | None = None
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateEntityResponse(Record):
+    """What was made.
+
+    Attributes:
+        id: 24 hexadecimal digits.
+    """
+
+    id: str

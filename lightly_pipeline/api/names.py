@@ -12,13 +12,14 @@ from lightly_pipeline.config.selection import (
     SelectionStrategy,
     StrategyEntry,
 )
-from lightly_pipeline.scheduling.models import Priority, RunState, ScheduledState
+from lightly_pipeline.scheduling.models import Priority, RunState, ScheduledState, WorkerState
 
 STATE_SCHEDULED_ID_NOT_FOUND = RunState.CANCELED_OR_NOT_EXISTING.value
 
 DockerRunState = RunState
 DockerRunScheduledState = ScheduledState
 DockerRunScheduledPriority = Priority
+DockerWorkerState = WorkerState
 
 SelectionConfigV4 = SelectionConfig
 SelectionConfigV4Entry = StrategyEntry

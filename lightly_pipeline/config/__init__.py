@@ -14,13 +14,14 @@ from lightly_pipeline.config.selection import (
     SelectionStrategy,
     StrategyEntry,
 )
-from lightly_pipeline.config.worker import WorkerConfig
+from lightly_pipeline.config.worker import InputExpiration, WorkerConfig
 
 __all__ = [
     "DEFAULT_SELECTION",
     "ApproximateDiversityConfig",
     "DatasetDeclaration",
     "DatasetType",
+    "InputExpiration",
     "LightlyConfig",
     "PipelineConfig",
     "Place",

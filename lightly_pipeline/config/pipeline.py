@@ -117,6 +117,13 @@ class PipelineConfig(StrictModel):
         description="How long a request that a store refuses for the moment, or does not answer, "
         "is tried again, in seconds. The log says what is waited for.",
     )
+    input_lifetime_days: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="After how many days since its last change a file of INPUT is deleted, where "
+        "the store does not say so; for worker_config.datasource.input_expiration.",
+    )
     remove_exact_duplicates: bool = Field(
         False, description="Leave frames out that are exact copies of earlier ones."
     )

@@ -18,7 +18,8 @@ from lightly_pipeline.config.pipeline import PipelineConfig
 from lightly_pipeline.config.selection import SelectionConfig
 from lightly_pipeline.config.support import (
     ignored_options,
-    refused_combinations,
+    note_on,
+    refused_inputs,
     refused_options,
 )
 from lightly_pipeline.config.worker import WorkerConfig
@@ -102,6 +103,7 @@ class RunConfig:
             ),
         )
         _check_sequences(config)
+        _check_lifetime(config)
         config.selection.check_distances(normalize=config.worker.normalize_embeddings)
         config.pipeline.approximate_diversity.check_goes_with(config.selection)
         return config
@@ -121,18 +123,18 @@ class RunConfig:
         """Refuses what would change the result but is not executed.
 
         Raises:
-            InvalidConfigurationError: Names every such option.
+            InvalidConfigurationError: Names every such option, and why.
         """
         refused = [
             *refused_options(self.worker, "worker_config"),
             *refused_options(self.lightly, "lightly_config"),
-            *refused_combinations(self.selection),
+            *refused_inputs(self.selection),
             *refused_options(self.selection, "selection_config"),
         ]
         if refused:
-            raise InvalidConfigurationError(
-                f"not supported yet: {', '.join(refused)}; remove it to run"
-            )
+            reasons = "; ".join(f"{what} ({note_on(what)})" for what in refused)
+            these = "it" if len(refused) == 1 else "them"
+            raise InvalidConfigurationError(f"not supported: {reasons}. Remove {these} to run")
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the effective blocks, snake_case and JSON-able, without unset options."""
@@ -164,6 +166,20 @@ def _check_sequences(config: RunConfig) -> None:
             "pipeline_config.remove_exact_duplicates does not go with "
             "worker_config.selected_sequence_length: sequences are kept whole"
         )
+
+
+def _check_lifetime(config: RunConfig) -> None:
+    """Checks that somebody asks for the lifetime of inputs, if it is given.
+
+    Raises:
+        InvalidConfigurationError: Nobody does.
+    """
+    if config.pipeline.input_lifetime_days is None or config.worker.datasource.input_expiration:
+        return
+    raise InvalidConfigurationError(
+        "pipeline_config.input_lifetime_days goes with worker_config.datasource.input_expiration: "
+        "say there what is done with inputs that expire soon"
+    )
 
 
 def load_config_file(path: str | Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which options have an effect here: the one list that code and documentation agree on.
 
 An option is executed, accepted and ignored (it has no meaning without the SaaS, or none yet for
-the result), or refused until it is executed. Options at their neutral value are always fine.
+the result), or refused, with a reason. Options at their neutral value are always fine.
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,7 @@ _SUPPORTED = {
     "worker_config.normalize_embeddings": "",
     "worker_config.checkpoint": "",
     "worker_config.datasource.bypass_verify": "",
+    "worker_config.datasource.input_expiration": "see Inputs that expire",
     "worker_config.num_threads": "",
     "worker_config.output_image_format": "see Images",
     "worker_config.resize": "see Images",
@@ -68,6 +69,7 @@ _SUPPORTED = {
     "pipeline_config.damaged_frames": "see Damaged frames",
     "pipeline_config.embed_changed": "see Only what changed",
     "pipeline_config.frame_sampling": "see Frame sampling",
+    "pipeline_config.input_lifetime_days": "see Inputs that expire",
     "pipeline_config.remove_exact_duplicates": "see Exact copies",
     "pipeline_config.report_map": "see the report's page",
     "pipeline_config.report_previews": "see the report's page",
@@ -98,10 +100,33 @@ _IGNORED = {
     "lightly_config.optimizer": "training only",
     "lightly_config.collate": "training only",
 }
+REFUSED = {
+    "worker_config.enable_training": "no model is trained here: train one where you like, and name "
+    "its weights in `worker_config.checkpoint` or the model in `lightly_config.model.name`",
+    "worker_config.training": "no model is trained here, see `worker_config.enable_training`",
+    "worker_config.checkpoint_run_id": "no run leaves a model: name a file of weights in "
+    "`worker_config.checkpoint`",
+    "worker_config.pretagging": "no detector comes with this package: put the predictions of one "
+    "of yours into `.lightly/predictions/`, where strategies read them",
+    "worker_config.embeddings": "embeddings are not read from files yet: name an encoder of your "
+    "own in `lightly_config.model.name`",
+    "selection_config.lightly_path_regex": "file names are not read for metadata yet: put the "
+    "values into `.lightly/metadata/`",
+    "selection_config.auto_tasks": "parts of frames are not embedded yet: whole frames are "
+    "compared without it",
+    "EMBEDDINGS with task": "parts of frames are not embedded yet: remove task to compare whole "
+    "frames",
+    "DatasetType.IMAGES": "frames of videos are selected here: use DatasetType.VIDEOS",
+    "DatasetType.CROPS": "crops are no dataset here: name a task of predictions instead",
+}
+"""Why by what is refused: an option (and all below it), an input of strategies, a dataset type.
+
+Who makes one of them work removes its line, and lists an option above.
+"""
 EXECUTED_COMBINATIONS = tuple(
     (kind, strategy)
     for kind, strategies in COMBINATIONS.items()
-    if kind != "EMBEDDINGS with task"
+    if kind not in REFUSED
     for strategy in strategies
 )
 """Pairs of input and strategy that the selection executes."""
@@ -123,7 +148,7 @@ def support_of(path: str) -> Support:
 
 def note_on(path: str) -> str:
     """Returns what a user should know about the option at a dotted path, "" where nothing."""
-    notes = {**_SUPPORTED, **_IGNORED}
+    notes = {**REFUSED, **_SUPPORTED, **_IGNORED}
     owners = [item for item in notes if path == item or path.startswith(item + ".")]
     return notes[max(owners, key=len)] if owners else ""
 
@@ -161,10 +186,7 @@ def ignored_options(model: BaseModel, path: str) -> list[str]:
     ]
 
 
-def refused_combinations(selection: SelectionConfig) -> list[str]:
-    """Returns what of the strategies is not executed."""
-    return [
-        f"{entry.input.kind} with {entry.strategy.type}"
-        for entry in selection.strategies
-        if (entry.input.kind, entry.strategy.type) not in EXECUTED_COMBINATIONS
-    ]
+def refused_inputs(selection: SelectionConfig) -> list[str]:
+    """Returns which kinds of input of the strategies are not read, each once."""
+    kinds = [entry.input.kind for entry in selection.strategies if entry.input.kind in REFUSED]
+    return list(dict.fromkeys(kinds))

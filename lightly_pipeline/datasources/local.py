@@ -98,6 +98,10 @@ class LocalDatasource:
             return None
         return _record(path, status) if stat_module.S_ISREG(status.st_mode) else None
 
+    def expiry(self, path: str) -> float | None:  # noqa: ARG002
+        """Returns None: no file says when somebody will delete it."""
+        return None
+
     def open(
         self,
         path: str,
@@ -259,7 +263,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _record(path: str, status: os.stat_result) -> StoredObject:
-    return StoredObject(path, status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
+    etag = f"{status.st_size}-{status.st_mtime_ns}"
+    return StoredObject(path, status.st_size, etag, status.st_mtime)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ The protocol and the record of one object only; how a store does it is in `local
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, Protocol, Self
 
 
@@ -17,11 +17,14 @@ class StoredObject:
         path: Relative to the datasource's root, as the store spells it, with "/" between parts.
         size_bytes: Its length.
         etag: Its change token: another content has another one.
+        modified_s: When it was last written, Unix time; None where that is not known. No part of
+            which object it is.
     """
 
     path: str
     size_bytes: int
     etag: str
+    modified_s: float | None = field(default=None, compare=False)
 
 
 class ByteRange(NamedTuple):
@@ -86,6 +89,10 @@ class Datasource(Protocol):
 
     def stat(self, path: str) -> StoredObject | None:
         """Returns the object's record, or None when there is none."""
+        ...
+
+    def expiry(self, path: str) -> float | None:
+        """Returns when the store will delete an object, Unix time; None where it says nothing."""
         ...
 
     def open(

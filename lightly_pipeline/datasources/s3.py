@@ -24,6 +24,8 @@ from lightly_pipeline.datasources.s3_answers import (
     check_content,
     check_described,
     check_listing,
+    expiry_s,
+    modified_s,
     plain_etag,
 )
 from lightly_pipeline.datasources.s3_client import make_client
@@ -167,7 +169,7 @@ class S3Datasource:
             for item in page.get("Contents", ()):
                 path = item["Key"][len(self.prefix) :]
                 if path and not path.endswith("/"):
-                    yield StoredObject(path, item["Size"], item.get("ETag", ""))
+                    yield StoredObject(path, item["Size"], item.get("ETag", ""), modified_s(item))
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
@@ -175,7 +177,13 @@ class S3Datasource:
     def stat(self, path: str) -> StoredObject | None:
         """Returns the object's record by a HEAD request, or None when there is none."""
         head = self._head(path)
-        return StoredObject(path, head["ContentLength"], head["ETag"]) if head else None
+        if head is None:
+            return None
+        return StoredObject(path, head["ContentLength"], head["ETag"], modified_s(head))
+
+    def expiry(self, path: str) -> float | None:
+        """Returns what a HEAD request says of the bucket's lifecycle rules."""
+        return expiry_s(self._head(path) or {})
 
     def open(
         self, path: str, *, etag: str | None = None, ranges: Sequence[ByteRange] = ()

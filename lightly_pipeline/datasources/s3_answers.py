@@ -6,11 +6,14 @@ page of its own. Pure checks; a wrong answer is asked for again like a missing o
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_EXPIRY = re.compile(r'expiry-date="([^"]+)"')
 
 
 class WrongAnswerError(BotoCoreError):
@@ -112,6 +115,25 @@ def check_listing(page: Mapping[str, Any]) -> Any:
     for item in page.get("Contents", ()):
         check_described(item, "Key", "Size")
     return page
+
+
+def modified_s(item: Mapping[str, Any]) -> float | None:
+    """Returns when an object was last written, Unix time, by a listing or an answer to HEAD."""
+    date = item.get("LastModified")
+    return date.timestamp() if isinstance(date, datetime) else None
+
+
+def expiry_s(head: Mapping[str, Any]) -> float | None:
+    """Returns when a lifecycle rule deletes an object, Unix time, by the answer to HEAD.
+
+    Such as `expiry-date="Fri, 21 Dec 2029 00:00:00 GMT", rule-id="thirty days"`; None where there
+    is no rule.
+    """
+    found = _EXPIRY.search(str(head.get("Expiration", "")))
+    try:
+        return parsedate_to_datetime(found[1]).timestamp() if found else None
+    except ValueError:
+        return None
 
 
 def _kind(answer: Mapping[str, Any]) -> str:

@@ -76,7 +76,9 @@ def selection_checks(
         before: Figures of the selection before, by name; empty for the first one.
     """
     frames = [(frame.video, frame.frame_index) for frame in record.frames]
-    n_broken = len(record.corrupt_videos) + len(record.failed_videos)
+    # Who asked for it finds nothing wrong with videos that are left out because they expire.
+    n_expiring = record.summary.get("input_expiration", {}).get("n_skipped", 0)
+    n_broken = len(record.corrupt_videos) + len(record.failed_videos) - n_expiring
     # Those that are left out are not among the frames that took part.
     n_damaged = record.n_damaged_frames
     takes_damaged = record.config["pipeline_config"].get("damaged_frames") == "include"

@@ -42,7 +42,7 @@ def _document(run: HandedRun, place_of: PlaceOf, task: PredictedTask | None) -> 
             annotations.append(_annotation(number, _image_id(frame), prediction, task))
     return {
         "info": {
-            "description": f"frames that run {run.run_id} chose of dataset {run.dataset}",
+            "description": run.describe(),
             "date_created": run.created,
         },
         "images": [_image(run, frame, place_of) for frame in run.frames],

@@ -49,7 +49,7 @@ def _raw(attribute: str) -> dict[str, object]:
 def _meta(run: HandedRun, labels: list[str]) -> ET.Element:
     meta = ET.Element("meta")
     task = ET.SubElement(meta, "task")
-    ET.SubElement(task, "name").text = xml_text(f"{run.dataset} {run.run_id}")
+    ET.SubElement(task, "name").text = xml_text(f"{run.dataset} {run.name}")
     ET.SubElement(task, "size").text = str(len(run.frames))
     ET.SubElement(task, "mode").text = "annotation"
     holder = ET.SubElement(task, "labels")

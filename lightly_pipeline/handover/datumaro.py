@@ -16,7 +16,7 @@ IMAGES = "images/default/"
 def files(run: HandedRun, place_of: PlaceOf) -> Iterator[tuple[str, bytes]]:
     """Yields `annotations/default.json`; labels of the same name of several tasks are one."""
     labels = list(dict.fromkeys(name for task in run.tasks for name in task.task.categories))
-    info = {"run_id": run.run_id, "dataset": run.dataset, "created": run.created}
+    info = run.identity
     document = {
         "dm_format_version": "1.0",
         "media_type": 2,

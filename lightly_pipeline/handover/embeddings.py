@@ -5,7 +5,7 @@ that were left out are not in it. Written video by video: a million frames are n
 On demand, as the tables hold the same in a third of the bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from lightly_pipeline.progress import Progress, silent
 CSV_FILE = "embeddings.csv"
 PARQUET_FILE = "embeddings.parquet"
 Rows = tuple[list[str], NDArray[np.float32], NDArray[np.bool_]]
+"""Names of R frames, their embeddings (R, dim), and which were chosen."""
 
 
 def write_embeddings_csv(
@@ -42,22 +43,29 @@ def write_embeddings_csv(
         LightlyPipelineError: The run has no selection, or its candidates cannot be found.
         DatasourceError: A store failed.
     """
+    pool = read_pool(store, run_id)
+    return write_csv(target, path, pool.dim, candidate_rows(pool, progress))
+
+
+def write_csv(target: Datasource, path: str, dim: int, batches: Iterable[Rows]) -> int:
+    """Writes embeddings of `dim` numbers as CSV and returns the number of rows."""
     import pyarrow as pa
     import pyarrow.csv as pa_csv
 
-    pool = read_pool(store, run_id)
     flag = pa.int8()
     schema = pa.schema(
         [
             ("filenames", pa.string()),
-            *((f"embedding_{number}", pa.float32()) for number in range(_dim(pool))),
+            *((f"embedding_{number}", pa.float32()) for number in range(dim)),
             ("labels", flag),
             ("selected", flag),
         ]
     )
     n_rows = 0
     with target.writer(path) as file, pa_csv.CSVWriter(file, schema) as writer:
-        for filenames, vectors, selected in _rows(pool, progress):
+        for filenames, vectors, selected in batches:
+            if not filenames:
+                continue
             columns = [pa.array(column) for column in np.ascontiguousarray(vectors.T)]
             labels = pa.array(np.zeros(len(filenames), np.int8))
             arrays = [pa.array(filenames), *columns, labels, pa.array(selected, flag)]
@@ -82,7 +90,7 @@ def write_embeddings_parquet(
     import pyarrow.parquet as pq
 
     pool = read_pool(store, run_id)
-    dim, n_rows = _dim(pool), 0
+    dim, n_rows = pool.dim, 0
     fields: list[tuple[str, Any]] = [
         ("filenames", pa.string()),
         ("embedding", pa.list_(pa.float32(), dim)),
@@ -90,7 +98,7 @@ def write_embeddings_parquet(
     ]
     schema = pa.schema(fields)
     with target.writer(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for filenames, vectors, selected in _rows(pool, progress):
+        for filenames, vectors, selected in candidate_rows(pool, progress):
             arrays = [
                 pa.array(filenames, pa.string()),
                 pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim),
@@ -101,11 +109,7 @@ def write_embeddings_parquet(
     return n_rows
 
 
-def _dim(pool: CandidatePool) -> int:
-    return pool.videos[0].dim if pool.videos else 0
-
-
-def _rows(pool: CandidatePool, progress: Progress) -> Iterator[Rows]:
+def candidate_rows(pool: CandidatePool, progress: Progress) -> Iterator[Rows]:
     """Yields the names, the embeddings (R, dim) and whether they were chosen, video by video."""
     chosen = {(frame.video, frame.frame_index) for frame in pool.record.frames}
     for done, video in enumerate(pool.videos, start=1):

@@ -1,4 +1,4 @@
-"""One run into one tool's format: reads the frames, stores the tool's files and the images.
+"""A run or a tag into one tool's format: reads the frames, stores its files and the images.
 
 Which files those are is in the tools' modules; a tool is one of them and a line here.
 """
@@ -22,15 +22,25 @@ from lightly_pipeline.handover import (
     datumaro,
     fiftyone,
     label_studio,
+    labelbox,
     lists,
+    output_folder,
+    read_urls,
     tables,
     yolo,
 )
 from lightly_pipeline.handover.embeddings import write_embeddings_csv, write_embeddings_parquet
-from lightly_pipeline.handover.frames import HandedFrame, HandedRun, PlaceOf, read_run
+from lightly_pipeline.handover.frames import (
+    HandedFrame,
+    HandedRun,
+    PlaceOf,
+    read_run,
+    read_tagged,
+)
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.runs.finding import LATEST, find_run
+from lightly_pipeline.runs.tags import Tag, read_tag
 
 MARKER_FILE = "export.json"
 URL_VALID_S = 7 * 24 * 3600
@@ -48,12 +58,14 @@ class Tool:
             read images where they are.
         names_copies: Whether its files name the copies; else they say where the images come from.
         says_all: Whether its files say all that is known of a frame; else `frames.csv` does.
+        signs: Whether its files name images by signed URLs, whoever asks for them.
     """
 
     files: Callable[[HandedRun, PlaceOf], Iterator[tuple[str, bytes]]]
     image_path: Callable[[HandedFrame], str] | None = None
     names_copies: bool = False
     says_all: bool = True
+    signs: bool = False
 
 
 def _below(folder: str) -> Callable[[HandedFrame], str]:
@@ -68,15 +80,18 @@ TOOLS: Mapping[str, Tool] = {
     "datumaro": Tool(datumaro.files, _below(datumaro.IMAGES)),
     "fiftyone": Tool(fiftyone.files, _below(fiftyone.IMAGES), names_copies=True),
     "label-studio": Tool(label_studio.files),
+    "labelbox": Tool(labelbox.files, says_all=False),
+    "read-urls": Tool(read_urls.files, says_all=False, signs=True),
     "yolo": Tool(yolo.files, yolo.image_path, says_all=False),
 }
-EMBEDDINGS: Mapping[str, Callable[..., int]] = {
+WHOLE_RUNS: Mapping[str, Callable[..., int]] = {
     "embeddings-csv": write_embeddings_csv,
     "embeddings-parquet": write_embeddings_parquet,
+    "lightly-output": output_folder.write_output_folder,
 }
-"""Of every frame that a run chose from, not of the chosen frames alone."""
+"""About every frame that a run chose from, not about the chosen frames alone."""
 FILENAMES = "filenames"
-FORMATS = (*TOOLS, *EMBEDDINGS, FILENAMES)
+FORMATS = (*TOOLS, *WHOLE_RUNS, FILENAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +99,24 @@ class ExportResult:
     """What was written.
 
     Attributes:
-        run_id: Id of the run.
+        run_id: Id of the run; None where frames of a tag were written.
         to: The format.
         location: Where it was written.
         n_frames: Frames in it; names, of lists of these.
         n_predictions: Predictions in it.
         n_images: Images that were copied.
         skipped: Reason by location of predictions that could not be used.
+        tag: Name of the tag, if that was written.
     """
 
-    run_id: str
+    run_id: str | None
     to: str
     location: str
     n_frames: int
     n_predictions: int = 0
     n_images: int = 0
     skipped: Mapping[str, str] = field(default_factory=dict)
+    tag: str | None = None
 
 
 def export_run(
@@ -108,18 +125,20 @@ def export_run(
     *,
     to: str,
     out: Datasource | str | Path,
+    tag: str | None = None,
     task: str | None = None,
     copy_images: bool | None = None,
     signed_urls: bool = False,
     progress: Progress = silent,
 ) -> ExportResult:
-    """Writes the chosen frames of a run for another tool, with what the dataset predicts for them.
+    """Writes chosen frames for another tool, with what the dataset predicts for them.
 
     Args:
         lightly: The LIGHTLY datasource, a folder, or s3://bucket/prefix/.
         run: "latest", the id of a run, or how one begins.
         to: One of `FORMATS`.
         out: Where it is written: nothing but an earlier export of the same may be there.
+        tag: Name of a tag whose frames are meant, in place of a run's.
         task: The only prediction task that is wanted; all by default.
         copy_images: Whether images are copied beside the tool's files, for the tools that can
             have them there; they are by default.
@@ -130,21 +149,27 @@ def export_run(
     Raises:
         InvalidConfigurationError: There is no such format or task, or it does not go together.
         RunNotFoundError: There is no such run, or it has not completed.
+        TagNotFoundError: There is no such tag.
         LightlyPipelineError: Something else is at `out`, or an image is not what the run stored.
         DatasourceError: A store failed.
     """
     store, target = _place(lightly), _place(out)
     if to not in FORMATS:
         raise InvalidConfigurationError(f"no format {to!r}; {did_you_mean(to, FORMATS)}")
+    images = ImageOptions(copy_images, signed_urls)
+    if tag is not None:
+        if run != LATEST:
+            raise InvalidConfigurationError("give a run or a tag, not both")
+        return _export_tag(store, read_tag(store, tag), to, target, task, images, progress)
     run_id = find_run(store, run)
     if to in TOOLS:
-        images = ImageOptions(copy_images, signed_urls)
-        return _export_frames(store, run_id, to, target, task, images, progress)
+        handed = read_run(store, run_id, task=task)
+        return _export_frames(store, handed, to, target, task, images, progress)
     _begin(target, {"run_id": run_id, "to": to})
     if to == FILENAMES:
         n_names = lists.write_filenames(store, run_id, target)
         return ExportResult(run_id, to, target.describe(), n_names)
-    n_rows = EMBEDDINGS[to](store, run_id, target, progress=progress)
+    n_rows = WHOLE_RUNS[to](store, run_id, target, progress=progress)
     return ExportResult(run_id, to, target.describe(), n_rows)
 
 
@@ -155,9 +180,30 @@ class ImageOptions(NamedTuple):
     signed_urls: bool
 
 
+def _export_tag(
+    store: Datasource,
+    tag: Tag,
+    to: str,
+    target: Datasource,
+    task: str | None,
+    images: ImageOptions,
+    progress: Progress,
+) -> ExportResult:
+    if to in TOOLS:
+        handed = read_tagged(store, tag, task=task)
+        return _export_frames(store, handed, to, target, task, images, progress)
+    if to != FILENAMES:
+        raise InvalidConfigurationError(
+            f"{to} is about all frames that a run chose from: name the run and leave the tag out"
+        )
+    _begin(target, {"tag": tag.name, "created": tag.created, "to": to})
+    lists.write_names(tag.filenames, target)
+    return ExportResult(None, to, target.describe(), len(tag.frames), tag=tag.name)
+
+
 def _export_frames(
     store: Datasource,
-    run_id: str,
+    run: HandedRun,
     to: str,
     target: Datasource,
     task: str | None,
@@ -168,26 +214,28 @@ def _export_frames(
     image_path = None if images.copy is False else tool.image_path
     if images.copy and image_path is None:
         raise InvalidConfigurationError(f"{to} reads images where they are; leave copying out")
-    run = read_run(store, run_id, task=task)
-    place_of = _place_of(store, signed_urls=images.signed_urls)
+    place_of = _place_of(store, signed_urls=images.signed_urls or tool.signs)
     if image_path and tool.names_copies:
         place_of = image_path
     files = list(tool.files(run, place_of))
     if not tool.says_all:
         files.append((tables.FRAMES_FILE, tables.frames_csv(run, place_of)))
-    _begin(target, {"run_id": run_id, "to": to, "dataset": run.dataset, "task": task})
+    created = {"created": run.created} if run.is_tag else {}
+    which = {"tag" if run.is_tag else "run_id": run.name, "to": to, "dataset": run.dataset}
+    _begin(target, {**which, "task": task, **created})
     if image_path:
         _copy(store, run.frames, target, image_path, progress)
     for path, content in files:
         target.write(path, content)
     return ExportResult(
-        run_id,
+        None if run.is_tag else run.name,
         to,
         target.describe(),
         len(run.frames),
         n_predictions=sum(len(frame.predictions) for frame in run.frames),
         n_images=len(run.frames) if image_path else 0,
         skipped=run.skipped,
+        tag=run.name if run.is_tag else None,
     )
 
 

@@ -24,8 +24,8 @@ _OWN_FIELDS = ("id", "filepath", "tags", "metadata", "created_at", "last_modifie
 def files(run: HandedRun, place_of: PlaceOf) -> Iterator[tuple[str, bytes]]:
     """Yields the samples in the order of picks; a field per fact, and one per prediction task."""
     names = field_names(run.tasks, [*_OWN_FIELDS, *(run.frames[0].facts() if run.frames else ())])
-    info = {"run_id": run.run_id, "dataset": run.dataset, "created": run.created}
-    metadata = {"name": f"{run.dataset}-{run.run_id[:8]}", "media_type": "image", "info": info}
+    name = f"{run.dataset}-{run.short_name}"
+    metadata = {"name": name, "media_type": "image", "info": run.identity}
     yield "metadata.json", json.dumps(metadata, indent=1).encode()
     samples = [_sample(frame, place_of, run.tasks, names) for frame in run.frames]
     yield "samples.json", json.dumps({"samples": samples}, indent=1).encode()

@@ -1,12 +1,12 @@
-"""A run's chosen frames as every tool is handed them: what and where, and what is predicted.
+"""Chosen frames as every tool is handed them: what and where, and what is predicted.
 
-Reads the manifest of a run that has completed, and the frame sizes of images that were resized.
-How a tool wants it written is the tool's module.
+Those of a run or of a tag. Reads the manifests of runs that have completed, and the frame sizes of
+images that were resized. How a tool wants it written is the tool's module.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from lightly_pipeline.handover.prediction_files import (
 )
 from lightly_pipeline.handover.predictions import PredictedTask, Prediction, Size
 from lightly_pipeline.layout import MANIFEST_FILE, image_name, run_path, shown_path, table_folder
+from lightly_pipeline.runs.tags import Tag
 from lightly_pipeline.tables.handle import VideoTable
 
 
@@ -78,23 +79,41 @@ PlaceOf = Callable[[HandedFrame], str]
 
 @dataclass(frozen=True, slots=True)
 class HandedRun:
-    """A run's chosen frames.
+    """The chosen frames of a run or of a tag.
 
     Attributes:
-        run_id: Id of the run.
+        name: Id of the run, or name of the tag.
+        is_tag: Which of them.
         dataset: Name of its dataset.
-        created: UTC time of the selection, ISO 8601.
+        created: UTC time of the selection, or of the tag's making, ISO 8601.
         tasks: The tasks whose predictions were read.
         frames: In the order of picks.
         skipped: Reason by location of predictions that could not be used.
     """
 
-    run_id: str
+    name: str
     dataset: str
     created: str
     tasks: tuple[PredictedTask, ...]
     frames: tuple[HandedFrame, ...]
     skipped: Mapping[str, str]
+    is_tag: bool = False
+
+    @property
+    def short_name(self) -> str:
+        """The name, of a run only how it begins."""
+        return self.name if self.is_tag else self.name[:8]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a tool is told of where the frames come from."""
+        kind = "tag" if self.is_tag else "run_id"
+        return {kind: self.name, "dataset": self.dataset, "created": self.created}
+
+    def describe(self) -> str:
+        """Returns what the frames are, in words."""
+        which = f"of tag {self.name}" if self.is_tag else f"that run {self.name} chose"
+        return f"frames {which} of dataset {self.dataset}"
 
 
 def read_manifest(store: Datasource, run_id: str) -> dict[str, Any]:
@@ -119,7 +138,11 @@ def read_manifest(store: Datasource, run_id: str) -> dict[str, Any]:
 
 
 def read_run(
-    store: Datasource, run_id: str, *, task: str | None = None, with_predictions: bool = True
+    store: Datasource,
+    run_id: str,
+    *,
+    task: str | None = None,
+    only: Collection[tuple[str, int]] | None = None,
 ) -> HandedRun:
     """Returns the chosen frames of a run that has completed, with what is predicted for them.
 
@@ -127,7 +150,7 @@ def read_run(
         store: The LIGHTLY datasource.
         run_id: Id of the run.
         task: The only prediction task that is wanted; all by default.
-        with_predictions: Whether predictions are wanted at all.
+        only: Video and index of the frames that are wanted; all by default.
 
     Raises:
         RunNotFoundError: There is no such run, or it has not completed.
@@ -136,7 +159,10 @@ def read_run(
     """
     manifest = read_manifest(store, run_id)
     images: list[dict[str, Any]] = manifest["images"]
-    tasks = tuple(read_tasks(store, task)) if with_predictions else ()
+    if only is not None:
+        images = [image for image in images if (image["video"], image["frame_index"]) in only]
+        manifest = {**manifest, "images": images}
+    tasks = tuple(read_tasks(store, task))
     predicted: list[tuple[Prediction, ...]] = [()] * len(images)
     skipped: dict[str, str] = {}
     if tasks:
@@ -162,6 +188,34 @@ def read_run(
         for image, predictions in zip(images, predicted, strict=True)
     )
     return HandedRun(run_id, manifest["dataset"], manifest["created"], tasks, frames, skipped)
+
+
+def read_tagged(store: Datasource, tag: Tag, *, task: str | None = None) -> HandedRun:
+    """Returns the frames of a tag, with what is predicted for them; arguments as of `read_run`.
+
+    Their ranks count on from run to run, where several have chosen them.
+
+    Raises:
+        RunNotFoundError: A run that has chosen some of them is gone.
+        InvalidConfigurationError: There is no such task.
+        DatasourceError: A store failed.
+    """
+    runs = [
+        read_run(
+            store, part.run_id, task=task, only={(f.video, f.frame_index) for f in part.frames}
+        )
+        for part in tag.parts
+    ]
+    frames = (frame for run in runs for frame in run.frames)
+    return HandedRun(
+        tag.name,
+        runs[0].dataset,
+        tag.created,
+        runs[0].tasks,
+        tuple(replace(frame, rank=rank) for rank, frame in enumerate(frames)),
+        {location: reason for run in runs for location, reason in run.skipped.items()},
+        is_tag=True,
+    )
 
 
 def _wanted(store: Datasource, manifest: Mapping[str, Any]) -> Sequence[WantedFrame]:

@@ -3,7 +3,7 @@
 On demand and not in every run: the frames that were not chosen can be millions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.handover.frames import read_manifest
@@ -11,7 +11,7 @@ from lightly_pipeline.handover.pool import CandidatePool, read_pool
 from lightly_pipeline.layout import image_name
 from lightly_pipeline.runs.name_lists import lines
 
-FOLDER = "filenames/"
+FOLDER, NAMES_FILE = "filenames/", "filenames.txt"
 
 
 def write_filenames(store: Datasource, run_id: str, target: Datasource) -> int:
@@ -41,6 +41,11 @@ def write_filenames(store: Datasource, run_id: str, target: Datasource) -> int:
     for name, names in written.items():
         target.write(f"{FOLDER}{name}.txt", lines(names))
     return sum(len(names) for names in written.values())
+
+
+def write_names(names: Iterable[str], target: Datasource) -> None:
+    """Writes names one a line into `filenames.txt`."""
+    target.write(NAMES_FILE, lines(names))
 
 
 def _removed(pool: CandidatePool, chosen: set[tuple[str, int]]) -> Iterator[str]:

@@ -35,13 +35,23 @@ class CandidatePool:
     videos: tuple[EmbeddedVideo, ...]
     duplicates: frozenset[str]
 
+    @property
+    def dim(self) -> int:
+        """Length of an embedding; 0 where no video is left."""
+        return self.videos[0].dim if self.videos else 0
+
     def name_of(self, video: EmbeddedVideo, index: int) -> str:
         """Returns the name that the image of a frame has or would have."""
         return frame_name(video.video.path, index, video.n_frames, self.record.image_format)
 
 
-def read_pool(store: Datasource, run_id: str) -> CandidatePool:
+def read_pool(store: Datasource, run_id: str, *, with_processed: bool = False) -> CandidatePool:
     """Finds the candidates of a run again.
+
+    Args:
+        store: The LIGHTLY datasource.
+        run_id: Id of the run.
+        with_processed: Whether videos count that only earlier datapool runs chose from.
 
     Raises:
         LightlyPipelineError: The run has no selection, or there is no catalogue any more.
@@ -60,7 +70,7 @@ def read_pool(store: Datasource, run_id: str) -> CandidatePool:
             "videos were listed anew since run %s: those that were replaced or removed are missing",
             run_id,
         )
-    if record.datapool is not None and not _takes_all(record.config):
+    if record.datapool is not None and not (with_processed or _takes_all(record.config)):
         listed = [video for video in listed if video.path in record.datapool.processed]
 
     def outcome(video: StoredObject) -> VideoOutcome | None:

@@ -52,9 +52,10 @@ class TagQuery:
         Raises:
             LightlyPipelineError: They cannot be compared with `embedding_id`.
         """
+        videos = current if self.is_own else {}
         try:
-            return embeddings_of(
-                self.store, self.tag.chosen, embedding_id, current if self.is_own else {}
+            return np.concatenate(
+                [embeddings_of(self.store, p, embedding_id, videos) for p in self.tag.parts]
             )
         except LightlyPipelineError as error:
             raise LightlyPipelineError(

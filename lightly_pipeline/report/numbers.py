@@ -50,7 +50,7 @@ class Sizes:
     Attributes:
         n_input_videos: Videos listed.
         n_corrupt_videos: Of these, without a frame that can be used.
-        n_failed_videos: Of these, left out because a store refused them.
+        n_failed_videos: Of these, left out: a store refused them, or they expire too soon.
         n_input_frames: Decoded frames, in this run or before it.
         n_damaged_frames: Of these, with concealed parts.
         n_duplicates: Frames that took part and are exact copies, whether they were removed or not.
@@ -83,7 +83,8 @@ class Problem:
     """Something that is broken or left out, and why.
 
     Attributes:
-        kind: "video" (no frame of it), "frame", "left out" (a store refused it), "warning",
+        kind: "video" (no frame of it), "frame", "left out" (a store refused it, or it
+            expires too soon), "warning",
             "not stored" (chosen, and no image) or "replaced".
         place: The video, or the video and the frame.
         reason: For a person.

@@ -17,7 +17,7 @@ from lightly_pipeline.datasources import (
 )
 from lightly_pipeline.errors import DatapoolChangedError, DatasourceError, ObjectNotFoundError
 from lightly_pipeline.runs.chosen import ChosenSet
-from lightly_pipeline.runs.tags import create_only, list_tags, read_tag
+from lightly_pipeline.runs.tags import create_only, list_tags, read_tags
 
 POOL_FOLDER = ".lightly/datapool/"
 POOL_VERSION = 1
@@ -78,8 +78,7 @@ def read_datapool(store: Datasource) -> Datapool:
     paths = [item.path for item in store.list(POOL_FOLDER) if item.path.endswith(".json")]
     documents = list(concurrently(lambda path: _read(store, path), paths))
     if documents:
-        names = documents[0]["adopted"]
-        adopted = list(concurrently(lambda name: read_tag(store, name), names))
+        adopted = read_tags(store, documents[0]["adopted"])
     else:
         adopted = [tag for tag in reversed(list_tags(store)) if not tag.is_trial]
     entered = [ChosenSet.from_dict(document) for document in documents]
@@ -93,6 +92,25 @@ def read_datapool(store: Datasource) -> Datapool:
         adopted=() if documents else tuple(tag.name for tag in adopted),
         run_ids=tuple(chosen.run_id for chosen in entered),
     )
+
+
+def chosen_before(store: Datasource, n_frames: int) -> tuple[ChosenSet, ...]:
+    """Returns what the datapool held when a run found so many frames in it, oldest first.
+
+    A datapool only grows: this is how it began.
+
+    Args:
+        store: The LIGHTLY datasource.
+        n_frames: Frames that the run counted as chosen before, each once.
+    """
+    found: list[ChosenSet] = []
+    seen: set[tuple[str, int, str]] = set()
+    for chosen in read_datapool(store).chosen:
+        if len(seen) >= n_frames:
+            break
+        seen |= {(f.video, f.frame_index, chosen.videos[f.video].etag) for f in chosen.frames}
+        found.append(chosen)
+    return tuple(found)
 
 
 def add_entry(store: Datasource, claim: PoolClaim, created: str, chosen: ChosenSet) -> None:

@@ -96,7 +96,8 @@ class SelectionRecord:
         failed_videos: Reason by path of videos that were left out.
         n_damaged_frames: Frames of all videos that show or refer to concealed parts.
         replaced: Frames that were chosen at first and could not be decoded again.
-        warnings: Lines for the owner of a video, by its path, or of a file that names videos.
+        warnings: Lines for the owner of a video, of a file that names videos or of an option, by
+            its path or name.
         sequence_length: Frames per chosen sequence, which follow each other in `frames`.
         datapool: What the run enters into the datapool; None when it does not.
     """

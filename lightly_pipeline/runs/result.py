@@ -70,8 +70,10 @@ class RunResult:
         n_damaged_frames: Frames of all videos that show or refer to concealed parts.
         missing_frames: Reason by frame of what was chosen and is not stored: it could not be
             decoded again, and there was no other to take its place. The run fell short.
-        failed_videos: Reason by path of every video that a store would not give or take, left out.
-        warnings: Lines for the owner of a video, by its path, or of a file that names videos.
+        failed_videos: Reason by path of every video that was left out: a store would not give or
+            take it, or it expires too soon.
+        warnings: Lines for the owner of a video, of a file that names videos or of an option, by
+            its path or name.
         n_decoded_videos: Videos that had to be decoded for their tables; 0 when all were there. One
             of which segments were there, from a run that was killed, counts as one.
         requests: Asked of the INPUT store to read videos, repeated ones included.

@@ -1,7 +1,8 @@
 """The SQLite file of the deployment's state: where it is, its tables, its transactions.
 
 Short transactions on short connections, so that clients, workers and Dagster's processes on one
-machine share it without a server. What is in the tables is `state.py` and `queue.py`.
+machine share it without a server. What is in the tables is `datasets.py`, `queue.py` and
+`workers.py`.
 """
 
 import os
@@ -15,7 +16,7 @@ from lightly_pipeline.errors import LightlyPipelineError
 
 HOME_VARIABLE = "LIGHTLY_PIPELINE_HOME"
 _FILE = "state.sqlite"
-_VERSION = 1
+_VERSION = 2
 _BUSY_S = 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS datasets (
@@ -36,6 +37,12 @@ CREATE TABLE IF NOT EXISTS run_changes (
     number INTEGER PRIMARY KEY, run_id TEXT NOT NULL, run_state TEXT NOT NULL,
     message TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS changes_by_run ON run_changes (run_id, number);
+CREATE TABLE IF NOT EXISTS processed_until (
+    dataset_id TEXT PRIMARY KEY, timestamp INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS workers (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, labels TEXT NOT NULL,
+    is_registered INTEGER NOT NULL, executor TEXT, version TEXT,
+    beat_ms INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, modified_ms INTEGER NOT NULL);
 """
 
 

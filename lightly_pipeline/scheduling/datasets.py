@@ -82,6 +82,7 @@ class Datasets:
                     "DELETE FROM datasources WHERE dataset_id = ? RETURNING id", (dataset_id,)
                 ).fetchall()
             ]
+            connection.execute("DELETE FROM processed_until WHERE dataset_id = ?", (dataset_id,))
             connection.execute(
                 "UPDATE runs SET state = 'CANCELED', modified_ms = ? "
                 "WHERE dataset_id = ? AND state = 'OPEN'",
@@ -89,6 +90,31 @@ class Datasets:
             )
         for datasource_id in ids:
             remove_credentials(self._database.home, datasource_id)
+
+    def processed_until(self, dataset_id: str) -> int:
+        """Returns the time up to which a script has listed INPUT, Unix time in seconds; 0 before.
+
+        Raises:
+            ApiException: There is no dataset with this id.
+        """
+        self.get(dataset_id)
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT timestamp FROM processed_until WHERE dataset_id = ?", (dataset_id,)
+            ).fetchone()
+        return 0 if row is None else int(row["timestamp"])
+
+    def set_processed_until(self, dataset_id: str, timestamp: int) -> None:
+        """Sets the time up to which a script has listed INPUT, Unix time in seconds.
+
+        Raises:
+            ApiException: There is no dataset with this id.
+        """
+        self.get(dataset_id)
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO processed_until VALUES (?, ?)", (dataset_id, int(timestamp))
+            )
 
     def set_datasource(
         self,

@@ -16,6 +16,7 @@ from lightly_pipeline.scheduling.datasets import Datasets
 from lightly_pipeline.scheduling.models import THUMBNAIL_SUFFIX_OPTION, DatasourcePurpose
 from lightly_pipeline.scheduling.names import identifier_of
 from lightly_pipeline.scheduling.queue import RunQueue
+from lightly_pipeline.scheduling.workers import Workers
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasources import Datasource
@@ -38,6 +39,7 @@ class Deployment:
         database = Database(self.home)
         self.datasets = Datasets(database)
         self.queue = RunQueue(database)
+        self.workers = Workers(database)
 
     @staticmethod
     def existing() -> "Deployment | None":

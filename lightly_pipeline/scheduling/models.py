@@ -43,6 +43,15 @@ class ScheduledState(StrEnum):
     CANCELED = "CANCELED"
 
 
+class WorkerState(StrEnum):
+    """What a worker does."""
+
+    OFFLINE = "OFFLINE"
+    CRASHED = "CRASHED"
+    IDLE = "IDLE"
+    BUSY = "BUSY"
+
+
 class RunState(StrEnum):
     """Where a run is: the original's states, of which those in the middle never occur here."""
 

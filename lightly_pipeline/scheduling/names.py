@@ -37,6 +37,19 @@ def check_dataset_name(name: str) -> None:
         )
 
 
+def check_worker_name(name: str) -> None:
+    """Refuses what the original refuses as a worker's name.
+
+    Raises:
+        InvalidConfigurationError: Says what is allowed.
+    """
+    if not isinstance(name, str) or not _DATASET_NAME.fullmatch(name):
+        raise InvalidConfigurationError(
+            f"worker name {name!r}: use at least three letters, digits, spaces, _ and -, a letter "
+            "or digit first"
+        )
+
+
 def identifier_of(name: str) -> str:
     """Returns the name of a dataset as `[a-z][a-z0-9_]*`, another one for every name.
 

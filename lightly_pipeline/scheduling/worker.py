@@ -6,15 +6,15 @@ Which run is next is the queue's to say, what it does `execution`'s; this is the
 import os
 import socket
 import time
-from collections.abc import Callable, Collection
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.execution import Showing, execute
-from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
+from lightly_pipeline.scheduling.scheduled_run import BEAT_S, ScheduledRun
 
 _logger = logger_of(__name__)
 POLL_S = 2.0
@@ -24,6 +24,7 @@ def work(
     deployment: Deployment,
     *,
     labels: Collection[str] = (),
+    worker_id: str | None = None,
     once: bool = False,
     say: Callable[[str], None] = lambda _: None,
     showing: Showing = nullcontext,
@@ -33,25 +34,60 @@ def work(
     Args:
         deployment: Whose runs.
         labels: What this worker has; it takes runs whose `runs_on` are all among them.
+        worker_id: Under which a client has registered it; it has those labels, too.
         once: Ends when nothing is left to take.
         say: Told what happens, line by line.
         showing: Shows how far a run is, while the context that it returns lasts.
 
     Returns:
         Whether every run ended well.
+
+    Raises:
+        ApiException: Nobody has registered a worker of this id.
     """
     executor = f"worker {socket.gethostname()}:{os.getpid()}"
+    if worker_id is not None:
+        labels = {*labels, *deployment.workers.get(worker_id).labels}
     all_well = True
-    while True:
-        run = deployment.queue.claim_next(labels, executor)
-        if run is not None:
-            all_well &= _execute(deployment, run, say, showing)
-            if run.blocks.get("worker_config", {}).get("shutdown_when_job_finished"):
+    with _seen(deployment, executor, labels, worker_id) as beat:
+        while True:
+            beat()
+            run = deployment.queue.claim_next(labels, executor)
+            if run is not None:
+                all_well &= _execute(deployment, run, say, showing)
+                if run.blocks.get("worker_config", {}).get("shutdown_when_job_finished"):
+                    return all_well
+            elif once:
                 return all_well
-        elif once:
-            return all_well
-        else:
-            time.sleep(POLL_S)
+            else:
+                time.sleep(POLL_S)
+
+
+@contextmanager
+def _seen(
+    deployment: Deployment, executor: str, labels: Collection[str], worker_id: str | None
+) -> Iterator[Callable[[], None]]:
+    """Lets clients see the worker while the context lasts.
+
+    Yields:
+        Says that it lives, if it is time to; to be called while it has no run.
+    """
+    from lightly_pipeline import __version__
+
+    workers = deployment.workers
+    worker_id = workers.start(executor, labels, __version__, worker_id)
+    last = time.monotonic()
+
+    def beat() -> None:
+        nonlocal last
+        if time.monotonic() - last >= BEAT_S:
+            workers.beat(worker_id)
+            last = time.monotonic()
+
+    try:
+        yield beat
+    finally:
+        workers.stop(worker_id)
 
 
 def _execute(

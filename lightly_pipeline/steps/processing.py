@@ -7,7 +7,7 @@ and how far it all is. How one table is made is in `tables.build`.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from lightly_pipeline.datasets import Dataset
@@ -23,6 +23,7 @@ from lightly_pipeline.errors import (
 from lightly_pipeline.inputs.relevant import RelevantVideos
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
+from lightly_pipeline.steps.expiring import LastingVideos, lasting_videos
 from lightly_pipeline.steps.relevant import relevant_videos
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog
@@ -49,6 +50,7 @@ class ProcessResult:
         failed: Reason by path of those without one.
         traffic: What reading the videos has cost just now.
         relevant: What was left of the catalogue by a file of relevant filenames, if one was given.
+        lasting: What was left of that by `input_expiration`, if it was given.
     """
 
     catalog: Catalog
@@ -58,6 +60,38 @@ class ProcessResult:
     traffic: Traffic = field(default_factory=Traffic)
     n_decoded_frames: int = 0
     relevant: RelevantVideos | None = None
+    lasting: LastingVideos | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WantedVideos:
+    """The videos of a catalogue that take part in a run, and what left others out."""
+
+    videos: tuple[StoredObject, ...]
+    relevant: RelevantVideos | None
+    lasting: LastingVideos | None
+
+    def told(self, processed: ProcessResult) -> ProcessResult:
+        """Returns what became of the videos, with what there is to say of the others."""
+        skipped = self.lasting.skipped if self.lasting else {}
+        return replace(
+            processed,
+            failed={**processed.failed, **skipped},
+            relevant=self.relevant,
+            lasting=self.lasting,
+        )
+
+
+def wanted_videos(run: Run, catalog: Catalog) -> WantedVideos:
+    """Returns which videos of a catalogue take part.
+
+    Raises:
+        LightlyPipelineError: None does, or one expires and the run is to abort then.
+    """
+    relevant = relevant_videos(run, catalog)
+    videos = catalog.videos if relevant is None else relevant.videos
+    lasting = lasting_videos(run, videos)
+    return WantedVideos(videos if lasting is None else lasting.videos, relevant, lasting)
 
 
 def process_videos(
@@ -199,16 +233,16 @@ class _Failures:
 def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
     """Returns the stored outcomes of a catalogue, for a selection made apart from the decoding.
 
-    Of the videos that are relevant for the run. One whose last attempt failed is left out, so that
+    Of the videos that take part in the run. One whose last attempt failed is left out, so that
     one hopeless video blocks nothing.
 
     Raises:
-        LightlyPipelineError: Videos were never attempted, unless `allow_incomplete` is set.
+        LightlyPipelineError: Videos were never attempted, unless `allow_incomplete` is set; as
+            from `wanted_videos`.
     """
-    relevant = relevant_videos(run, catalog)
-    videos = catalog.videos if relevant is None else relevant.videos
-    known = run.tables.existing_many(videos)
-    found = list(zip(videos, known, strict=True))
+    wanted = wanted_videos(run, catalog)
+    known = run.tables.existing_many(wanted.videos)
+    found = list(zip(wanted.videos, known, strict=True))
     without = [video for video, outcome in found if outcome is None]
     failures = run.tables.failures(without)
     failed = {video.path: why for video, why in zip(without, failures, strict=True)}
@@ -223,13 +257,13 @@ def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
     if failed:
         _logger.warning("selecting without %d videos that have no embeddings", len(failed))
     done = [(video, outcome) for video, outcome in found if outcome is not None]
-    return ProcessResult(
+    processed = ProcessResult(
         Catalog(tuple(video for video, _ in done)),
         tuple(outcome for _, outcome in done),
         0,
         {path: failure or "not processed yet" for path, failure in failed.items()},
-        relevant=relevant,
     )
+    return wanted.told(processed)
 
 
 def _build_current(

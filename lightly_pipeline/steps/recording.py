@@ -21,6 +21,7 @@ from lightly_pipeline.layout import frame_name
 from lightly_pipeline.runs.datapool import Datapool, PoolClaim
 from lightly_pipeline.runs.records import ChosenFrame, SelectionRecord, VideoVersion
 from lightly_pipeline.selection import GridEmbeddings, SelectionResult
+from lightly_pipeline.steps.expiring import OPTION as EXPIRATION_OPTION
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 
@@ -71,7 +72,7 @@ def selection_record(
         videos=versions_of(frames, processed),
         n_input_videos=len(processed.catalog.videos) + len(processed.failed),
         n_input_frames=pool.n_candidate_rows,
-        summary=_summary(run, choice, inputs, pool) | _of_relevant(processed),
+        summary=_summary(run, choice, inputs, pool) | _of_videos(processed),
         corrupt_videos=unusable_videos(run, processed),
         corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
         failed_videos=processed.failed,
@@ -129,18 +130,22 @@ def _summary(run: Run, choice: Choice, inputs: SelectionInputs, pool: Pool) -> d
     return summary
 
 
-def _of_relevant(processed: ProcessResult) -> dict[str, Any]:
-    relevant = processed.relevant
-    return {} if relevant is None else {"relevant_filenames": relevant.counts()}
+def _of_videos(processed: ProcessResult) -> dict[str, Any]:
+    """Returns counts of the videos that took part and of those left out before."""
+    counted = {"relevant_filenames": processed.relevant, "input_expiration": processed.lasting}
+    return {name: videos.counts() for name, videos in counted.items() if videos is not None}
 
 
 def _warnings(run: Run, processed: ProcessResult) -> dict[str, list[str]]:
-    """Returns lines for the owner of a video, by its path, or of a file that names videos."""
-    of_videos = {o.video: list(o.warnings) for o in processed.outcomes if o.warnings}
-    if processed.relevant is None or not processed.relevant.warnings:
-        return of_videos
-    path = run.config.worker.relevant_filenames_file
-    return {path: list(processed.relevant.warnings), **of_videos}
+    """Returns lines for the owner of a video, a file that names videos, or an option, by name."""
+    of_rules = {
+        run.config.worker.relevant_filenames_file: processed.relevant,
+        EXPIRATION_OPTION: processed.lasting,
+    }
+    return {
+        **{name: list(rule.warnings) for name, rule in of_rules.items() if rule and rule.warnings},
+        **{o.video: list(o.warnings) for o in processed.outcomes if o.warnings},
+    }
 
 
 def pool_claim(

@@ -6,6 +6,7 @@ id and the builder of the tables, the plan of what the strategies read. No step'
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,6 +49,11 @@ class Run:
         # Every store of the run is waited for as long as its configuration says.
         patient = self.dataset.patient(self.config.pipeline.store_patience_s)
         object.__setattr__(self, "dataset", patient)
+
+    @cached_property
+    def started_s(self) -> float:
+        """The Unix time that all steps of the run go by."""
+        return time.time()
 
     @cached_property
     def plan(self) -> "InputPlan":

@@ -31,7 +31,7 @@ class Catalog:
 
 def write_catalog(store: Datasource, catalog: Catalog) -> None:
     """Stores the catalogue, in place of an earlier one."""
-    videos = [[video.path, video.size_bytes, video.etag] for video in catalog.videos]
+    videos = [[v.path, v.size_bytes, v.etag, v.modified_s] for v in catalog.videos]
     document = {"version": SCHEMA_VERSION, "hash": catalog.hash, "videos": videos}
     store.write(CATALOG_PATH, json.dumps(document).encode())
 

@@ -19,8 +19,10 @@ from lightly_pipeline.errors import (
     InvalidConfigurationError,
     LightlyPipelineError,
     RunNotFoundError,
+    TagNotFoundError,
 )
 from lightly_pipeline.handover.export import FORMATS, TOOLS, ExportResult
+from lightly_pipeline.runs.own_tags import create_tag
 from lightly_pipeline_tests.support.predicted import (
     BOX,
     CATEGORIES,
@@ -435,3 +437,104 @@ def test_copies_that_were_left_out_are_listed_apart(prepared_folder: Path, tmp_p
     assert len(lists["removed_filenames"]) == 3 * N_FRAMES - 3
     told = export_run(dataset.lightly, to="embeddings-parquet", out=tmp_path / "embeddings")
     assert told.n_frames == 3 * N_FRAMES
+
+
+def csv_rows(path: Path) -> dict[str, np.ndarray]:
+    with path.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header[0] == "filenames"
+    assert header[-2:] == ["labels", "selected"]
+    return {row[0]: np.array(row[1:-2], np.float32) for row in rows}
+
+
+def names_of(result: RunResult) -> list[str]:
+    return [frame.image.removeprefix(".lightly/frames/") for frame in result.selected]
+
+
+def test_the_output_folder_of_the_original_has_what_the_datapool_held(
+    prepared_folder: Path, tmp_path: Path
+) -> None:
+    dataset = local_dataset(prepared_folder)
+    pool = {"use_datapool": True}
+    (prepared_folder / "in" / "sub" / "c.mp4").rename(tmp_path / "c.mp4")
+    runs = [run(dataset, selection_config={"n_samples": 2})]
+    runs += [run(dataset, pool, selection_config={"n_samples": 3})]
+    (tmp_path / "c.mp4").rename(prepared_folder / "in" / "sub" / "c.mp4")
+    trial = pool | {"datasource": {"enable_datapool_update": False}}
+    runs += [run(dataset, trial, selection_config={"n_samples": 2})]
+    runs += [run(dataset, pool, selection_config={"n_samples": 4})]
+    told = export_run(dataset.lightly, to="lightly-output", out=tmp_path / "last")
+    out = tmp_path / "last"
+    everything = csv_rows(out / "data" / "embeddings.csv")
+    earlier = [*names_of(runs[0]), *names_of(runs[1])]
+    # The new video's frames, and those chosen before: the datapool took the first run's over.
+    assert told.n_frames == len(everything) == N_FRAMES + 5
+    assert {name for name in everything if not name.startswith("sub/c-")} == set(earlier)
+    selected = csv_rows(out / "data" / "selected_embeddings_including_datapool.csv")
+    assert list(selected) == [*earlier, *names_of(runs[3])]
+    assert all(np.array_equal(everything[name], vector) for name, vector in selected.items())
+    lists = dict(read_lists(out / "filenames"))
+    assert set(lists) == {
+        "corrupt_filenames",
+        "duplicate_filenames",
+        "removed_filenames",
+        "sampled_filenames_excluding_datapool",
+    }
+    assert lists["sampled_filenames_excluding_datapool"] == names_of(runs[3])
+    for name in ("log.txt", "memlog.txt", "report.pdf", "report.html", "report_v2.json"):
+        assert (out / name).read_bytes() == dataset.lightly.read(
+            f".lightly/runs/{runs[3].run_id}/{name}"
+        )
+    for number, wanted in ((2, [*earlier, *names_of(runs[2])]), (0, names_of(runs[0]))):
+        export_run(
+            dataset.lightly, runs[number].run_id, to="lightly-output", out=tmp_path / str(number)
+        )
+        place = tmp_path / str(number) / "data" / "selected_embeddings_including_datapool.csv"
+        assert list(csv_rows(place)) == wanted
+
+
+def test_sequences_are_in_the_output_folder(prepared_folder: Path, tmp_path: Path) -> None:
+    dataset = local_dataset(prepared_folder)
+    result = run(dataset, {"selected_sequence_length": 4}, selection_config={"n_samples": 8})
+    export_run(dataset.lightly, to="lightly-output", out=tmp_path / "out")
+    place = tmp_path / "out" / "data" / "sequence_information.json"
+    sequences = json.loads(place.read_text())
+    assert [name for one in sequences for name in one["frame_names"]] == names_of(result)
+
+
+def test_names_go_out_with_urls_to_read_and_to_labelbox(made: Made, tmp_path: Path) -> None:
+    told = export(made, tmp_path / "urls", "read-urls")
+    rows = json.loads((tmp_path / "urls" / "filenames_and_read_urls.json").read_text())
+    assert told.n_frames == len(rows) == 5
+    assert [row["fileName"] for row in rows] == names_of(made[1])
+    for row in rows:
+        assert row["readUrl"] == Path(row["datasourceUrl"]).as_uri()
+        assert Path(row["datasourceUrl"]).is_file()
+    export(made, tmp_path / "labelbox", "labelbox", signed_urls=True)
+    data_rows = json.loads((tmp_path / "labelbox" / "data_rows.json").read_text())
+    assert data_rows == [
+        {"row_data": row["readUrl"], "global_key": row["fileName"], "media_type": "IMAGE"}
+        for row in rows
+    ]
+
+
+def test_a_tag_goes_to_every_tool_with_its_predictions(made: Made, tmp_path: Path) -> None:
+    shutil.copytree(made[0].lightly.location(""), tmp_path / "out")
+    store = local_dataset(tmp_path).lightly
+    names = names_of(made[1])
+    create_tag(store, "some of them", [names[4], names[1]])
+    for to in TOOLS:
+        task = "boxes" if to == "yolo" else None
+        told = export_run(store, to=to, out=tmp_path / to, tag="some of them", task=task)
+        assert (told.n_frames, told.n_predictions) == (2, 2 if task else 10)
+        assert (told.run_id, told.tag) == (None, "some of them")
+    with (tmp_path / "csv" / "frames.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == ["0", "1"]
+    assert [row["location"].rpartition("frames/")[2] for row in rows] == [names[1], names[4]]
+    with pytest.raises(InvalidConfigurationError, match="name the run and leave the tag out"):
+        export_run(store, to="embeddings-csv", out=tmp_path / "x", tag="some of them")
+    with pytest.raises(InvalidConfigurationError, match="a run or a tag, not both"):
+        export_run(store, made[1].run_id, to="csv", out=tmp_path / "x", tag="some of them")
+    with pytest.raises(TagNotFoundError, match="there are initial-tag, some of them"):
+        export_run(store, to="csv", out=tmp_path / "x", tag="others")

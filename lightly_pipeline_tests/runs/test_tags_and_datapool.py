@@ -20,7 +20,8 @@ from lightly_pipeline.runs.chosen import (
     read_embeddings,
     write_embeddings,
 )
-from lightly_pipeline.runs.datapool import PoolClaim, add_entry, read_datapool
+from lightly_pipeline.runs.datapool import PoolClaim, add_entry, chosen_before, read_datapool
+from lightly_pipeline.runs.own_tags import all_tags, create_tag, delete_tag
 from lightly_pipeline.runs.tags import add_tag, list_tags, read_tag, tag_names
 from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY
 
@@ -108,6 +109,41 @@ def test_a_datapool_starts_with_what_earlier_runs_chose(store: Datasource) -> No
     assert [c.run_id for c in pool.chosen] == ["one", "two"]
     assert pool.is_processed(StoredObject("a.mp4", 10, "e"))
     assert not pool.is_processed(StoredObject("a.mp4", 10, "another version"))
+
+
+def test_a_tag_of_file_names_points_at_the_newest_runs_that_chose_them(store: Datasource) -> None:
+    add_tag(store, TIME, frames("one", 1, 2, 3))
+    add_tag(store, TIME, frames("two", 3, 4))
+    names = [f"a-{index:02d}-mp4.png" for index in (4, 3, 1)]
+    made = create_tag(store, "my frames", names)
+    assert read_tag(store, "my frames") == made
+    assert [(part.run_id, [f.frame_index for f in part.frames]) for part in made.parts] == [
+        ("one", [1]),
+        ("two", [3, 4]),
+    ]
+    assert made.filenames == names[::-1]
+    assert [part.frames[-1].embedding_row for part in made.parts] == [0, 1]
+    # Runs and datapools see nothing of it.
+    assert tag_names(store) == ["tag-0002", "initial-tag"]
+    assert read_datapool(store).adopted == ("initial-tag", "tag-0002")
+    assert {tag.name for tag in all_tags(store)} == {"my frames", "tag-0002", "initial-tag"}
+    assert all_tags(store)[0].name == "my frames"
+    delete_tag(store, made)
+    assert len(all_tags(store)) == 2
+
+
+def test_what_a_run_found_in_the_datapool_is_known_afterwards(store: Datasource) -> None:
+    add_tag(store, TIME, frames("one", 1))
+    add_entry(store, PoolClaim(1, ("initial-tag",), {}), TIME, frames("two", 2, 3))
+    add_entry(store, PoolClaim(2, (), {}), TIME, frames("three", 3, 4))
+
+    def found(n_frames: int) -> list[str]:
+        return [chosen.run_id for chosen in chosen_before(store, n_frames)]
+
+    assert found(0) == []
+    assert found(1) == ["one"]
+    assert found(3) == ["one", "two"]
+    assert found(4) == ["one", "two", "three"]
 
 
 def test_a_selection_against_an_old_datapool_cannot_enter(store: Datasource) -> None:
