@@ -43,6 +43,7 @@ _SUPPORTED = {
     "lightly_config.model.name": "",
     "lightly_config.trainer.gpus": "",
     "lightly_config.trainer.precision": "",
+    "selection_config.lightly_path_regex": "see Metadata from paths",
     "selection_config.n_samples": "see Amounts",
     "selection_config.proportion_samples": "see Amounts",
     "selection_config.strategies.input": "",
