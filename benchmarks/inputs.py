@@ -169,7 +169,7 @@ def _predictions(n_frames: int, boxes: float) -> Iterator[dict[str, Any]]:
         numbers = rng.random((int(n), 6)).round(4).tolist()
         entries = [
             {
-                "category_id": int(a * _CATEGORIES),
+                "category_id": int(a * 0.99 * _CATEGORIES),
                 "bbox": [x * 1920, y * 1080, w * 300, h * 300],
                 "score": score,
             }

@@ -228,8 +228,8 @@ def _results(task: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _label_of(result: Mapping[str, Any]) -> str | None:
-    labels = (result.get("value") or {}).get("rectanglelabels") or [None]
-    return labels[0]
+    labels: list[str] = (result.get("value") or {}).get("rectanglelabels") or []
+    return labels[0] if labels else None
 
 
 def _studio_box(result: Mapping[str, Any], ids: Mapping[str, int]) -> LabelledBox:
@@ -249,11 +249,11 @@ def _studio_box(result: Mapping[str, Any], ids: Mapping[str, int]) -> LabelledBo
 
 def _image_of(task: Any) -> str | None:
     """Returns the name of a task's image: the path of its address, or of the file it serves."""
-    data = (task.get("data") if isinstance(task, Mapping) else None) or {}
+    data: dict[str, Any] = (task.get("data") if isinstance(task, Mapping) else None) or {}
     texts = [text for text in (data.get("image"), *data.values()) if isinstance(text, str)]
     if not texts:
         return None
-    address = texts[0]
+    address: str = texts[0]
     parts = urlsplit(address)
     if served := parse_qs(parts.query).get("d"):
         return served[0]

@@ -31,7 +31,7 @@ from lightly_pipeline_tests.support.selections import (
 )
 
 BUCKET = "bulk"
-ROWS = all_frames([row_video("a.mp4", 40_000)])
+ROWS = all_frames([row_video("a.mp4", 16_000)])
 TASK = Task("t", "object-detection", (0, 1), ("car", "bus"))
 KEYS = parse_schema([{"path": "gps.speed", "valueDataType": "NUMERIC_FLOAT"}], "schema.json")
 
@@ -40,7 +40,7 @@ def documents(what: str) -> list[dict[str, Any]]:
     """Some megabytes, so that more than one request reads them."""
     rng = np.random.default_rng(3)
     made: list[dict[str, Any]] = []
-    for index, numbers in enumerate(rng.random((40_000, 5)).tolist()):
+    for index, numbers in enumerate(rng.random((16_000, 5)).tolist()):
         entry = {"category_id": index % 2, "bbox": numbers[:4], "score": numbers[4]}
         said = (
             {"predictions": [entry]}
