@@ -4,7 +4,9 @@ A line says what a file of a single frame says. What is in it is parsed by `meta
 `predictions.py`; rows of Parquet become documents in `parquet_rows.py`.
 """
 
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -112,6 +114,21 @@ def find_bulk(store: Datasource, stem: str) -> BulkFile | None:
             f"{' and '.join(map(store.location, there))} say the same in two ways: remove one"
         )
     return BulkFile(store, there[0]) if there else None
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Keeps the collector of cycles from running, while documents are made by the million.
+
+    They have no cycles; looking for some takes 40 % of the time of reading.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def stem_of(name: str) -> str:

@@ -4,7 +4,7 @@ Lines of frames that take no part in a run are no mistake: a file may be made fo
 are. A name that no frame of a known video can have is one.
 """
 
-import numpy as np
+from array import array
 
 from lightly_pipeline.candidates.rows import FrameNames
 from lightly_pipeline.inputs.bulk_files import BulkFile, BulkLine
@@ -25,7 +25,8 @@ class NameCheck:
 
     def __init__(self, bulk: BulkFile, names: FrameNames, n_rows: int) -> None:
         self._bulk, self._names = bulk, names
-        self._line_of = np.zeros(n_rows, dtype=np.int64)
+        # By the first row of a frame.
+        self._line_of = array("q", bytes(8 * n_rows))
         self._elsewhere, self._mistaken = Cases(), Cases()
         self._n_found = 0
 
@@ -47,9 +48,9 @@ class NameCheck:
             else:
                 self._elsewhere.add(f"{self._bulk.unit} {line.number}: {line.name}")
             return places
-        if first := int(self._line_of[places[0]]):
+        if first := self._line_of[places[0]]:
             raise ValueError(f"is there since {self._bulk.unit} {first}")
-        self._line_of[places] = line.number
+        self._line_of[places[0]] = line.number
         self._n_found += 1
         return places
 

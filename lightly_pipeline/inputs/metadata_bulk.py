@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from lightly_pipeline.candidates.rows import FrameNames, FrameRows
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.inputs.bulk_files import BulkFile, BulkLine, find_bulk, stem_of
+from lightly_pipeline.inputs.bulk_files import (
+    BulkFile,
+    BulkLine,
+    find_bulk,
+    stem_of,
+    without_collector,
+)
 from lightly_pipeline.inputs.bulk_names import NameCheck
 from lightly_pipeline.inputs.metadata import METADATA_FOLDER, MetadataKey, Value, value_of
 from lightly_pipeline.inputs.metadata_columns import ValueColumn
@@ -59,9 +65,10 @@ def read_bulk_metadata(
     if bulk is None:
         return None
     reader = _Reader(bulk, keys, rows)
-    for batch in bulk.batches(list(keys)):
-        for line in batch:
-            reader.take(line)
+    with without_collector():
+        for batch in bulk.batches(list(keys)):
+            for line in batch:
+                reader.take(line)
     reader.names.report()
     if reader.wrong.count:
         more = ", ..." if reader.wrong.count > len(reader.wrong.first) else ""

@@ -12,7 +12,13 @@ from lightly_pipeline.candidates.rows import FrameNames, FrameRows, frame_stem, 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs import scores
-from lightly_pipeline.inputs.bulk_files import BulkFile, BulkLine, find_bulk, stem_of
+from lightly_pipeline.inputs.bulk_files import (
+    BulkFile,
+    BulkLine,
+    find_bulk,
+    stem_of,
+    without_collector,
+)
 from lightly_pipeline.inputs.bulk_names import NameCheck
 from lightly_pipeline.inputs.entries import Entries, Entry
 from lightly_pipeline.inputs.files import in_threads, list_names, read_json
@@ -85,7 +91,8 @@ def read_task(
     table = TaskTable(task, len(rows), wanted, by_class=by_class)
     bulk = find_bulk(store, bulk_stem(task))
     if bulk:
-        _read_lines(bulk, task, rows, table)
+        with without_collector():
+            _read_lines(bulk, task, rows, table)
     files = rows_by_name(rows, list_names(store, task.folder) - {"schema"})
 
     def read(name: str) -> list[Entry] | str:

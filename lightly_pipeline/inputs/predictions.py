@@ -16,6 +16,7 @@ from lightly_pipeline.inputs.entries import Entry
 
 TASKS_PATH = ".lightly/predictions/tasks.json"
 _SUM_TOLERANCE = 1e-3
+_PLAIN_NUMBERS = {int, float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def parse_prediction(document: Any, task: Task) -> list[Entry]:
     Raises:
         ValueError: The first thing that is wrong with it; the caller skips and reports the file.
     """
-    entries = document.get("predictions") if isinstance(document, Mapping) else None
+    entries = document.get("predictions") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError("expected an object with a list of predictions")
     parsed = []
@@ -137,12 +138,13 @@ def parse_prediction(document: Any, task: Task) -> list[Entry]:
 
 
 def _parse_entry(entry: Any, task: Task) -> Entry:
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, dict):
         raise ValueError("expected an object")
     number = entry.get("category_id")
-    if not _is_whole(number) or number not in task.category_ids:
-        raise ValueError(f"category_id {number!r} is not in the task's schema")
-    category = task.category_ids.index(number)
+    try:
+        category = task.category_ids.index(number if _is_whole(number) else -1)
+    except ValueError:
+        raise ValueError(f"category_id {number!r} is not in the task's schema") from None
     probabilities = _probabilities(entry.get("probabilities"), task)
     if task.task_type == "classification":
         return Entry(category, probabilities, max(probabilities or (1.0,)))
@@ -178,20 +180,32 @@ def _mask_share(value: Any) -> float:
 
 
 def _keypoints(value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) % 3 or not all(map(_is_number, value)):
+    if not isinstance(value, list) or len(value) % 3 or not _are_numbers(value):
         raise ValueError("keypoints: expected x, y and confidence of each, in turn")
     return tuple(_share(item, "keypoint confidence") for item in value[2::3])
 
 
 def _check_box(value: Any) -> None:
-    if not isinstance(value, list) or len(value) != 4 or not all(map(_is_number, value)):
+    if not isinstance(value, list) or len(value) != 4 or not _are_numbers(value):
         raise ValueError("bbox: expected [x, y, width, height] in pixels")
 
 
 def _share(value: Any, what: str) -> float:
+    if type(value) is float and 0 <= value <= 1:
+        return value
     if not _is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{what} {value!r} is not a number from 0 to 1")
     return float(value)
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    """Returns whether all are finite numbers; at once where they are what JSON makes of them."""
+    if _PLAIN_NUMBERS.issuperset(map(type, values)):
+        try:
+            return math.isfinite(math.fsum(values))
+        except (OverflowError, ValueError):
+            pass
+    return all(map(_is_number, values))
 
 
 def _is_number(value: Any) -> bool:
