@@ -22,6 +22,8 @@ from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline_tests.support.bulk import write_files, write_lines, write_parquet
 from lightly_pipeline_tests.support.rows import all_frames, row_video
 
+pytestmark = pytest.mark.slow
+
 VIDEOS = (("a.mp4", 12), ("sub dir/é.b.MOV", 5))
 ROWS = all_frames(row_video(path, n) for path, n in VIDEOS)
 FRAMES = [f"a-{i:02d}-mp4" for i in range(12)] + [f"sub dir/é.b-{i}-MOV" for i in range(5)]
@@ -101,7 +103,7 @@ def assert_equal(one: TaskTable | None, other: TaskTable | None, kind: str) -> N
 
 
 @given(documents(MIXED), st.sampled_from(TYPES), st.sampled_from(["png", "jpg"]))
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_lines_of_predictions_are_files_of_frames(
     said: Mapping[str, Any], kind: str, ending: str
 ) -> None:
@@ -133,7 +135,7 @@ PARQUET = pa.schema({"file_name": pa.string(), "predictions": pa.list_(PARQUET_E
     ),
     st.sampled_from(TYPES),
 )
-@settings(max_examples=50)
+@settings(max_examples=30)
 def test_rows_of_predictions_are_files_of_frames(said: Mapping[str, Any], kind: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files, rows = Path(folder, "files"), Path(folder, "rows")
@@ -171,7 +173,7 @@ THINGS = st.sampled_from([*FRAMES, *(path for path, _ in VIDEOS), *NO_FRAMES])
 
 
 @given(st.dictionaries(THINGS, METADATA), st.sets(THINGS))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_lines_of_metadata_are_files_and_files_go_over_them(
     said: Mapping[str, Any], also: set[str]
 ) -> None:
