@@ -16,9 +16,8 @@ from lightly_pipeline.errors import (
 from lightly_pipeline.handover.masks import Mask
 from lightly_pipeline.handover.predictions import Box, PredictedTask, Prediction, Size
 from lightly_pipeline.hints import did_you_mean
-from lightly_pipeline.inputs.bulk_files import find_bulk, stem_of
 from lightly_pipeline.inputs.files import in_threads, read_json, read_required
-from lightly_pipeline.inputs.prediction_files import COLUMN, bulk_stem
+from lightly_pipeline.inputs.prediction_files import prediction_lines
 from lightly_pipeline.inputs.predictions import (
     TASKS_PATH,
     Task,
@@ -129,17 +128,14 @@ def read_predictions(
     Returns:
         What is predicted for each frame, in the order of tasks and entries, and the reason by
         location of what was left out.
+
+    Raises:
+        LightlyPipelineError: A file for many frames cannot be read at all.
     """
     found: list[list[Prediction]] = [[] for _ in frames]
     skipped: dict[str, str] = {}
     wanted = {frame.stem for frame in frames}
-    lines: dict[str, _Lines] = {}
-    for task in tasks:
-        try:
-            lines[task.name] = _read_lines(store, task.task, wanted)
-        except LightlyPipelineError as error:
-            lines[task.name] = {}
-            skipped[store.location(bulk_stem(task.task))] = str(error)
+    lines = {task.name: _read_lines(store, task.task, wanted) for task in tasks}
 
     def read(job: tuple[int, PredictedTask]) -> tuple[list[Prediction], dict[str, str]]:
         number, task = job
@@ -156,13 +152,10 @@ def read_predictions(
 
 def _read_lines(store: Datasource, task: Task, wanted: Collection[str]) -> _Lines:
     """Returns what a task's file for many frames says of some, and where, by name of frame."""
-    bulk = find_bulk(store, bulk_stem(task))
     found: _Lines = {}
-    for batch in bulk.batches([COLUMN]) if bulk else ():
-        for line in batch:
-            stem = stem_of(line.name)
-            if stem in wanted and bulk:
-                found.setdefault(stem, (bulk.line(line.number), line.document))
+    for location, stem, document in prediction_lines(store, task):
+        if stem in wanted:
+            found.setdefault(stem, (location, document))
     return found
 
 

@@ -3,7 +3,8 @@
 What a file or line says is in `predictions.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +121,23 @@ def read_task(
 def bulk_stem(task: Task) -> str:
     """Returns where the file of a task for many frames is, without ending."""
     return task.folder + COLUMN
+
+
+def prediction_lines(store: Datasource, task: Task) -> Iterator[tuple[str, str, Any]]:
+    """Yields what a task's file for many frames says, line after line; nothing without one.
+
+    Yields:
+        Where the line is, for people; the name of its frame's files, without ending; and what such
+        a file would hold. Lines that name no frame are left out.
+
+    Raises:
+        LightlyPipelineError: There are two such files, or one cannot be read.
+    """
+    bulk = find_bulk(store, bulk_stem(task))
+    for batch in bulk.batches([COLUMN]) if bulk else ():
+        for line in batch:
+            if bulk and line.name:
+                yield bulk.line(line.number), stem_of(line.name), line.document
 
 
 def plan_bulk_predictions(store: Datasource, task: Task) -> None:
