@@ -163,18 +163,26 @@ def _refused(_: str) -> Iterator[str]:
 
 def _commands(_: str) -> Iterator[str]:
     """Yields every command of the command line: what it is for, and a table of its options."""
-    (commands,) = (a for a in command_line()._actions if isinstance(a.choices, dict))
-    for entry in commands._choices_actions:
-        yield f"## {entry.dest}"
+    for name, meaning, parser in _parsers(command_line()):
+        yield f"## {name}"
         yield ""
-        yield f"{entry.help[0].upper()}{entry.help[1:]}."
+        yield f"{meaning[0].upper()}{meaning[1:]}."
         yield ""
-        yield "| option | default | meaning |"
-        yield "|---|---|---|"
-        for action in commands.choices[entry.dest]._actions:
-            if "--help" not in action.option_strings:
-                yield f"| {' | '.join(_cells(action))} |"
-        yield ""
+        actions = [a for a in parser._actions if "--help" not in a.option_strings]
+        if actions:
+            yield "| option | default | meaning |"
+            yield "|---|---|---|"
+            yield from (f"| {' | '.join(_cells(action))} |" for action in actions)
+            yield ""
+
+
+def _parsers(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+    """Yields name, meaning and parser of every command that takes no further one."""
+    for commands in (action for action in parser._actions if isinstance(action.choices, dict)):
+        for entry in commands._choices_actions:
+            further = list(_parsers(commands.choices[entry.dest]))
+            for name, meaning, inner in further or [("", entry.help, commands.choices[entry.dest])]:
+                yield f"{entry.dest} {name}".rstrip(), meaning, inner
 
 
 def _cells(action: argparse.Action) -> tuple[str, str, str]:

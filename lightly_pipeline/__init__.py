@@ -2,7 +2,8 @@
 
 Only the public names live here, loaded when first used so that importing the package costs
 nothing: `Dataset`, `DatasetType`, `EncoderSpec`, `FrameInput`, `LocalDatasource`, `ProgressMeter`,
-`RunResult`, `S3Datasource`, `VideoDataset`, `build_definitions`, `export_run` and `run`.
+`RunResult`, `S3Datasource`, `VideoDataset`, `build_definitions`, `export_run`,
+`import_predictions` and `run`.
 `__version__` is that of the installed package.
 """
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.defs.component import VideoDataset
     from lightly_pipeline.embedding import EncoderSpec
     from lightly_pipeline.handover.export import export_run
+    from lightly_pipeline.intake.predictions import import_predictions
     from lightly_pipeline.pipeline import run
     from lightly_pipeline.progress import ProgressMeter
     from lightly_pipeline.runs.result import RunResult
@@ -34,6 +36,7 @@ __all__ = [
     "VideoDataset",
     "build_definitions",
     "export_run",
+    "import_predictions",
     "run",
 ]
 
@@ -49,6 +52,7 @@ _HOMES = {
     "VideoDataset": "lightly_pipeline.defs.component",
     "build_definitions": "lightly_pipeline.defs.build",
     "export_run": "lightly_pipeline.handover.export",
+    "import_predictions": "lightly_pipeline.intake.predictions",
     "run": "lightly_pipeline.pipeline",
 }
 

@@ -1,8 +1,9 @@
 """The command line: `run` and `demo` over `pipeline.run`, and `worker`.
 
 Arguments and exit codes live here; the commands about results are in `cli_results.py`, those
-about encoders in `cli_encoders.py`; what a person sees is in `console.py`, every decision is the
-pipeline's. Imports stay light so that `--help` answers at once.
+about encoders and predictions in `cli_encoders.py` and `cli_predictions.py`; what a person sees is
+in `console.py`, every decision is the pipeline's. Imports stay light so that `--help` answers at
+once.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightly_pipeline import cli_encoders, cli_results
+from lightly_pipeline import cli_encoders, cli_predictions, cli_results
 from lightly_pipeline.console import (
     describe,
     escape_what_is_no_text,
@@ -112,6 +113,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_worker(commands)
     cli_results.add_commands(commands)
     cli_encoders.add_commands(commands)
+    cli_predictions.add_commands(commands)
     for command in (run, demo):
         command.add_argument(
             "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from lightly_pipeline.layout import frame_name
 from lightly_pipeline.tables.handle import VideoTable
 
-_FRAME = re.compile(r"(.*)-([0-9]+)-([^-/.]*)", re.DOTALL)
+FRAME_STEM = re.compile(r"(.*)-([0-9]+)-([^-/.]*)", re.DOTALL)
+"""The name of a frame's files, without ending: the video's, the frame's number, the extension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,32 +122,81 @@ def frame_stem(video: RowVideo, index: int) -> str:
 def rows_by_name(rows: FrameRows, names: Iterable[str]) -> dict[str, list[int]]:
     """Returns the rows that each of `names` belongs to; names of other frames are left out.
 
-    Costs as much as there are names, not as there are rows: most frames may have no file.
-
     Args:
         rows: All rows.
         names: Frame names without ending, as files are called.
     """
-    plain: dict[tuple[str, str, int], list[tuple[RowVideo, NDArray[np.int64]]]] = {}
-    found: dict[str, list[int]] = {}
-    wanted = set(names)
-    for video, positions in rows.of_video():
-        stem, _, extension = video.path.rpartition(".")
-        if frame_stem(video, 0) == f"{stem}-{'0'.zfill(len(str(video.n_frames)))}-{extension}":
-            key = (stem, extension, len(str(video.n_frames)))
-            plain.setdefault(key, []).append((video, positions))
-            continue
-        # A path that no store takes as it is: names are compared whole.
-        for row in positions:
-            name = frame_stem(video, int(rows.index[row]))
-            if name in wanted:
-                found.setdefault(name, []).append(int(row))
-    for name in wanted:
-        parts = _FRAME.fullmatch(name)
+    known = FrameNames(rows)
+    found = {name: known.rows_of(name) for name in set(names)}
+    return {name: places for name, places in found.items() if places}
+
+
+class FrameNames:
+    """Finds rows by the names of their frames.
+
+    Costs as much as there are names asked for, not as there are rows.
+
+    Args:
+        rows: Rows of each video by ascending frame number.
+    """
+
+    def __init__(self, rows: FrameRows) -> None:
+        # By stem and extension of the path: what there is of it, in every version.
+        self._videos: dict[tuple[str, str], list[_NamedVideo]] = {}
+        self._odd: dict[str, list[int]] = {}
+        for video, positions in rows.of_video():
+            stem, _, extension = video.path.rpartition(".")
+            width = len(str(video.n_frames))
+            if frame_stem(video, 0) == f"{stem}-{'0'.zfill(width)}-{extension}":
+                named = _NamedVideo(video, width, positions, rows.index[positions])
+                self._videos.setdefault((stem, extension), []).append(named)
+                continue
+            # A path that no store takes as it is: names are compared whole.
+            for row in positions.tolist():
+                self._odd.setdefault(frame_stem(video, int(rows.index[row])), []).append(row)
+
+    def rows_of(self, name: str) -> list[int]:
+        """Returns the rows of the frame whose files have this name, without ending."""
+        found = list(self._odd.get(name, ()))
+        parts = FRAME_STEM.fullmatch(name)
         if parts is None:
-            continue
-        for _, positions in plain.get((parts[1], parts[3], len(parts[2])), ()):
-            place = int(np.searchsorted(rows.index[positions], int(parts[2])))
-            if place < len(positions) and rows.index[positions[place]] == int(parts[2]):
-                found.setdefault(name, []).append(int(positions[place]))
-    return found
+            return found
+        stem, digits, extension = parts.groups()
+        for named in self._videos.get((stem, extension), ()):
+            row = named.row_of(int(digits)) if len(digits) == named.width else None
+            if row is not None:
+                found.append(row)
+        return found
+
+    def mistake_in(self, name: str) -> str | None:
+        """Returns why no frame can have a name although its video is known; None where it may."""
+        parts = FRAME_STEM.fullmatch(name)
+        named = self._videos.get((parts[1], parts[3])) if parts else None
+        if parts is None or not named:
+            return None
+        fitting = [one for one in named if len(parts[2]) == one.width]
+        if any(int(parts[2]) < one.video.n_frames for one in fitting):
+            return None
+        video = named[0].video
+        first, last = (frame_stem(video, index) for index in (0, video.n_frames - 1))
+        return f"{video.path} has {video.n_frames} frames, {first} to {last}"
+
+
+@dataclass(frozen=True, slots=True)
+class _NamedVideo:
+    """A video whose frames' names are made of its path: `width` digits, rows and their frames."""
+
+    video: RowVideo
+    width: int
+    positions: NDArray[np.int64]
+    indices: NDArray[np.int64]
+
+    def row_of(self, index: int) -> int | None:
+        """Returns the row of a frame; None where it has none."""
+        # Mostly every frame has a row, and stands at its own number.
+        place = index
+        if place >= len(self.indices) or self.indices[place] != index:
+            place = int(np.searchsorted(self.indices, index))
+        if place < len(self.indices) and self.indices[place] == index:
+            return int(self.positions[place])
+        return None

@@ -4,11 +4,12 @@ The fields of Lightly's schema. Which strategy goes with which input, and which 
 which of them, is in `strategies.py`; what is executed is listed in `support.py`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from lightly_pipeline.config.base import StrictModel
 from lightly_pipeline.config.strategies import (
@@ -193,7 +194,7 @@ class SelectionConfig(StrictModel):
         description="What the selection aims for."
     )
     lightly_path_regex: NonEmpty | None = Field(
-        None, description="Expression that takes metadata out of file names."
+        None, description="Expression whose named groups are metadata keys: of paths of videos."
     )
     auto_tasks: list[AutoTask] = Field(default_factory=list, description="Generated boxes.")
 
@@ -204,6 +205,18 @@ class SelectionConfig(StrictModel):
         if isinstance(values, dict) and values.get("n_samples") == -1:
             return {**values, "n_samples": None}
         return values
+
+    @field_validator("lightly_path_regex")
+    @classmethod
+    def _has_groups(cls, expression: str) -> str:
+        """Refuses an expression that is none, or that names nothing it finds."""
+        try:
+            groups = re.compile(expression).groupindex
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        if not groups:
+            raise ValueError("has no named group, such as (?P<camera>[^/]+)")
+        return expression
 
     @model_validator(mode="after")
     def _one_amount(self) -> "SelectionConfig":

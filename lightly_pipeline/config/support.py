@@ -44,6 +44,7 @@ _SUPPORTED = {
     "lightly_config.model.name": "",
     "lightly_config.trainer.gpus": "",
     "lightly_config.trainer.precision": "",
+    "selection_config.lightly_path_regex": "see Metadata from paths",
     "selection_config.n_samples": "see Amounts",
     "selection_config.proportion_samples": "see Amounts",
     "selection_config.strategies.input": "",
@@ -110,8 +111,6 @@ REFUSED = {
     "of yours into `.lightly/predictions/`, where strategies read them",
     "worker_config.embeddings": "embeddings are not read from files yet: name an encoder of your "
     "own in `lightly_config.model.name`",
-    "selection_config.lightly_path_regex": "file names are not read for metadata yet: put the "
-    "values into `.lightly/metadata/`",
     "selection_config.auto_tasks": "parts of frames are not embedded yet: whole frames are "
     "compared without it",
     "EMBEDDINGS with task": "parts of frames are not embedded yet: remove task to compare whole "

@@ -1,9 +1,9 @@
-"""Reads what a dataset predicts for chosen frames: tasks, and a file per frame and task.
+"""Reads what a dataset predicts for chosen frames: tasks, and files per frame or for many.
 
 What makes a file usable is `inputs`' to say; here are the shapes in it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from lightly_pipeline.handover.masks import Mask
 from lightly_pipeline.handover.predictions import Box, PredictedTask, Prediction, Size
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.inputs.files import in_threads, read_json, read_required
+from lightly_pipeline.inputs.prediction_files import prediction_lines
 from lightly_pipeline.inputs.predictions import (
     TASKS_PATH,
     Task,
@@ -29,6 +30,7 @@ from lightly_pipeline.logs import logger_of
 
 _logger = logger_of(__name__)
 _SHOWN = 5
+_Lines = dict[str, tuple[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,11 @@ class WantedFrame:
     frame_size: Size | None
     image_size: Size
 
-    def file_of(self, task: str) -> str:
-        """Returns where a task's predictions of it are."""
+    @property
+    def stem(self) -> str:
+        """The name of its files, without ending."""
         name = frame_name(self.video, self.frame_index, self.n_frames, "json")
-        return task_folder(task) + name
+        return name.removesuffix(".json")
 
 
 def read_tasks(store: Datasource, only: str | None = None) -> list[PredictedTask]:
@@ -125,13 +128,18 @@ def read_predictions(
     Returns:
         What is predicted for each frame, in the order of tasks and entries, and the reason by
         location of what was left out.
+
+    Raises:
+        LightlyPipelineError: A file for many frames cannot be read at all.
     """
     found: list[list[Prediction]] = [[] for _ in frames]
     skipped: dict[str, str] = {}
+    wanted = {frame.stem for frame in frames}
+    lines = {task.name: _read_lines(store, task.task, wanted) for task in tasks}
 
     def read(job: tuple[int, PredictedTask]) -> tuple[list[Prediction], dict[str, str]]:
         number, task = job
-        return _read_frame(store, task, frames[number])
+        return _read_frame(store, task, frames[number], lines[task.name])
 
     jobs = [(number, task) for number in range(len(frames)) for task in tasks]
     for (number, _), (predictions, reasons) in in_threads(read, jobs):
@@ -142,24 +150,55 @@ def read_predictions(
     return [tuple(predictions) for predictions in found], skipped
 
 
-def _read_frame(
-    store: Datasource, task: PredictedTask, frame: WantedFrame
-) -> tuple[list[Prediction], dict[str, str]]:
-    path = frame.file_of(task.name)
+def _read_lines(store: Datasource, task: Task, wanted: Collection[str]) -> _Lines:
+    """Returns what a task's file for many frames says of some, and where, by name of frame."""
+    found: _Lines = {}
+    for location, stem, document in prediction_lines(store, task):
+        if stem in wanted:
+            found.setdefault(stem, (location, document))
+    return found
+
+
+def _document(
+    store: Datasource, task: Task, stem: str, lines: _Lines
+) -> tuple[Any, str, dict[str, str]]:
+    """Returns what is said of a frame (None for nothing), where, and what could not be used.
+
+    Its own file goes over the line that speaks of it.
+    """
+    path = f"{task_folder(task.name)}{stem}.json"
     location = store.location(path)
+    reasons: dict[str, str] = {}
     try:
         document = read_json(store, path)
-        parse_prediction(document, task.task)
+        parse_prediction(document, task)
+        return document, location, reasons
     except ObjectNotFoundError:
-        return [], {}
+        pass
     except (ValueError, LightlyPipelineError) as error:
-        return [], {location: str(error)}
+        reasons[location] = str(error)
+    if stem not in lines:
+        return None, location, reasons
+    location, document = lines[stem]
+    try:
+        parse_prediction(document, task)
+    except ValueError as error:
+        return None, location, {**reasons, location: str(error)}
+    return document, location, reasons
+
+
+def _read_frame(
+    store: Datasource, task: PredictedTask, frame: WantedFrame, lines: _Lines
+) -> tuple[list[Prediction], dict[str, str]]:
+    document, location, reasons = _document(store, task.task, frame.stem, lines)
+    if document is None:
+        return [], reasons
     if task.is_classification:
-        return [_classified(entry, task.task) for entry in document["predictions"]], {}
+        return [_classified(entry, task.task) for entry in document["predictions"]], reasons
     if frame.frame_size is None:
-        return [], {location: "the size of the frame that it refers to is not known any more"}
+        reasons[location] = "the size of the frame that it refers to is not known any more"
+        return [], reasons
     made: list[Prediction] = []
-    reasons: dict[str, str] = {}
     for number, entry in enumerate(document["predictions"]):
         prediction = _located(entry, task, frame.frame_size)
         if prediction is None:

@@ -39,9 +39,21 @@ def read_json(store: Datasource, path: str) -> Any:
     if len(content) > MAX_FILE_BYTES:
         raise LightlyPipelineError(f"{store.location(path)}: larger than {MAX_FILE_BYTES} bytes")
     try:
-        return json.loads(content, parse_constant=_refuse_constant)
+        return parse_json(content)
+    except ValueError as error:
+        raise LightlyPipelineError(f"{store.location(path)}: {error}") from None
+
+
+def parse_json(content: bytes) -> Any:
+    """Returns the document that bytes hold, as `json.loads` does, but without NaN and infinity.
+
+    Raises:
+        ValueError: They are not JSON.
+    """
+    try:
+        return _DECODER.decode(content.decode(json.detect_encoding(content), "surrogatepass"))
     except (ValueError, RecursionError) as error:
-        raise LightlyPipelineError(f"{store.location(path)}: not valid JSON: {error}") from None
+        raise ValueError(f"not valid JSON: {error}") from None
 
 
 def read_required(store: Datasource, path: str, needed_for: str) -> Any:
@@ -70,3 +82,6 @@ def in_threads(
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -19,11 +19,13 @@ from lightly_pipeline.datasources import Datasource, datasource_from_url
 from lightly_pipeline.errors import InvalidConfigurationError, TagNotFoundError
 from lightly_pipeline.inputs import predictions
 from lightly_pipeline.inputs.files import read_required
-from lightly_pipeline.inputs.metadata import SCHEMA_PATH, MetadataKey, find_key, parse_schema
+from lightly_pipeline.inputs.metadata import MetadataKey
 from lightly_pipeline.inputs.metadata_files import read_metadata
-from lightly_pipeline.inputs.prediction_files import read_task
+from lightly_pipeline.inputs.metadata_plan import plan_columns, plan_metadata
+from lightly_pipeline.inputs.path_groups import PathGroups, plan_path_groups
+from lightly_pipeline.inputs.prediction_files import plan_bulk_predictions, read_task
 from lightly_pipeline.inputs.predictions import Task
-from lightly_pipeline.inputs.quality import KEY_PREFIX, column_of, read_column_values
+from lightly_pipeline.inputs.quality import KEY_PREFIX, read_column_values
 from lightly_pipeline.inputs.queries import FolderQuery, TagQuery, TextQuery, folder_query
 from lightly_pipeline.inputs.values import QueryKey, SelectionInputs
 from lightly_pipeline.runs.tags import read_tag
@@ -40,6 +42,7 @@ class InputPlan:
     Attributes:
         columns: Column of the frame table by metadata key, for keys such as `lightly.width`.
         keys: Entry of the metadata schema by key.
+        path_groups: Keys that are taken from paths.
         tasks: Schema of each prediction task that occurs.
         scores: (task, score) pairs.
         distributions: Tasks whose class rows or counts are needed.
@@ -48,6 +51,7 @@ class InputPlan:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, MetadataKey] = field(default_factory=dict)
+    path_groups: PathGroups = field(default_factory=PathGroups)
     tasks: Mapping[str, Task] = field(default_factory=dict)
     scores: tuple[tuple[str, str], ...] = ()
     distributions: frozenset[str] = frozenset()
@@ -71,9 +75,14 @@ def plan_inputs(dataset: Dataset, config: RunConfig, others: Sequence[Dataset] =
     own = [entry for entry in keys if not str(entry.input.key).startswith(KEY_PREFIX)]
     predicted = [entry for entry in entries if entry.input.type in ("SCORES", "PREDICTIONS")]
     tasks = _plan_tasks(dataset.lightly, predicted)
+    groups = plan_path_groups(
+        config.selection.lightly_path_regex,
+        ((str(entry.input.key), entry.strategy.type != "BALANCE") for entry in own),
+    )
     return InputPlan(
-        columns=_plan_columns([entry for entry in keys if entry not in own]),
-        keys=_plan_metadata(dataset.lightly, own),
+        columns=plan_columns([entry for entry in keys if entry not in own]),
+        keys=plan_metadata(dataset.lightly, own, groups),
+        path_groups=groups,
         tasks=tasks,
         scores=tuple(
             dict.fromkeys(
@@ -121,9 +130,10 @@ def read_inputs(
     inputs = SelectionInputs()
     inputs.metadata.update(_read_columns(plan, rows))
     inputs.metadata.update(read_metadata(store, plan.keys, rows))
+    inputs.metadata.update(plan.path_groups.read(rows))
     for task in plan.tasks.values():
         wanted = [score for name, score in plan.scores if name == task.name]
-        table = read_task(store, task, rows, wanted)
+        table = read_task(store, task, rows, wanted, by_class=task.name in plan.distributions)
         inputs.skipped.update(table.skipped)
         inputs.n_without_prediction[task.name] = int((~table.known).sum())
         inputs.scores.update({(task.name, score): table.score(score) for score in wanted})
@@ -140,39 +150,6 @@ def read_inputs(
     return inputs
 
 
-def _plan_columns(entries: Sequence[StrategyEntry]) -> dict[str, str]:
-    columns = {}
-    for entry in entries:
-        key = str(entry.input.key)
-        if entry.strategy.type == "BALANCE":
-            raise InvalidConfigurationError(
-                f"metadata key {key} is a number and does not go with BALANCE, but with WEIGHTS "
-                "and THRESHOLD"
-            )
-        columns[key] = column_of(key)
-    return columns
-
-
-def _plan_metadata(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str, MetadataKey]:
-    if not entries:
-        return {}
-    location = store.location(SCHEMA_PATH)
-    schema = parse_schema(read_required(store, SCHEMA_PATH, "a METADATA input"), location)
-    found: dict[str, MetadataKey] = {}
-    for entry in entries:
-        key = find_key(schema, str(entry.input.key), location)
-        wants_numbers = entry.strategy.type != "BALANCE"
-        if key.is_numeric != wants_numbers or key.data_type == "OTHER_STRING":
-            goes_with = "WEIGHTS and THRESHOLD" if key.is_numeric else "BALANCE"
-            raise InvalidConfigurationError(
-                f"metadata key {key.path} is {key.data_type} in {location} and does not go with "
-                f"{entry.strategy.type}"
-                + ("" if key.data_type == "OTHER_STRING" else f", but with {goes_with}")
-            )
-        found[key.path] = key
-    return found
-
-
 def _plan_tasks(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str, Task]:
     if not entries:
         return {}
@@ -185,6 +162,7 @@ def _plan_tasks(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str
             path = predictions.task_folder(name) + "schema.json"
             document = read_required(store, path, f"prediction task {name}")
             tasks[name] = predictions.parse_task(document, name, store.location(path))
+            plan_bulk_predictions(store, tasks[name])
         if entry.input.score is not None:
             predictions.check_score(tasks[name], entry.input.score)
         wanted = [*(entry.input.categories or ()), *(entry.strategy.target or ())]

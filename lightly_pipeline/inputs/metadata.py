@@ -71,34 +71,47 @@ def parse_schema(document: Any, location: str) -> dict[str, MetadataKey]:
     return keys
 
 
-def find_key(keys: Mapping[str, MetadataKey], wanted: str, location: str) -> MetadataKey:
+def find_key(
+    keys: Mapping[str, MetadataKey], wanted: str, location: str, groups: Sequence[str] = ()
+) -> MetadataKey:
     """Returns the schema's entry for a key of the configuration.
+
+    Args:
+        keys: The schema's entries.
+        wanted: The key.
+        location: The schema, for messages.
+        groups: Keys that are taken from paths, for the hint.
 
     Raises:
         InvalidConfigurationError: There is none; names the nearest.
     """
     if wanted in keys:
         return keys[wanted]
+    nor = "is neither a group of selection_config.lightly_path_regex nor" if groups else "is not"
     raise InvalidConfigurationError(
-        f"metadata key {wanted!r} is not a path in {location}{_hint(wanted, list(keys))}"
+        f"metadata key {wanted!r} {nor} a path in {location}{_hint(wanted, [*keys, *groups])}"
     )
 
 
-def value_of(key: MetadataKey, document: Any, location: str) -> Value:
-    """Returns the value of a key in a metadata file; None when it holds none.
+def value_of(key: MetadataKey, document: Any) -> Value:
+    """Returns the value of a key in a metadata file, or in a line that says the same.
+
+    None where it holds none.
 
     Raises:
-        LightlyPipelineError: Names the file, the key, and the value that does not fit.
+        ValueError: Names the key and the value that does not fit; the caller knows the place.
     """
-    metadata = document.get("metadata") if isinstance(document, Mapping) else None
-    if not isinstance(metadata, Mapping):
-        raise LightlyPipelineError(f"{location}: expected an object with the key metadata")
-    found: Any = metadata
+    found = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(found, dict):
+        raise ValueError("expected an object with the key metadata")
     for part in key.path.split("."):
-        if not isinstance(found, Mapping) or part not in found:
+        if not isinstance(found, dict) or part not in found:
             return None
         found = found[part]
-    return _typed(found, key.data_type, f"{location}: {key.path}")
+    try:
+        return _typed(found, key.data_type)
+    except ValueError as error:
+        raise ValueError(f"{key.path}: {error}") from None
 
 
 def is_about(document: Any, names: Sequence[str]) -> bool:
@@ -125,24 +138,37 @@ def _parse_entry(entry: Any, where: str) -> MetadataKey:
             f"{where}: {path}: valueDataType {data_type!r} is not known"
             f"{_hint(str(data_type), DATA_TYPES)}"
         )
-    default = _typed(entry.get("defaultValue"), data_type, f"{where}: {path}: defaultValue")
-    return MetadataKey(path, data_type, default)
+    try:
+        return MetadataKey(path, data_type, _typed(entry.get("defaultValue"), data_type))
+    except ValueError as error:
+        raise LightlyPipelineError(f"{where}: {path}: defaultValue: {error}") from None
 
 
-def _typed(value: Any, data_type: str, where: str) -> Value:
+def _typed(value: Any, data_type: str) -> Value:
     """Returns a number, or a category as it is written in a target; null is no value."""
     if value is None:
         return None
     if data_type in _NUMERIC:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value):
-            raise LightlyPipelineError(f"{where}: {value!r} is not a number, as {data_type} says")
-        return float(value)
+        return _number(value, data_type)
     if isinstance(value, bool):
         return str(value).lower()
+    if data_type == "CATEGORICAL_INT" and isinstance(value, float) and value.is_integer():
+        # Tables with gaps hold whole numbers as floats.
+        return str(int(value))
     if isinstance(value, str | int | float):
         return str(value)
-    raise LightlyPipelineError(f"{where}: {value!r} is not one value, as {data_type} says")
+    raise ValueError(f"{value!r} is not one value, as {data_type} says")
+
+
+def _number(value: Any, data_type: str) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        number = float(value) if is_number else math.nan
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not a number, as {data_type} says")
+    return number
 
 
 def _hint(word: str, known: Sequence[str]) -> str:

@@ -3,7 +3,8 @@
 What a file says of a key is in `metadata.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from lightly_pipeline.candidates.rows import FrameRows, rows_by_name, video_stem
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.inputs.bulk_files import IMAGE_ENDINGS, find_bulk
 from lightly_pipeline.inputs.files import in_threads, list_names, read_json
 from lightly_pipeline.inputs.metadata import (
     METADATA_FOLDER,
@@ -19,18 +21,34 @@ from lightly_pipeline.inputs.metadata import (
     is_about,
     value_of,
 )
+from lightly_pipeline.inputs.metadata_bulk import BULK_METADATA, read_bulk_metadata
+from lightly_pipeline.inputs.metadata_columns import ValueColumn
 from lightly_pipeline.logs import logger_of
 
 _logger = logger_of(__name__)
 _SHOWN = 5
-_IMAGE_ENDINGS = ("png", "jpg", "jpeg", "webp", "bmp", "tiff")
 _Files = dict[str, list[tuple[NDArray[np.int64], tuple[str, ...]]]]
+
+
+def plan_bulk_metadata(store: Datasource, keys: Iterable[str]) -> None:
+    """Looks at the file that speaks of many frames, if there is one, before any work.
+
+    Raises:
+        LightlyPipelineError: There are two, or it does not name what its lines speak of.
+    """
+    bulk = find_bulk(store, BULK_METADATA)
+    if bulk is None:
+        return
+    for key in bulk.missing_columns(list(keys)):
+        _logger.warning("%s has no column %s: no frame has a value from it", bulk.location, key)
 
 
 def read_metadata(
     store: Datasource, keys: Mapping[str, MetadataKey], rows: FrameRows
 ) -> dict[str, NDArray[Any]]:
     """Returns the value of every row by key: the frame's, else its video's, else the default.
+
+    What a file says goes over what a line of the file for many frames says of the same.
 
     Args:
         store: The LIGHTLY datasource.
@@ -45,19 +63,30 @@ def read_metadata(
     """
     if not keys:
         return {}
-    values: dict[str, NDArray[Any]] = {
-        path: np.full(len(rows), key.default, dtype=object) for path, key in keys.items()
-    }
+    values = {path: ValueColumn.of(key, len(rows), key.default) for path, key in keys.items()}
     names = list_names(store, METADATA_FOLDER)
-    for level in (_video_files(rows, names), _frame_files(rows, names)):
-        for name, document in in_threads(_reader(store), level):
-            location = store.location(_path(name))
-            fitting = [places for places, called in level[name] if is_about(document, called)]
-            for places in fitting:
-                _set_values(keys, document, location, values, places)
-            if not fitting:
-                _logger.warning("%s: passed over: its file_name is another one", location)
-    return {path: _as_column(keys[path], column, rows) for path, column in values.items()}
+    bulk = read_bulk_metadata(store, keys, rows)
+    if bulk:
+        bulk.set_videos(values)
+    _read_level(store, _video_files(rows, names), values)
+    if bulk:
+        bulk.set_frames(values)
+    _read_level(store, _frame_files(rows, names), values)
+    return {path: _as_column(column, rows) for path, column in values.items()}
+
+
+def _read_level(store: Datasource, level: _Files, values: Mapping[str, ValueColumn]) -> None:
+    """Sets what files say, each of the rows that it is about."""
+    for name, document in in_threads(_reader(store), level):
+        location = store.location(_path(name))
+        fitting = [places for places, called in level[name] if is_about(document, called)]
+        if not fitting:
+            _logger.warning("%s: passed over: its file_name is another one", location)
+        for places, column in product(fitting, values.values()):
+            try:
+                column.set(places, value_of(column.key, document))
+            except ValueError as error:
+                raise LightlyPipelineError(f"{location}: {error}") from None
 
 
 def _reader(store: Datasource) -> Callable[[str], Any]:
@@ -87,30 +116,16 @@ def _frame_files(rows: FrameRows, names: set[str]) -> _Files:
 
 def _image_names(name: str) -> tuple[str, ...]:
     last = name.rpartition("/")[2]
-    return tuple(f"{last}.{ending}" for ending in _IMAGE_ENDINGS)
+    return tuple(f"{last}.{ending}" for ending in IMAGE_ENDINGS)
 
 
-def _set_values(
-    keys: Mapping[str, MetadataKey],
-    document: Any,
-    location: str,
-    values: dict[str, NDArray[Any]],
-    places: NDArray[np.int64],
-) -> None:
-    for key in keys.values():
-        value = value_of(key, document, location)
-        if value is not None:
-            values[key.path][places] = value
-
-
-def _as_column(key: MetadataKey, column: NDArray[Any], rows: FrameRows) -> NDArray[Any]:
-    if not key.is_numeric:
-        return column
-    missing = [row for row, value in enumerate(column.tolist()) if value is None]
-    if missing:
-        shown = ", ".join(rows.describe(row) for row in missing[:_SHOWN])
+def _as_column(column: ValueColumn, rows: FrameRows) -> NDArray[Any]:
+    missing = np.flatnonzero(np.isnan(column.values)) if column.key.is_numeric else ()
+    if len(missing):
+        shown = ", ".join(rows.describe(int(row)) for row in missing[:_SHOWN])
         raise LightlyPipelineError(
-            f"metadata key {key.path}: {len(missing)} of {len(rows)} frames have no value, and the "
-            f"schema gives no defaultValue ({shown}{', ...' if len(missing) > _SHOWN else ''})"
+            f"metadata key {column.key.path}: {len(missing)} of {len(rows)} frames have no value, "
+            f"and the schema gives no defaultValue ({shown}"
+            f"{', ...' if len(missing) > _SHOWN else ''})"
         )
-    return column.astype(np.float64)
+    return column.values

@@ -1,6 +1,6 @@
 """Predictions of one task: its schema, and what one file says of one frame.
 
-Pure functions of documents; the scores' formulas are in `scores.py`, files are read in
+Pure functions of documents; what becomes of the entries is in `entries.py`, files are read in
 `prediction_files.py`.
 """
 
@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.inputs import scores
+from lightly_pipeline.inputs.entries import Entry
 
 TASKS_PATH = ".lightly/predictions/tasks.json"
 _SUM_TOLERANCE = 1e-3
+_PLAIN_NUMBERS = {int, float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,52 +39,6 @@ class Task:
     def folder(self) -> str:
         """Where its files are."""
         return task_folder(self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class FramePrediction:
-    """What a file says of one frame, B entries and C categories.
-
-    Attributes:
-        probabilities: Shape (B, C), rows of sum 1.
-        categories: Shape (B,): position of each entry's category.
-        confidences: Shape (B,): score of each entry.
-        weights: Shape (B,): the entry's share of the frame; 1 where entries are objects.
-        keypoint_confidences: Of all keypoints of all entries.
-    """
-
-    probabilities: NDArray[np.float64]
-    categories: NDArray[np.int64]
-    confidences: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    keypoint_confidences: NDArray[np.float64]
-
-    @property
-    def distribution(self) -> NDArray[np.float64]:
-        """Sum of the entries' probabilities, shape (C,)."""
-        summed: NDArray[np.float64] = self.weights @ self.probabilities
-        return summed
-
-    @property
-    def counts(self) -> NDArray[np.float64]:
-        """Entries per category, shape (C,)."""
-        n_categories = self.probabilities.shape[1]
-        return np.bincount(self.categories, minlength=n_categories).astype(np.float64)
-
-    def score(self, name: str, task_type: str) -> float:
-        """Returns a score; for `object_frequency` the effective count, to be mapped over all."""
-        if name == scores.OBJECTNESS:
-            return scores.objectness_least_confidence(self.confidences)
-        if name == scores.MEAN_UNCERTAINTY:
-            return scores.mean_uncertainty(self.keypoint_confidences)
-        if name == scores.OBJECT_FREQUENCY:
-            return scores.effective_count(self.counts)
-        if not len(self.categories):
-            return 0.0
-        values = scores.uncertainties(self.probabilities, name)
-        if task_type == "semantic-segmentation":
-            return float(self.weights @ values / self.weights.sum()) if self.weights.sum() else 0.0
-        return float(values.max())
 
 
 def task_folder(name: str) -> str:
@@ -166,13 +119,13 @@ def check_categories(task: Task, wanted: Sequence[str]) -> None:
             )
 
 
-def parse_prediction(document: Any, task: Task) -> FramePrediction:
-    """Returns what a prediction file says.
+def parse_prediction(document: Any, task: Task) -> list[Entry]:
+    """Returns the entries of a prediction file, or of a line that says the same.
 
     Raises:
         ValueError: The first thing that is wrong with it; the caller skips and reports the file.
     """
-    entries = document.get("predictions") if isinstance(document, Mapping) else None
+    entries = document.get("predictions") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError("expected an object with a list of predictions")
     parsed = []
@@ -181,53 +134,38 @@ def parse_prediction(document: Any, task: Task) -> FramePrediction:
             parsed.append(_parse_entry(entry, task))
         except ValueError as error:
             raise ValueError(f"predictions[{number}]: {error}") from None
-    n_categories = len(task.categories)
-    return FramePrediction(
-        probabilities=np.array([e.probabilities for e in parsed]).reshape(-1, n_categories),
-        categories=np.array([e.category for e in parsed], dtype=np.int64),
-        confidences=np.array([e.confidence for e in parsed], dtype=np.float64),
-        weights=np.array([e.weight for e in parsed], dtype=np.float64),
-        keypoint_confidences=np.array([c for e in parsed for c in e.keypoint_confidences]),
-    )
+    return parsed
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    category: int
-    probabilities: list[float]
-    confidence: float
-    weight: float = 1.0
-    keypoint_confidences: tuple[float, ...] = ()
-
-
-def _parse_entry(entry: Any, task: Task) -> _Entry:
-    if not isinstance(entry, Mapping):
+def _parse_entry(entry: Any, task: Task) -> Entry:
+    if not isinstance(entry, dict):
         raise ValueError("expected an object")
     number = entry.get("category_id")
-    if number not in task.category_ids or not _is_whole(number):
-        raise ValueError(f"category_id {number!r} is not in the task's schema")
-    category = task.category_ids.index(number)
-    probabilities = _probabilities(entry.get("probabilities"), category, task)
+    try:
+        category = task.category_ids.index(number if _is_whole(number) else -1)
+    except ValueError:
+        raise ValueError(f"category_id {number!r} is not in the task's schema") from None
+    probabilities = _probabilities(entry.get("probabilities"), task)
     if task.task_type == "classification":
-        return _Entry(category, probabilities, max(probabilities))
+        return Entry(category, probabilities, max(probabilities or (1.0,)))
     confidence = _share(entry.get("score"), "score")
     if task.task_type == "semantic-segmentation":
-        return _Entry(category, probabilities, confidence, _mask_share(entry.get("segmentation")))
+        return Entry(category, probabilities, confidence, _mask_share(entry.get("segmentation")))
     if task.task_type == "keypoint-detection":
         keypoints = _keypoints(entry.get("keypoints"))
-        return _Entry(category, probabilities, confidence, 1.0, keypoints)
+        return Entry(category, probabilities, confidence, 1.0, keypoints)
     _check_box(entry.get("bbox"))
-    return _Entry(category, probabilities, confidence)
+    return Entry(category, probabilities, confidence)
 
 
-def _probabilities(value: Any, category: int, task: Task) -> list[float]:
-    """Returns probabilities of sum 1; without any, the category is certain."""
+def _probabilities(value: Any, task: Task) -> list[float] | None:
+    """Returns probabilities of sum 1; None where none are given."""
     if value is None:
-        return [float(place == category) for place in range(len(task.categories))]
+        return None
     if not isinstance(value, list) or len(value) != len(task.categories):
         raise ValueError(f"expected {len(task.categories)} probabilities, one per category")
     shares = [_share(item, "probability") for item in value]
-    total = sum(shares)
+    total = math.fsum(shares)
     if abs(total - 1) > _SUM_TOLERANCE:
         raise ValueError(f"probabilities sum to {total:.4g}, not 1")
     return [share / total for share in shares]
@@ -242,24 +180,41 @@ def _mask_share(value: Any) -> float:
 
 
 def _keypoints(value: Any) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) % 3 or not all(map(_is_number, value)):
+    if not isinstance(value, list) or len(value) % 3 or not _are_numbers(value):
         raise ValueError("keypoints: expected x, y and confidence of each, in turn")
     return tuple(_share(item, "keypoint confidence") for item in value[2::3])
 
 
 def _check_box(value: Any) -> None:
-    if not isinstance(value, list) or len(value) != 4 or not all(map(_is_number, value)):
+    if not isinstance(value, list) or len(value) != 4 or not _are_numbers(value):
         raise ValueError("bbox: expected [x, y, width, height] in pixels")
 
 
 def _share(value: Any, what: str) -> float:
+    if type(value) is float and 0 <= value <= 1:
+        return value
     if not _is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{what} {value!r} is not a number from 0 to 1")
     return float(value)
 
 
+def _are_numbers(values: list[Any]) -> bool:
+    """Returns whether all are finite numbers; at once where they are what JSON makes of them."""
+    if _PLAIN_NUMBERS.issuperset(map(type, values)):
+        try:
+            return math.isfinite(math.fsum(values))
+        except (OverflowError, ValueError):
+            pass
+    return all(map(_is_number, values))
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _is_whole(value: Any) -> bool:

@@ -1,7 +1,7 @@
-"""Active-learning scores of one frame from its predictions.
+"""Active-learning scores from predictions.
 
-Formulas on plain arrays; files are parsed in `predictions.py`. All scores lie in 0 to 1, higher
-for what a model is less sure of.
+Formulas on plain arrays; which entries are of which frame is `entries.py`'s business. All scores
+lie in 0 to 1, higher for what a model is less sure of.
 """
 
 import numpy as np
@@ -54,24 +54,18 @@ def uncertainties(probabilities: NDArray[np.float64], score: str) -> NDArray[np.
     return clipped
 
 
-def objectness_least_confidence(scores: NDArray[np.float64]) -> float:
-    """Returns 1 minus the mean confidence of a frame's objects; 0 without objects."""
-    return float(1 - scores.mean()) if len(scores) else 0.0
-
-
-def mean_uncertainty(confidences: NDArray[np.float64]) -> float:
-    """Returns 1 minus the mean confidence of a frame's keypoints; 0 without keypoints."""
-    return float(1 - confidences.mean()) if len(confidences) else 0.0
-
-
-def effective_count(counts: NDArray[np.float64]) -> float:
+def effective_counts(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns how many objects count: 1 for the first of each class, 0.25 for each further one.
 
     Args:
-        counts: Shape (C,), objects per class.
+        counts: Shape (n, C), objects per frame and class.
+
+    Returns:
+        Shape (n,).
     """
     present = counts > 0
-    return float((present + _FREQUENCY_PENALTY * (counts - present)).sum())
+    effective: NDArray[np.float64] = (present + _FREQUENCY_PENALTY * (counts - present)).sum(axis=1)
+    return effective
 
 
 def object_frequencies(effective_counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Rows: names of frames' files, blocks of frames, copies; on plain arrays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from hypothesis import given
@@ -9,9 +9,6 @@ from hypothesis.extra import numpy as hnp
 
 from lightly_pipeline.candidates.duplicates import copies, first_equal
 from lightly_pipeline.candidates.rows import (
-    FrameRows,
-    RowVideo,
-    frame_rows,
     frame_stem,
     joined,
     rows_by_name,
@@ -25,25 +22,14 @@ from lightly_pipeline.candidates.sequences import (
     pooled_means,
     pooled_sums,
 )
-from lightly_pipeline.datasources import LocalDatasource, StoredObject
 from lightly_pipeline.layout import frame_name
-from lightly_pipeline.tables.handle import video_table
+from lightly_pipeline_tests.support.rows import all_frames, row_video
 
 paths = st.builds(
     lambda stem, extension: f"{stem}.{extension}",
     st.text(st.sampled_from("ab-01./ %é\n"), min_size=1, max_size=8),
     st.sampled_from(["mp4", "MOV", "hevc"]),
 )
-
-
-def row_video(path: str, n_frames: int) -> RowVideo:
-    """A video whose table is not looked at."""
-    store = LocalDatasource("/nowhere")
-    return RowVideo(path, n_frames, video_table(store, "e", StoredObject(path, 1, "1")))
-
-
-def all_frames(videos: Iterable[RowVideo]) -> FrameRows:
-    return frame_rows((video, np.arange(video.n_frames)) for video in videos)
 
 
 @given(

@@ -23,6 +23,7 @@ from lightly_pipeline.errors import (
 )
 from lightly_pipeline.handover.export import FORMATS, TOOLS, ExportResult
 from lightly_pipeline.runs.own_tags import create_tag
+from lightly_pipeline_tests.support.bulk import write_files, write_lines, write_parquet
 from lightly_pipeline_tests.support.predicted import (
     BOX,
     CATEGORIES,
@@ -31,7 +32,7 @@ from lightly_pipeline_tests.support.predicted import (
     hole,
     predicted_run,
 )
-from lightly_pipeline_tests.support.selections import N_FRAMES, local_dataset, put
+from lightly_pipeline_tests.support.selections import N_FRAMES, frame_file, local_dataset, put
 from lightly_pipeline_tests.support.videos import HEIGHT, WIDTH
 
 pytestmark = pytest.mark.slow
@@ -86,6 +87,37 @@ def test_csv_and_parquet_hold_every_frame_and_prediction(made: Made, tmp_path: P
     assert (box["x"], box["y"], box["width"], box["height"]) == BOX
     mask = next(row for row in predictions if row["task"] == "scene")
     assert sum(mask["mask"]) == WIDTH * HEIGHT
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+def test_predictions_of_a_file_for_many_frames_are_handed_over_as_files_of_frames_are(
+    made: Made, tmp_path: Path, ending: str
+) -> None:
+    shutil.copytree(made[0].lightly.location(""), tmp_path / "out")
+    folder = tmp_path / "out" / ".lightly" / "predictions"
+    frame = made[1].selected[0]
+    own = frame_file(frame.video, frame.frame_index)
+    for task in TASKS:
+        files = {f.relative_to(folder / task): f for f in (folder / task).rglob("*-mp4.json")}
+        said = [
+            {"file_name": str(name.with_suffix(".png")), **json.loads(file.read_text())}
+            for name, file in files.items()
+        ]
+        for file in files.values():
+            file.unlink()
+        write = write_lines if ending == "jsonl" else write_parquet
+        write(folder / task / f"predictions.{ending}", said)
+    for place, name in ((made[0].lightly, "files"), (tmp_path / "out", "lines")):
+        export_run(place, to="parquet", out=tmp_path / name)
+    tables = [pq.read_table(tmp_path / name / "predictions.parquet") for name in ("files", "lines")]
+    assert tables[0].equals(tables[1])
+    # The frame's own file goes over its line; where it is wrong, the line holds.
+    write_files(folder / "boxes", {own: {"predictions": []}})
+    write_files(folder / "poses", {own: {"predictions": [{"category_id": 99}]}})
+    told = export_run(tmp_path / "out", to="csv", out=tmp_path / "csv")
+    assert told.n_predictions == 24
+    (reason,) = told.skipped.values()
+    assert "category_id 99 is not in the task's schema" in reason
 
 
 def test_without_predictions_there_are_frames_alone(made: Made, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs import scores
+from lightly_pipeline.inputs.entries import Entries
 from lightly_pipeline.inputs.predictions import Task, parse_prediction, parse_task
 
 DETECTION = Task("t", "object-detection", (1, 4), ("car", "bus"))
@@ -36,8 +37,7 @@ def test_uncertainties_are_the_published_formulas() -> None:
 
 
 def test_object_frequency_counts_further_objects_of_a_class_a_quarter() -> None:
-    counts = [np.array([3.0, 0]), np.array([1.0, 1]), np.array([0.0, 0])]
-    effective = np.array([scores.effective_count(c) for c in counts])
+    effective = scores.effective_counts(np.array([[3.0, 0], [1.0, 1], [0.0, 0]]))
     assert effective.tolist() == [1.5, 2, 0]
     assert scores.object_frequencies(effective).tolist() == pytest.approx([0.975, 1.0, 0.9])
     assert scores.object_frequencies(np.array([2.0, 2.0])).tolist() == [1, 1]
@@ -48,23 +48,25 @@ def objects(*entries: dict[str, Any]) -> dict[str, Any]:
     return {"predictions": [{**base, **entry} for entry in entries]}
 
 
+def entries_of(task: Task, *documents: dict[str, Any]) -> Entries:
+    return Entries.of([parse_prediction(d, task) for d in documents], len(task.categories))
+
+
 def test_scores_of_a_frame_with_objects_and_without() -> None:
-    frame = parse_prediction(
-        objects({}, {"category_id": 4, "probabilities": [0.4, 0.6], "score": 0.5}), DETECTION
-    )
-    assert frame.distribution.tolist() == [1.4, 0.6]
-    assert frame.counts.tolist() == [1, 1]
-    assert frame.score(scores.OBJECTNESS, "object-detection") == pytest.approx(1 - 0.65)
-    assert frame.score(scores.LEAST_CONFIDENCE, "object-detection") == pytest.approx(0.8)
-    nothing = parse_prediction(objects(), DETECTION)
-    assert nothing.distribution.tolist() == [0, 0]
+    unsure = {"category_id": 4, "probabilities": [0.4, 0.6], "score": 0.5}
+    frames = entries_of(DETECTION, objects({}, unsure), objects())
+    assert frames.distribution().tolist() == [[1.4, 0.6], [0, 0]]
+    assert frames.counts().tolist() == [[1, 1], [0, 0]]
+    assert frames.score(scores.OBJECTNESS, "object-detection")[0] == pytest.approx(1 - 0.65)
+    assert frames.score(scores.LEAST_CONFIDENCE, "object-detection")[0] == pytest.approx(0.8)
     for name in scores.SCORES_OF_TASK["object-detection"]:
-        assert nothing.score(name, "object-detection") == 0
+        assert frames.score(name, "object-detection")[1] == 0
 
 
 def test_segments_count_by_their_area_and_keypoints_by_their_confidence() -> None:
     segments = Task("t", "semantic-segmentation", (1, 4), ("car", "bus"))
-    frame = parse_prediction(
+    frame = entries_of(
+        segments,
         {
             "predictions": [
                 {
@@ -76,15 +78,14 @@ def test_segments_count_by_their_area_and_keypoints_by_their_confidence() -> Non
                 {"category_id": 4, "segmentation": [0, 2, 10], "score": 1.0},
             ]
         },
-        segments,
     )
     assert frame.weights.tolist() == [0.5, 2 / 12]
-    uncertainty = frame.score(scores.MARGIN, "semantic-segmentation")
+    (uncertainty,) = frame.score(scores.MARGIN, "semantic-segmentation")
     assert uncertainty == pytest.approx(0.5 / (0.5 + 2 / 12))
     keypoints = Task("t", "keypoint-detection", (0,), ("person",))
     body = {"category_id": 0, "keypoints": [1, 2, 0.5, 3, 4, 0.9], "score": 0.9}
-    pose = parse_prediction({"predictions": [body]}, keypoints)
-    assert pose.score(scores.MEAN_UNCERTAINTY, "keypoint-detection") == pytest.approx(0.3)
+    pose = entries_of(keypoints, {"predictions": [body]})
+    assert pose.score(scores.MEAN_UNCERTAINTY, "keypoint-detection")[0] == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,7 @@ def test_segments_count_by_their_area_and_keypoints_by_their_confidence() -> Non
         (objects({"score": None}), "score None is not a number from 0 to 1"),
         (objects({}, {"bbox": [1, 2]}), r"predictions\[1\]: bbox: expected"),
         (objects({"bbox": [1, 2, 3, float("inf")]}), "bbox: expected"),
+        (objects({"bbox": [1, 2, 3, 10**400]}), "bbox: expected"),
         (objects({"probabilities": [0.5]}), "expected 2 probabilities"),
         (objects({"probabilities": [0.5, 0.6]}), r"sum to 1\.1, not 1"),
         (objects({"probabilities": [1.5, -0.5]}), r"probability 1\.5 is not"),
@@ -136,9 +138,9 @@ def test_probabilities_are_in_the_order_of_category_ids() -> None:
     }
     task = parse_task(document, "t", "schema.json")
     entry = {"category_id": 7, "probabilities": [0.25, 0.75]}
-    frame = parse_prediction({"predictions": [entry]}, task)
-    assert dict(zip(task.categories, frame.distribution.tolist(), strict=True)) == {
+    frame = entries_of(task, {"predictions": [entry]})
+    assert dict(zip(task.categories, frame.distribution()[0].tolist(), strict=True)) == {
         "early": 0.25,
         "late": 0.75,
     }
-    assert frame.counts.tolist() == [0, 1]
+    assert frame.counts().tolist() == [[0, 1]]
