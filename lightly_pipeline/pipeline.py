@@ -16,6 +16,7 @@ from lightly_pipeline.runs.log import RunLog
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listener import RunListener, SilentListener
 from lightly_pipeline.steps.listing import check_first, list_catalog
+from lightly_pipeline.steps.own_vectors import check_names
 from lightly_pipeline.steps.processing import ProcessResult, process_videos
 from lightly_pipeline.steps.relevant import relevant_videos
 from lightly_pipeline.steps.reporting import report_run
@@ -108,6 +109,7 @@ class _RunSteps:
         with self._step("decode_and_embed"):
             relevant = relevant_videos(self._run, catalog)
             wanted = catalog if relevant is None else Catalog(relevant.videos)
+            check_names(self._run, wanted)
             return replace(process_videos(self._run, wanted), relevant=relevant)
 
     def finish(self, processed: ProcessResult) -> RunResult:

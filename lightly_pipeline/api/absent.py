@@ -15,7 +15,11 @@ _OWN_FILES = (
     "(.lightly/metadata, .lightly/predictions)"
 )
 _LISTING = "runs list and read the datasource themselves; nothing has to be downloaded first"
-_EMBEDDINGS = "embeddings lie in the LIGHTLY datasource, one file per video, and are found by runs"
+_STORED = "embeddings lie in the LIGHTLY datasource, one file per video, and are found by runs"
+_EMBEDDINGS = (
+    "embeddings of your own are a file that a run reads: put it into .lightly/embeddings/ and "
+    "name it in worker_config.embeddings"
+)
 
 ABSENT: dict[str, str] = {
     "register_compute_worker": _WORKERS,
@@ -40,7 +44,7 @@ ABSENT: dict[str, str] = {
     "download_new_raw_samples": _LISTING,
     "get_processed_until_timestamp": _LISTING,
     "update_processed_until_timestamp": _LISTING,
-    "set_embedding_id_to_latest": _EMBEDDINGS,
+    "set_embedding_id_to_latest": _STORED,
     "upload_embeddings": _EMBEDDINGS,
     "append_embeddings": _EMBEDDINGS,
     "create_tag_from_filenames": "tags are what runs chose; keep lists of your own as files",

@@ -28,6 +28,7 @@ _SUPPORTED = {
     "worker_config.datasource.process_all": "with use_datapool; without it all videos take part",
     "worker_config.datasource.enable_datapool_update": "with use_datapool",
     "worker_config.relevant_filenames_file": "see Relevant filenames",
+    "worker_config.embeddings": "see Own embeddings",
     "worker_config.selected_sequence_length": "see Sequences",
     "worker_config.normalize_embeddings": "",
     "worker_config.checkpoint": "",

@@ -21,6 +21,7 @@ from lightly_pipeline.layout import frame_name
 from lightly_pipeline.runs.datapool import Datapool, PoolClaim
 from lightly_pipeline.runs.records import ChosenFrame, SelectionRecord, VideoVersion
 from lightly_pipeline.selection import GridEmbeddings, SelectionResult
+from lightly_pipeline.steps.own_vectors import OwnVectorsReport
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 
@@ -55,6 +56,7 @@ def selection_record(
     inputs: SelectionInputs,
     choice: Choice,
     claim: PoolClaim | None,
+    own: OwnVectorsReport | None = None,
 ) -> SelectionRecord:
     """Returns the record of a choice: everything that an upload needs to know."""
     frames = chosen_frames(pool, choice, run.config.worker.selected_sequence_length)
@@ -63,7 +65,8 @@ def selection_record(
         dataset=run.dataset.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         config=run.config.as_dict(),
-        embedding_id=run.table_id,
+        embedding_id=run.embedding_id,
+        table_id=run.table_id,
         catalog_hash=processed.catalog.hash,
         image_format=run.config.worker.output_image_format,
         resize=run.config.worker.resize,
@@ -71,13 +74,13 @@ def selection_record(
         videos=versions_of(frames, processed),
         n_input_videos=len(processed.catalog.videos) + len(processed.failed),
         n_input_frames=pool.n_candidate_rows,
-        summary=_summary(run, choice, inputs, pool) | _of_relevant(processed),
+        summary=_summary(run, choice, inputs, pool) | _of_relevant(processed) | _of_own(own),
         corrupt_videos=unusable_videos(run, processed),
         corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
         failed_videos=processed.failed,
         n_damaged_frames=sum(outcome.n_damaged for outcome in processed.outcomes),
         sequence_length=run.config.worker.selected_sequence_length,
-        warnings=_warnings(run, processed),
+        warnings=_warnings(run, processed, own),
         datapool=claim,
     )
 
@@ -134,13 +137,21 @@ def _of_relevant(processed: ProcessResult) -> dict[str, Any]:
     return {} if relevant is None else {"relevant_filenames": relevant.counts()}
 
 
-def _warnings(run: Run, processed: ProcessResult) -> dict[str, list[str]]:
-    """Returns lines for the owner of a video, by its path, or of a file that names videos."""
-    of_videos = {o.video: list(o.warnings) for o in processed.outcomes if o.warnings}
-    if processed.relevant is None or not processed.relevant.warnings:
-        return of_videos
-    path = run.config.worker.relevant_filenames_file
-    return {path: list(processed.relevant.warnings), **of_videos}
+def _of_own(own: OwnVectorsReport | None) -> dict[str, Any]:
+    return {} if own is None else {"own_embeddings": own.counts}
+
+
+def _warnings(
+    run: Run, processed: ProcessResult, own: OwnVectorsReport | None
+) -> dict[str, list[str]]:
+    """Returns lines for the owner of a video, by its path, or of a file that names frames."""
+    worker = run.config.worker
+    of_files = {
+        worker.relevant_filenames_file: processed.relevant.warnings if processed.relevant else (),
+        worker.embeddings: own.warnings if own else (),
+    }
+    of_videos = {o.video: o.warnings for o in processed.outcomes}
+    return {path: list(lines) for path, lines in (of_files | of_videos).items() if lines}
 
 
 def pool_claim(
