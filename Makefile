@@ -22,7 +22,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss segments bench-chain bench-encoder bench-inputs bench-orchestration bench-selection bench-mixtures bench-report bench-start bench-stores bench-typicality bench-video clean help
+.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss segments bench-chain bench-encoder bench-inputs bench-orchestration bench-own-vectors bench-selection bench-mixtures bench-report bench-start bench-stores bench-typicality bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -136,6 +136,9 @@ bench-inputs: $(STAMP)
 
 bench-orchestration: $(STAMP)
 	$(BIN)/python -m benchmarks.orchestration
+
+bench-own-vectors: $(STAMP)
+	$(BIN)/python -m benchmarks.own_vectors
 
 bench-selection: $(STAMP)
 	$(BIN)/python -m benchmarks.selection

@@ -103,12 +103,17 @@ def command_line() -> argparse.ArgumentParser:
     run.add_argument(
         "--config", metavar="FILE", help="YAML with worker_config, lightly_config, ..."
     )
+    run.add_argument(
+        "--embeddings",
+        metavar="FILE",
+        help="your own embeddings (CSV, Parquet, .npy): a file here, or .lightly/... in LIGHTLY",
+    )
     run.set_defaults(command=_run)
 
     demo = commands.add_parser("demo", help="make sample videos and run the whole chain on them")
     demo.add_argument("--folder", default="demo_data", metavar="PATH", help="where to work")
     demo.add_argument("--videos", metavar="PATH", help="your own videos instead of samples")
-    demo.set_defaults(command=_demo, config=None)
+    demo.set_defaults(command=_demo, config=None, embeddings=None)
 
     _add_worker(commands)
     cli_results.add_commands(commands)
@@ -213,11 +218,21 @@ def _launch(dataset: "Dataset", options: argparse.Namespace, display: ProgressDi
     if options.n_samples is not None:
         selection = {**_without_amount(blocks.get("selection_config") or {})}
         blocks["selection_config"] = {**selection, "n_samples": options.n_samples}
+    if options.embeddings is not None:
+        worker = {**(blocks.get("worker_config") or {})}
+        blocks["worker_config"] = {**worker, "embeddings": _found_again(options.embeddings)}
     meter = ProgressMeter()
     with display.showing(meter):
         result = run(dataset, **blocks, progress=meter)
     show(json.dumps(result.as_dict(), indent=1) if options.json else describe(result))
     return EXIT_FAILED if result.missing_frames else EXIT_DONE
+
+
+def _found_again(path: str) -> str:
+    """Returns a path that an export of the run finds from any folder."""
+    if path.startswith(".lightly/") or "://" in path:
+        return path
+    return str(Path(path).expanduser().absolute())
 
 
 def _without_amount(selection: Mapping[str, Any]) -> dict[str, Any]:

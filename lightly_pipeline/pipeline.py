@@ -16,6 +16,7 @@ from lightly_pipeline.runs.log import RunLog
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listener import RunListener, SilentListener
 from lightly_pipeline.steps.listing import check_first, list_catalog
+from lightly_pipeline.steps.own_vectors import check_names
 from lightly_pipeline.steps.processing import ProcessResult, process_videos, wanted_videos
 from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.selecting import select_frames
@@ -106,6 +107,7 @@ class _RunSteps:
         """Makes the tables that are missing, of the videos that take part."""
         with self._step("decode_and_embed"):
             wanted = wanted_videos(self._run, catalog)
+            check_names(self._run, Catalog(wanted.videos))
             return wanted.told(process_videos(self._run, Catalog(wanted.videos)))
 
     def finish(self, processed: ProcessResult) -> RunResult:

@@ -1,7 +1,7 @@
 """Frames that were chosen before, as rows of a selection: where they are, or their embeddings.
 
 A frame whose video takes part is one of its rows. Another comes with its embedding: that kept with
-the run that chose it, or that in the table of the video if the encoder is another by now.
+the run that chose it, or that of the video's frame if the encoder is another by now.
 """
 
 from collections import defaultdict
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.candidates.own import OwnPart
 from lightly_pipeline.candidates.rows import FrameRows, RowVideo
 from lightly_pipeline.candidates.sequences import Groups, groups_of
 from lightly_pipeline.datasources import Datasource, StoredObject
@@ -33,6 +34,7 @@ class EmbeddedVideo:
         indices: Shape (R,), int64, ascending: the frames that may be candidates.
         rows: Shape (R,), int64: where they are in the table.
         n_rows: Of the table, which has others, too, where frames are left out.
+        own: Embeddings that come from a file instead of the table; None where they do not.
     """
 
     video: StoredObject
@@ -42,6 +44,7 @@ class EmbeddedVideo:
     indices: NDArray[np.int64]
     rows: NDArray[np.int64]
     n_rows: int
+    own: OwnPart | None = None
 
     def row_of(self, frame_index: int) -> int | None:
         """Returns the place of a frame in `indices`; None for one that is left out."""
@@ -51,11 +54,18 @@ class EmbeddedVideo:
 
     def embeddings_of(self, frame_indices: Sequence[int]) -> NDArray[np.float32]:
         """Returns the embeddings of frames of `indices`, shape (len(frame_indices), dim)."""
-        rows = self.rows[np.searchsorted(self.indices, frame_indices)]
-        return self.table.embeddings_at(rows, n_rows=self.n_rows, dim=self.dim)
+        wanted = np.searchsorted(self.indices, frame_indices)
+        if self.own is not None:
+            vectors = np.empty((len(wanted), self.dim), dtype=np.float32)
+            self.own.vectors.read_into(self.own.places[wanted], vectors)
+            return vectors
+        return self.table.embeddings_at(self.rows[wanted], n_rows=self.n_rows, dim=self.dim)
 
     def read_embeddings_into(self, target: NDArray[np.float32]) -> None:
         """Fills `target`, shape (R, dim) and C-contiguous, with the embeddings of `indices`."""
+        if self.own is not None:
+            self.own.vectors.read_into(self.own.places, target)
+            return
         if len(self.rows) == self.n_rows:
             self.table.read_embeddings_into(target)
             return
@@ -89,6 +99,8 @@ def find_earlier(
     current: Mapping[str, EmbeddedVideo],
     starts: Mapping[str, int],
     n_rows: int,
+    *,
+    table_id: str | None = None,
 ) -> EarlierFrames:
     """Returns where frames that were chosen before are in a selection.
 
@@ -99,11 +111,12 @@ def find_earlier(
         current: The embedded videos by path.
         starts: First row by path of the videos that are candidates.
         n_rows: Rows of all candidates.
+        table_id: Of the tables that say more of their frames; `embedding_id` by default.
 
     Raises:
         LightlyPipelineError: The embeddings of some cannot be compared.
     """
-    finder = _Finder(store, embedding_id, current, starts, n_rows)
+    finder = _Finder(store, embedding_id, current, starts, n_rows, table_id or embedding_id)
     for one in chosen:
         finder.add(one)
     return finder.result()
@@ -131,8 +144,9 @@ class _Finder:
         current: Mapping[str, EmbeddedVideo],
         starts: Mapping[str, int],
         n_rows: int,
+        table_id: str,
     ) -> None:
-        self._store, self._embedding_id = store, embedding_id
+        self._store, self._embedding_id, self._table_id = store, embedding_id, table_id
         self._current, self._starts, self._n_rows = current, starts, n_rows
         self._dim = next((video.dim for video in current.values()), 0)
         self._seen: set[tuple[str, int, str]] = set()
@@ -171,11 +185,11 @@ class _Finder:
             more = ", ..." if len(self._incomparable) > _SHOWN else ""
             raise LightlyPipelineError(
                 f"{len(self._incomparable)} frames chosen earlier were embedded by another "
-                f"encoder, release or frame sampling than this run's {self._embedding_id}, and "
-                "their videos are not among this run's in the same version or their frames are "
-                f"left out, so they cannot be compared ({shown}{more}): use the encoder and "
-                "sampling they were chosen with, put the videos back, or start a dataset of its "
-                "own"
+                "encoder, release, frame sampling or file of embeddings than this run's "
+                f"{self._embedding_id}, and their videos are not among this run's in the same "
+                "version or their frames are left out, so they cannot be compared "
+                f"({shown}{more}): use the encoder, sampling and file they were chosen with, put "
+                "the videos or their vectors back, or start a dataset of its own"
             )
         owner = np.array([video for video, _ in self._extra], dtype=np.int32)
         index = np.array([index for _, index in self._extra], dtype=np.int64)
@@ -214,7 +228,7 @@ class _Finder:
         key = (frame.video, version.etag)
         if key not in self._videos:
             listed = StoredObject(frame.video, version.size_bytes, version.etag)
-            table = video_table(self._store, self._embedding_id, listed)
+            table = video_table(self._store, self._table_id, listed)
             self._videos[key] = len(self._row_videos)
             self._row_videos.append(
                 RowVideo(frame.video, version.n_frames, table, may_be_gone=True)

@@ -1,7 +1,7 @@
 """The rows of a selection: whose frames may be chosen, which were before, and their embeddings.
 
-Reads tables into one matrix. What else rows are compared by is in `inputs`; what a person is told
-when nothing is left, `steps.choosing` says.
+Reads tables, or a file of the user's own vectors, into one matrix. What else rows are compared by
+is in `inputs`; what a person is told when nothing is left, `steps.choosing` says.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.candidates.earlier import EarlierFrames, EmbeddedVideo, find_earlier
+from lightly_pipeline.candidates.own import OwnPart, OwnVectors
 from lightly_pipeline.candidates.rows import FrameRows, RowVideo, frame_rows, joined
 from lightly_pipeline.datasources import Datasource, StoredObject, concurrently
 from lightly_pipeline.datasources.documents import FEW
@@ -32,6 +33,8 @@ class Pool:
         n_candidate_rows: How many of them belong to candidates.
         places: Shape (n_candidate_rows,): the place of each candidate's frame in its table.
         earlier: The frames chosen before.
+        marked: Shape (M,), int64, ascending: rows of candidates, not among the earlier ones, that
+            the user's own vectors are marked as selected for.
     """
 
     rows: FrameRows
@@ -39,29 +42,32 @@ class Pool:
     n_candidate_rows: int
     places: NDArray[np.int64]
     earlier: EarlierFrames
+    marked: NDArray[np.int64]
 
 
 def embedded_videos(
     store: Datasource,
-    embedding_id: str,
+    table_id: str,
     processed: Iterable[tuple[StoredObject, VideoOutcome]],
     *,
     with_damaged: bool,
     left_out: Mapping[str, Collection[int]] | None = None,
+    own: OwnVectors | None = None,
 ) -> dict[str, EmbeddedVideo]:
     """Returns the videos that gave frames, by path.
 
     Args:
         store: The LIGHTLY datasource.
-        embedding_id: Of the tables that are compared.
+        table_id: Under which their tables are.
         processed: Videos with their outcomes.
         with_damaged: Whether damaged frames may be candidates.
         left_out: Frames by path of video that are no candidates for another reason.
+        own: Vectors in the place of the tables' embeddings; frames without one are no candidates.
     """
 
     def embedded(made: tuple[StoredObject, VideoOutcome]) -> EmbeddedVideo:
         video, outcome = made
-        table = video_table(store, embedding_id, video)
+        table = video_table(store, table_id, video)
         indices = _frame_indices(table, outcome)
         may_be_chosen = np.ones(len(indices), dtype=bool)
         if not with_damaged:
@@ -69,8 +75,12 @@ def embedded_videos(
         if left_out and video.path in left_out:
             may_be_chosen &= ~np.isin(indices, list(left_out[video.path]))
         rows = np.flatnonzero(may_be_chosen)
+        dim, part = outcome.dim, None
+        if own is not None:
+            part, has_vector = _own_part(own, video, outcome, indices[rows])
+            rows, dim = rows[has_vector], own.dim
         return EmbeddedVideo(
-            video, outcome.n_frames, table, outcome.dim, indices[rows], rows, len(indices)
+            video, outcome.n_frames, table, dim, indices[rows], rows, len(indices), part
         )
 
     good = [
@@ -79,6 +89,19 @@ def embedded_videos(
         if outcome.unusable_reason(with_damaged=with_damaged) is None
     ]
     return {found.video.path: found for found in concurrently(embedded, good, at_once=FEW)}
+
+
+def _own_part(
+    own: OwnVectors, video: StoredObject, outcome: VideoOutcome, indices: NDArray[np.int64]
+) -> tuple[OwnPart, NDArray[np.bool_]]:
+    """Returns the vectors of frames of a video, and which of the frames they are of."""
+    found = own.match(video.path, outcome.n_frames, indices)
+    is_there = found.places >= 0
+    taken = is_there & ~found.masked
+    part = OwnPart(
+        own, found.places[taken], found.selected[taken], indices[~is_there], int(found.masked.sum())
+    )
+    return part, taken
 
 
 def _frame_indices(table: VideoTable, outcome: VideoOutcome) -> NDArray[np.int64]:
@@ -111,17 +134,19 @@ def load_pool(
     *,
     on_disk: bool,
     progress: Progress,
+    table_id: str | None = None,
 ) -> Pool:
     """Streams the embeddings of all candidates into one matrix, frames chosen before below them.
 
     Args:
         store: The LIGHTLY datasource.
-        embedding_id: Of the tables that are compared.
+        embedding_id: Of the embeddings that are compared.
         current: The embedded videos by path.
         candidates: Those of them whose frames may be chosen; at least one.
         chosen_before: What earlier runs chose.
         on_disk: Keep the matrix in a file.
         progress: Told how many rows are loaded.
+        table_id: Under which the tables are; `embedding_id` by default.
 
     Raises:
         LightlyPipelineError: Frames chosen before cannot be compared.
@@ -133,7 +158,9 @@ def load_pool(
         video.video.path: int(end) - len(video.indices)
         for video, end in zip(candidates, ends, strict=True)
     }
-    earlier = find_earlier(store, chosen_before, embedding_id, current, starts, len(rows))
+    earlier = find_earlier(
+        store, chosen_before, embedding_id, current, starts, len(rows), table_id=table_id
+    )
     matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim, on_disk=on_disk)
 
     def load(part: tuple[EmbeddedVideo, int]) -> int:
@@ -146,4 +173,14 @@ def load_pool(
         progress("load", end, len(rows), "frames")
     matrix[len(rows) :] = earlier.embeddings
     places = np.concatenate([video.rows for video in candidates])
-    return Pool(joined(rows, earlier.extra), matrix, len(rows), places, earlier)
+    marked = np.setdiff1d(_marked(candidates), earlier.rows)
+    return Pool(joined(rows, earlier.extra), matrix, len(rows), places, earlier, marked)
+
+
+def _marked(candidates: Sequence[EmbeddedVideo]) -> NDArray[np.int64]:
+    """Returns the rows that a file of vectors says to choose first."""
+    selected = [
+        video.own.selected if video.own else np.zeros(len(video.indices), dtype=bool)
+        for video in candidates
+    ]
+    return np.flatnonzero(np.concatenate(selected))

@@ -116,7 +116,12 @@ def video_stem(path: str) -> str:
 
 def frame_stem(video: RowVideo, index: int) -> str:
     """Returns the name under which one frame's files are, without ending."""
-    return frame_name(video.path, index, video.n_frames, "png").removesuffix(".png")
+    return frame_stem_of(video.path, index, video.n_frames)
+
+
+def frame_stem_of(path: str, index: int, n_frames: int) -> str:
+    """Returns `frame_stem` of a frame given by the path of its video."""
+    return frame_name(path, index, n_frames, "png").removesuffix(".png")
 
 
 def rows_by_name(rows: FrameRows, names: Iterable[str]) -> dict[str, list[int]]:

@@ -110,14 +110,29 @@ class RunConfig:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line that names the given options without effect, if there are any."""
+        """A line that names the given options without effect, one for each reason."""
         ignored = [
             *ignored_options(self.worker, "worker_config"),
             *ignored_options(self.lightly, "lightly_config"),
         ]
-        if not ignored:
-            return ()
-        return (f"these options have no effect here: {', '.join(ignored)}",)
+        lines = {
+            "these options have no effect here": ignored,
+            "with worker_config.embeddings these options have no effect": self._of_no_encoder(),
+        }
+        return tuple(f"{text}: {', '.join(options)}" for text, options in lines.items() if options)
+
+    def _of_no_encoder(self) -> list[str]:
+        """Returns the options of an encoder that were given where none is used."""
+        if not self.worker.embeddings:
+            return []
+        given = {
+            "worker_config.checkpoint": self.worker.checkpoint,
+            "lightly_config.model.name": self.lightly.model.name,
+            "lightly_config.trainer.gpus": self.lightly.trainer.gpus,
+            "lightly_config.trainer.precision": self.lightly.trainer.precision == 16,
+            "pipeline_config.embed_changed": self.pipeline.embed_changed is not None,
+        }
+        return [option for option, value in given.items() if value]
 
     def check_supported(self) -> None:
         """Refuses what would change the result but is not executed.

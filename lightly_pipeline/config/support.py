@@ -28,6 +28,7 @@ _SUPPORTED = {
     "worker_config.datasource.process_all": "with use_datapool; without it all videos take part",
     "worker_config.datasource.enable_datapool_update": "with use_datapool",
     "worker_config.relevant_filenames_file": "see Relevant filenames",
+    "worker_config.embeddings": "see Own embeddings",
     "worker_config.selected_sequence_length": "see Sequences",
     "worker_config.normalize_embeddings": "",
     "worker_config.checkpoint": "",
@@ -109,8 +110,6 @@ REFUSED = {
     "`worker_config.checkpoint`",
     "worker_config.pretagging": "no detector comes with this package: put the predictions of one "
     "of yours into `.lightly/predictions/`, where strategies read them",
-    "worker_config.embeddings": "embeddings are not read from files yet: name an encoder of your "
-    "own in `lightly_config.model.name`",
     "selection_config.auto_tasks": "parts of frames are not embedded yet: whole frames are "
     "compared without it",
     "EMBEDDINGS with task": "parts of frames are not embedded yet: remove task to compare whole "

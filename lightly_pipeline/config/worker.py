@@ -39,6 +39,14 @@ def _parse_resize(value: Any) -> Any:
     return value
 
 
+def _vectors_file(path: str) -> str:
+    if path.startswith(".lightly/"):
+        _below_lightly(path)
+    if path and not path.lower().endswith((".csv", ".parquet", ".npy")):
+        raise ValueError("name a file that ends in .csv, .parquet or .npy")
+    return path
+
+
 def _below_lightly(path: str) -> str:
     if path and (not path.startswith(".lightly/") or ".." in path.split("/")):
         raise ValueError("write a path in the LIGHTLY datasource that begins with .lightly/")
@@ -110,7 +118,11 @@ class WorkerConfig(StrictModel):
     checkpoint_run_id: Annotated[str, StringConstraints(pattern=r"^[a-f0-9]{24}$")] | None = Field(
         None, description="Earlier run whose model is used."
     )
-    embeddings: str = Field("", description="CSV of precomputed embeddings.")
+    embeddings: Annotated[str, AfterValidator(_vectors_file)] = Field(
+        "",
+        description="File of your own embeddings, CSV, Parquet or .npy: below .lightly/ in "
+        "LIGHTLY, on the machine that runs, or s3://.",
+    )
     normalize_embeddings: bool = Field(
         True, description="Bring embeddings to unit length before selection."
     )

@@ -12,10 +12,11 @@ from lightly_pipeline.embedding.names import (
     provide_weights,
 )
 from lightly_pipeline.embedding.protocol import Encoder
-from lightly_pipeline.embedding.spec import EncoderSpec
+from lightly_pipeline.embedding.spec import NO_ENCODER, EncoderSpec
 from lightly_pipeline.embedding.threads import without_threads
 
 __all__ = [
+    "NO_ENCODER",
     "CheckedEncoder",
     "Encoder",
     "EncoderSpec",

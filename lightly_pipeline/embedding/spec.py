@@ -91,7 +91,7 @@ class EncoderSpec:
     Attributes:
         name: As a configuration spells it.
         dim: Length of an embedding.
-        frame_input: The image it wants of each frame.
+        frame_input: The image it wants of each frame; None for one that looks at none.
         weights_sha256: Hash of its weights' content.
         batch_size: Frames per call; networks always see full, padded batches.
         family: Module of `embedding.families` that loads it; "own" for one that is handed in.
@@ -106,7 +106,7 @@ class EncoderSpec:
 
     name: str
     dim: int
-    frame_input: FrameInput
+    frame_input: FrameInput | None
     weights_sha256: str
     batch_size: int
     family: str = "own"
@@ -121,9 +121,22 @@ class EncoderSpec:
     def identity(self) -> str:
         """Returns a stable text that differs whenever the embeddings may differ."""
         code = f"{self.name} {self.revision}" if self.revision else self.name
-        what = f"{code} {self.weights_sha256} {self.frame_input.describe()}"
+        seen = self.frame_input.describe() if self.frame_input else "nothing"
+        what = f"{code} {self.weights_sha256} {seen}"
         if self.in_any_batch:
             return what
         # A network's last bits depend on the batch it is run in.
         scaled = "".join(f" {number:.6g}" for number in (*self.mean, *self.std))
         return f"{what}{scaled} {self.precision} {self.device} batch {self.batch_size}"
+
+
+NO_ENCODER = EncoderSpec(
+    name="none",
+    dim=0,
+    frame_input=None,
+    weights_sha256="",
+    batch_size=1024,
+    family="none",
+    in_any_batch=True,
+)
+"""For tables of frames alone: their embeddings are no business of this package."""

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from lightly_pipeline.embedding.spec import EncoderSpec
 
-_WITHOUT_TORCH = ("shipped", "onnx")
+_WITHOUT_TORCH = ("shipped", "onnx", "none")
 
 
 @contextmanager

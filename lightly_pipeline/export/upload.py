@@ -161,7 +161,7 @@ class _VideoExport:
         self._left_out = set(left_out.indices) if left_out else set()
         self._version: VideoVersion = left_out.version if left_out else record.videos[video]
         self._table = VideoTable(
-            store, table_folder(record.embedding_id, video), self._version.fingerprint
+            store, table_folder(record.table_id, video), self._version.fingerprint
         )
         self._known = KnownImages(self._table, f"{record.image_format} resize={record.resize}")
         self._encoders = encoders

@@ -125,7 +125,8 @@ def read_manifest(store: Datasource, run_id: str) -> dict[str, Any]:
     """
 
     def parsed(document: dict[str, Any]) -> dict[str, Any]:
-        _ = (document["embedding_id"], document["videos"], document["images"])
+        document.setdefault("table_id", document["embedding_id"])
+        _ = (document["videos"], document["images"])
         return document
 
     path = run_path(run_id, MANIFEST_FILE)
@@ -236,7 +237,7 @@ def _frame_sizes(store: Datasource, manifest: Mapping[str, Any]) -> dict[tuple[s
         chosen[image["video"]].append(image["frame_index"])
 
     def of_video(path: str) -> dict[tuple[str, int], Size]:
-        folder = table_folder(manifest["embedding_id"], path)
+        folder = table_folder(manifest["table_id"], path)
         table = VideoTable(store, folder, manifest["videos"][path]["fingerprint"])
         if table.outcome() is None:
             return {}

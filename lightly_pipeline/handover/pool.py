@@ -4,7 +4,7 @@ Of the tables as they are now: videos that were replaced or removed since are mi
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.candidates.earlier import EmbeddedVideo
 from lightly_pipeline.candidates.loading import embedded_videos
@@ -17,6 +17,9 @@ from lightly_pipeline.runs.records import SelectionRecord, read_selection
 from lightly_pipeline.tables.catalog import Catalog, read_catalog
 from lightly_pipeline.tables.handle import video_table
 from lightly_pipeline.tables.outcome import VideoOutcome
+
+if TYPE_CHECKING:
+    from lightly_pipeline.inputs.vectors.own import OwnVectors
 
 _logger = logger_of(__name__)
 
@@ -74,7 +77,7 @@ def read_pool(store: Datasource, run_id: str, *, with_processed: bool = False) -
         listed = [video for video in listed if video.path in record.datapool.processed]
 
     def outcome(video: StoredObject) -> VideoOutcome | None:
-        return video_table(store, record.embedding_id, video).outcome()
+        return video_table(store, record.table_id, video).outcome()
 
     outcomes = concurrently(outcome, listed)
     known = [(video, o) for video, o in zip(listed, outcomes, strict=True) if o is not None]
@@ -82,12 +85,34 @@ def read_pool(store: Datasource, run_id: str, *, with_processed: bool = False) -
         _logger.warning("%d videos have no embeddings any more", len(listed) - len(known))
     videos = embedded_videos(
         store,
-        record.embedding_id,
+        record.table_id,
         known,
         with_damaged=record.config["pipeline_config"]["damaged_frames"] == "include",
+        own=_own_vectors(store, record),
     )
     duplicates = read_duplicate_filenames(store, run_id)
     return CandidatePool(record, tuple(videos.values()), frozenset(duplicates))
+
+
+def _own_vectors(store: Datasource, record: SelectionRecord) -> "OwnVectors | None":
+    """Returns the user's own vectors that a run compared; None where it compared others.
+
+    Raises:
+        LightlyPipelineError: They are not there any more.
+    """
+    written = record.config["worker_config"].get("embeddings")
+    if not written:
+        return None
+    from lightly_pipeline.inputs.vectors.formats import open_vectors
+    from lightly_pipeline.inputs.vectors.reading import read_vectors
+
+    own = read_vectors(open_vectors(store, written))
+    if own.embedding_id != record.embedding_id:
+        raise LightlyPipelineError(
+            f"{own.location} was changed since run {record.run_id} compared its vectors "
+            f"({record.embedding_id} then, {own.embedding_id} now): put it back to export them"
+        )
+    return own
 
 
 def _takes_all(config: dict[str, Any]) -> bool:

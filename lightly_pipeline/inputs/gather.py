@@ -175,6 +175,12 @@ def _plan_query(
 ) -> TagQuery | FolderQuery | TextQuery:
     name = str(source.tag_name)
     folders, texts = config.pipeline.similarity_folders, config.pipeline.similarity_texts
+    if source.dataset_id is None and name in (*folders, *texts) and config.worker.embeddings:
+        raise InvalidConfigurationError(
+            f"SIMILARITY to {name}: images and words are embedded by an encoder, and cannot be "
+            "compared with vectors of your own (worker_config.embeddings): use a tag whose frames "
+            "have such a vector"
+        )
     if source.dataset_id is None and name in texts:
         from lightly_pipeline.embedding import check_has_texts
 

@@ -92,8 +92,9 @@ class FolderQuery:
         return np.concatenate(batches)
 
     def _batches(self, encoder: "CheckedEncoder") -> Iterator[NDArray[np.uint8]]:
-        batch = []
-        for path, image in in_threads(self._reader(encoder.spec.frame_input), self.images):
+        wanted, batch = encoder.spec.frame_input, []
+        assert wanted is not None
+        for path, image in in_threads(self._reader(wanted), self.images):
             if isinstance(image, str):
                 _logger.warning("query %s: %s: left out: %s", self.name, path, image)
                 continue

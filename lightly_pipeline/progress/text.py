@@ -6,6 +6,7 @@ from lightly_pipeline.progress.views import ItemView, StepView
 
 _TITLES = {
     "list": "Listing videos",
+    "vectors": "Reading embeddings",
     "decode": "Decoding and embedding",
     "load": "Loading embeddings",
     "typicality": "Computing typicality",

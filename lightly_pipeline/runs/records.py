@@ -82,7 +82,8 @@ class SelectionRecord:
         dataset: Name of the dataset.
         created: UTC time of the selection, ISO 8601.
         config: The effective configuration blocks.
-        embedding_id: Id of the tables that were compared.
+        embedding_id: Id of the embeddings that were compared.
+        table_id: Id of the tables of the videos.
         catalog_hash: Of the listing that was selected from.
         image_format: Extension of the images.
         resize: None, shorter edge, or (height, width).
@@ -107,6 +108,7 @@ class SelectionRecord:
     created: str
     config: dict[str, Any]
     embedding_id: str
+    table_id: str
     catalog_hash: str
     image_format: str
     resize: Resize
@@ -169,6 +171,8 @@ def read_selection(store: Datasource, run_id: str) -> SelectionRecord:
 
 def _record(document: dict[str, Any]) -> SelectionRecord:
     document.pop("version")
+    # Records of the first release, which knew embeddings in tables only.
+    document.setdefault("table_id", document["embedding_id"])
     resize = document["resize"]
     document["resize"] = tuple(resize) if isinstance(resize, list) else resize
     document["frames"] = tuple(ChosenFrame(**frame) for frame in document["frames"])

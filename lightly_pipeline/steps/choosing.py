@@ -6,6 +6,7 @@ selects, and stores what came out. How frames are chosen is in `selection`, what
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +33,13 @@ from lightly_pipeline.selection import (
     GridEmbeddings,
     SelectionResult,
     exact_duplicates,
+    n_to_select,
     prepare_embeddings,
     select,
 )
 from lightly_pipeline.steps.eligible import candidate_videos, usable_videos
 from lightly_pipeline.steps.observing import observe_choice
+from lightly_pipeline.steps.own_vectors import own_vectors_report
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.recording import (
     Choice,
@@ -49,6 +52,8 @@ from lightly_pipeline.steps.setup import Run
 
 _logger = logger_of(__name__)
 _NO_ROWS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+MARKED = "column selected"
+"""What decided over a frame that the user's own vectors are marked as selected for."""
 
 
 def choose_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
@@ -64,7 +69,13 @@ def choose_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
     earlier = datapool.chosen if datapool else ()
     pool, inputs, choice = choose(run, current, candidates, earlier)
     record = selection_record(
-        run, processed, pool, inputs, choice, pool_claim(run, datapool, candidates)
+        run,
+        processed,
+        pool,
+        inputs,
+        choice,
+        pool_claim(run, datapool, candidates),
+        own_vectors_report(run, processed, candidates),
     )
     observe_choice(run, processed, record, candidates, pool, inputs, choice)
     write_relevant_filenames(store, run.run_id, (v.path for v in processed.catalog.videos))
@@ -91,18 +102,19 @@ def choose(
     """
     pool = load_pool(
         run.dataset.lightly,
-        run.table_id,
+        run.embedding_id,
         current,
         candidates,
         chosen_before,
         on_disk=run.config.pipeline.selection_memory == "half",
         progress=run.progress,
+        table_id=run.table_id,
     )
     inputs = read_inputs(
         run.plan,
         run.dataset.lightly,
         pool.rows,
-        embedding_id=run.table_id,
+        embedding_id=run.embedding_id,
         current=current,
         load_encoder=run.tables.load_encoder,
     )
@@ -142,8 +154,9 @@ def _choose_single(run: Run, pool: Pool, inputs: SelectionInputs) -> Choice:
         normalize=run.config.worker.normalize_embeddings,
         compact=run.config.pipeline.selection_memory == "half",
     )
-    same_pixels = _pixel_copies(pool)
-    same_embedding = copies(exact_duplicates(embeddings), pool.earlier.rows)
+    before = np.concatenate([pool.earlier.rows, pool.marked])
+    same_pixels = _pixel_copies(pool, before)
+    same_embedding = copies(exact_duplicates(embeddings), before)
     is_copy = same_pixels | same_embedding
     counts = {
         "n_duplicates": int(is_copy.sum()),
@@ -152,30 +165,19 @@ def _choose_single(run: Run, pool: Pool, inputs: SelectionInputs) -> Choice:
     }
     for_report = embeddings if run.config.worker.upload_report else None
     if not run.config.pipeline.remove_exact_duplicates or not is_copy.any():
-        result = _select(run, embeddings, run.config.selection, pool.earlier.rows, inputs)
-        return Choice(
-            result.indices,
-            result.distances,
-            result,
-            counts,
-            _NO_ROWS,
-            result.candidates,
-            for_report,
-        )
-    kept = np.flatnonzero(~is_copy)
-    result = _select(
-        run,
-        embeddings.take(kept),
-        run.config.selection,
-        np.searchsorted(kept, pool.earlier.rows),
-        inputs.take(kept),
-    )
+        kept, removed, among, values = np.arange(len(is_copy)), _NO_ROWS, embeddings, inputs
+    else:
+        kept, removed = np.flatnonzero(~is_copy), np.flatnonzero(is_copy)
+        among, values = embeddings.take(kept), inputs.take(kept)
+    n_marked = len(pool.marked)
+    config = _without_marked(run.config.selection, len(kept) - len(pool.earlier.rows), n_marked)
+    result = _select(run, among, config, np.searchsorted(kept, before), values)
     return Choice(
-        kept[result.indices],
-        result.distances,
-        result,
+        np.concatenate([pool.marked, kept[result.indices]]),
+        _after_marked(n_marked, result.distances),
+        replace(result, decided_by=(MARKED,) * n_marked + result.decided_by),
         counts,
-        np.flatnonzero(is_copy),
+        removed,
         kept[result.candidates],
         for_report,
     )
@@ -197,26 +199,57 @@ def _choose_blocks(run: Run, pool: Pool, inputs: SelectionInputs) -> Choice:
             "(worker_config.selected_sequence_length)"
         )
     groups = sequences.joined_groups(blocks, pool.earlier.sequences)
+    marked = _marked_blocks(pool, blocks, length)
     normalize = run.config.worker.normalize_embeddings
     pooled = sequences.pooled_embeddings(pool.embeddings, groups, normalize=normalize)
+    n_frames = pool.n_candidate_rows - int(is_own.sum())
+    config = _in_sequences(run.config.selection, length, n_frames)
     result = _select(
         run,
         prepare_embeddings(pooled, normalize=normalize),
-        _in_sequences(run.config.selection, length, pool.n_candidate_rows - int(is_own.sum())),
-        np.arange(len(blocks), len(groups)),
+        _without_marked(config, len(blocks), len(marked)),
+        np.concatenate([np.arange(len(blocks), len(groups)), marked]),
         inputs.pooled(groups),
     )
     return Choice(
-        _members(blocks, result.indices),
-        np.repeat(result.distances, length),
-        result,
-        {"equal_pixels": int(_pixel_copies(pool).sum())},
+        _members(blocks, np.concatenate([marked, result.indices])),
+        np.repeat(_after_marked(len(marked), result.distances), length),
+        replace(result, decided_by=(MARKED,) * len(marked) + result.decided_by),
+        {"equal_pixels": int(_pixel_copies(pool, pool.earlier.rows).sum())},
         _NO_ROWS,
         _members(blocks, result.candidates),
         prepare_embeddings(pool.embeddings, normalize=normalize)
         if run.config.worker.upload_report
         else None,
     )
+
+
+def _without_marked(
+    selection: SelectionConfig, n_candidates: int, n_marked: int
+) -> SelectionConfig:
+    """Returns the configuration for what is left to choose: marked rows count."""
+    if not n_marked:
+        return selection
+    left = max(0, n_to_select(selection, n_candidates) - n_marked)
+    return selection.model_copy(update={"n_samples": left, "proportion_samples": None})
+
+
+def _after_marked(n_marked: int, distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the distances of all that is chosen: marked rows were not chosen by theirs."""
+    return np.concatenate([np.full(n_marked, np.inf), distances])
+
+
+def _marked_blocks(pool: Pool, blocks: sequences.Groups, length: int) -> NDArray[np.int64]:
+    """Returns the blocks of which all frames are marked."""
+    is_marked = np.isin(blocks.rows, pool.marked).reshape(-1, length)
+    n_alone = len(pool.marked) - length * int(is_marked.all(axis=1).sum())
+    if n_alone:
+        _logger.warning(
+            "%d frames are marked as selected and their sequences of %d are not: passed over",
+            n_alone,
+            length,
+        )
+    return np.flatnonzero(is_marked.all(axis=1))
 
 
 def _members(groups: sequences.Groups, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -257,7 +290,7 @@ def _select(
     )
 
 
-def _pixel_copies(pool: Pool) -> NDArray[np.bool_]:
+def _pixel_copies(pool: Pool, chosen: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Returns which rows show exactly what a row before them shows, shape (N,)."""
     values, known = read_column_values(pool.rows, [CHECKSUM])
-    return copies(first_equal(values[CHECKSUM], known), pool.earlier.rows)
+    return copies(first_equal(values[CHECKSUM], known), chosen)

@@ -9,6 +9,7 @@ from lightly_pipeline.candidates.earlier import EmbeddedVideo
 from lightly_pipeline.candidates.loading import embedded_videos, fresh_videos
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.runs.datapool import Datapool
+from lightly_pipeline.steps.own_vectors import nothing_matched
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.recording import unusable_videos
 from lightly_pipeline.steps.setup import Run
@@ -36,6 +37,7 @@ def usable_videos(
         pairs,
         with_damaged=run.config.pipeline.takes_damaged,
         left_out=left_out,
+        own=run.own_vectors,
     )
     where = run.dataset.input.describe()
     if not found:
@@ -45,6 +47,8 @@ def usable_videos(
             f"none of the {len(reasons)} videos in {where} gave a frame; "
             f"reasons: {'; '.join(shown)}"
         )
+    if wrong := nothing_matched(run, found.values()):
+        raise wrong
     if not any(len(video.indices) for video in found.values()):
         raise LightlyPipelineError(
             f"no frame of the {len(found)} videos in {where} is left by "
@@ -59,7 +63,8 @@ def candidate_videos(
     """Returns the videos whose frames may be chosen.
 
     Raises:
-        LightlyPipelineError: Every video was a candidate before.
+        LightlyPipelineError: Every video was a candidate before, or a file of the user's own
+            vectors has none of the others.
     """
     process_all = run.config.worker.datasource.process_all
     fresh = fresh_videos(current.values(), None if process_all else datapool)
@@ -69,4 +74,6 @@ def candidate_videos(
             f"{run.dataset.input.describe()} were candidates of earlier datapool runs; add "
             "videos, or set worker_config.datasource.process_all to choose among all of them again"
         )
+    if wrong := nothing_matched(run, fresh):
+        raise wrong
     return fresh

@@ -20,7 +20,7 @@ def check_first(run: Run) -> None:
     if not run.config.worker.datasource.bypass_verify:
         verify_access(run.dataset.input, writable=False)
         verify_access(run.dataset.lightly, writable=True)
-    _ = run.encoder, run.plan, run.relevant_filenames
+    _ = run.encoder, run.plan, run.relevant_filenames, run.own_vectors
 
 
 def list_catalog(run: Run) -> Catalog:

@@ -22,6 +22,7 @@ from lightly_pipeline.runs.datapool import Datapool, PoolClaim
 from lightly_pipeline.runs.records import ChosenFrame, SelectionRecord, VideoVersion
 from lightly_pipeline.selection import GridEmbeddings, SelectionResult
 from lightly_pipeline.steps.expiring import OPTION as EXPIRATION_OPTION
+from lightly_pipeline.steps.own_vectors import OwnVectorsReport
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 
@@ -56,6 +57,7 @@ def selection_record(
     inputs: SelectionInputs,
     choice: Choice,
     claim: PoolClaim | None,
+    own: OwnVectorsReport | None = None,
 ) -> SelectionRecord:
     """Returns the record of a choice: everything that an upload needs to know."""
     frames = chosen_frames(pool, choice, run.config.worker.selected_sequence_length)
@@ -64,7 +66,8 @@ def selection_record(
         dataset=run.dataset.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         config=run.config.as_dict(),
-        embedding_id=run.table_id,
+        embedding_id=run.embedding_id,
+        table_id=run.table_id,
         catalog_hash=processed.catalog.hash,
         image_format=run.config.worker.output_image_format,
         resize=run.config.worker.resize,
@@ -72,13 +75,13 @@ def selection_record(
         videos=versions_of(frames, processed),
         n_input_videos=len(processed.catalog.videos) + len(processed.failed),
         n_input_frames=pool.n_candidate_rows,
-        summary=_summary(run, choice, inputs, pool) | _of_videos(processed),
+        summary=_summary(run, choice, inputs, pool) | _of_videos(processed) | _of_own(own),
         corrupt_videos=unusable_videos(run, processed),
         corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
         failed_videos=processed.failed,
         n_damaged_frames=sum(outcome.n_damaged for outcome in processed.outcomes),
         sequence_length=run.config.worker.selected_sequence_length,
-        warnings=_warnings(run, processed),
+        warnings=_warnings(run, processed, own),
         datapool=claim,
     )
 
@@ -136,11 +139,19 @@ def _of_videos(processed: ProcessResult) -> dict[str, Any]:
     return {name: videos.counts() for name, videos in counted.items() if videos is not None}
 
 
-def _warnings(run: Run, processed: ProcessResult) -> dict[str, list[str]]:
-    """Returns lines for the owner of a video, a file that names videos, or an option, by name."""
+def _of_own(own: OwnVectorsReport | None) -> dict[str, Any]:
+    return {} if own is None else {"own_embeddings": own.counts}
+
+
+def _warnings(
+    run: Run, processed: ProcessResult, own: OwnVectorsReport | None
+) -> dict[str, list[str]]:
+    """Returns lines for the owner of a video, a file that names some, or an option, by name."""
+    worker = run.config.worker
     of_rules = {
-        run.config.worker.relevant_filenames_file: processed.relevant,
+        worker.relevant_filenames_file: processed.relevant,
         EXPIRATION_OPTION: processed.lasting,
+        worker.embeddings: own,
     }
     return {
         **{name: list(rule.warnings) for name, rule in of_rules.items() if rule and rule.warnings},

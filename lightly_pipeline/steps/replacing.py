@@ -39,7 +39,16 @@ def replace_frames(run: Run, record: SelectionRecord, failed: Mapping[int, str])
         run: The run.
         record: Its selection.
         failed: Reason by rank of the frames that cannot be decoded again.
+
+    Raises:
+        LightlyPipelineError: The user's own vectors are others than those that were compared.
     """
+    own = run.own_vectors
+    if own is not None and own.embedding_id != record.embedding_id:
+        raise LightlyPipelineError(
+            f"{own.location} was changed since run {record.run_id} selected by it, and "
+            f"{len(failed)} of its frames have to be replaced: put it back, or start a new run"
+        )
     gone = _with_their_sequences(record, failed)
     kept = [frame for frame in record.frames if frame.rank not in gone]
     left_out: dict[str, set[int]] = defaultdict(set)
@@ -102,7 +111,7 @@ def _next_choices(
     datapool = read_datapool(run.dataset.lightly) if run.config.worker.use_datapool else None
     amount = {"n_samples": n_frames, "proportion_samples": None}
     selection = run.config.selection.model_copy(update=amount)
-    smaller = replace(run, config=replace(run.config, selection=selection))
+    smaller = run.with_selection(selection)
     candidates = candidate_videos(run, current, datapool)
     pool, inputs, choice = choose(
         smaller, current, candidates, [*(datapool.chosen if datapool else ()), kept]

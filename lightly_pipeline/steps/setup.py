@@ -1,18 +1,19 @@
 """What every step of a run is handed: the run, with its effective configuration.
 
 Resolving the configuration, and what follows from it alone: the encoder, the frame sampling, the
-id and the builder of the tables, the plan of what the strategies read. No step's work is here.
+id and the builder of the tables, the plan of what the strategies read, the user's own vectors. No
+step's work is here.
 """
 
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lightly_pipeline.config import RunBlocks, RunConfig
+from lightly_pipeline.config import RunBlocks, RunConfig, SelectionConfig
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.progress import ProgressMeter
 from lightly_pipeline.tables.fingerprint import embedding_id
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from lightly_pipeline.embedding import CheckedEncoder, EncoderSpec
     from lightly_pipeline.inputs.gather import InputPlan
     from lightly_pipeline.inputs.relevant import RelevantFilenames
+    from lightly_pipeline.inputs.vectors.blocks import VectorFile
+    from lightly_pipeline.inputs.vectors.own import OwnVectors
     from lightly_pipeline.tables.build import TableBuilder
     from lightly_pipeline.video import FrameSampling
 
@@ -81,8 +84,46 @@ class Run:
         return read_relevant(self.dataset.lightly, path)
 
     @cached_property
+    def vector_file(self) -> "VectorFile | None":
+        """The file of `worker_config.embeddings`, of which the header was read; None without one.
+
+        Raises:
+            LightlyPipelineError: The file is missing, or not what its ending says.
+        """
+        written = self.config.worker.embeddings
+        if not written:
+            return None
+        from lightly_pipeline.inputs.vectors.formats import open_vectors
+
+        return open_vectors(self.dataset.lightly, written)
+
+    @cached_property
+    def own_vectors(self) -> "OwnVectors | None":
+        """The vectors of `worker_config.embeddings`, read and checked; None without them.
+
+        Raises:
+            LightlyPipelineError: As `vector_file` does, or some of them are wrong.
+        """
+        file = self.vector_file
+        if file is None:
+            return None
+        from lightly_pipeline.inputs.vectors.reading import read_vectors
+
+        return read_vectors(
+            file,
+            normalize=self.config.worker.normalize_embeddings,
+            on_rows=lambda n_rows: self.progress("vectors", n_rows, None, "rows"),
+        )
+
+    @property
+    def embedding_id(self) -> str:
+        """Of the embeddings that the run compares: those of its tables, or the user's own."""
+        own = self.own_vectors
+        return self.table_id if own is None else own.embedding_id
+
+    @cached_property
     def table_id(self) -> str:
-        """The embedding id of the tables that the run works on."""
+        """The id of the tables that the run works on."""
         from lightly_pipeline.video.versions import decoder_version
 
         pipeline = self.config.pipeline
@@ -92,19 +133,23 @@ class Run:
             frame_sampling(self.config).identity(),
             untagged_matrix=pipeline.untagged_matrix,
             video_stream=pipeline.video_stream,
-            embed_changed=pipeline.embed_changed,
+            embed_changed=self._embed_changed,
         )
 
     @cached_property
     def encoder(self) -> "EncoderSpec":
         """Which encoder is meant; weights that only LIGHTLY holds are copied here first.
 
+        None is asked where the user brings embeddings: then tables hold frames alone.
+
         Raises:
             LightlyPipelineError: There is no such encoder, or its weights are nowhere.
         """
-        from lightly_pipeline.embedding import encoder_spec, provide_weights
+        from lightly_pipeline.embedding import NO_ENCODER, encoder_spec, provide_weights
 
         config = self.config
+        if config.worker.embeddings:
+            return NO_ENCODER
         if config.lightly.model.name and not config.worker.checkpoint:
             provide_weights(self.dataset.lightly, config.lightly.model.name)
         return encoder_spec(
@@ -128,8 +173,20 @@ class Run:
             self.config.pipeline.untagged_matrix,
             frame_sampling(self.config),
             self.config.pipeline.video_stream,
-            self.config.pipeline.embed_changed,
+            self._embed_changed,
         )
+
+    @property
+    def _embed_changed(self) -> float | None:
+        """By how much frames differ that are embedded; nothing to say where none is."""
+        return None if self.config.worker.embeddings else self.config.pipeline.embed_changed
+
+    def with_selection(self, selection: SelectionConfig) -> "Run":
+        """Returns the same run with another selection; vectors that were read are kept."""
+        changed = replace(self, config=replace(self.config, selection=selection))
+        if "own_vectors" in vars(self):
+            vars(changed)["own_vectors"] = self.own_vectors
+        return changed
 
     @property
     def n_threads(self) -> int:

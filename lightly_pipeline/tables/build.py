@@ -232,7 +232,7 @@ class TableBuilder:
         return _described(blank, info, report, written, encoder.spec.dim)
 
     def _frames(
-        self, video: "Video | IsolatedVideo", wanted: FrameInput, item: ItemMeter
+        self, video: "Video | IsolatedVideo", wanted: FrameInput | None, item: ItemMeter
     ) -> Iterator[DecodedFrame]:
         """Yields the frames of a video, once it is told how many there will be."""
         frames = iter(video.frames(wanted, self.sampling))

@@ -171,7 +171,9 @@ class SegmentedVideo:
                     table.append(replace(row, index=row.index + n_before))
                 embeddings.append(part.vectors())
                 n_before = embeddings.n_rows
-        return SegmentedTable(self.info, report, Written(n_before, 0, n_before))
+        return SegmentedTable(
+            self.info, report, Written(n_before, 0, n_before if self._encoder.spec.dim else 0)
+        )
 
     def clear(self) -> None:
         """Overwrites what the segments left, which nothing needs any more."""

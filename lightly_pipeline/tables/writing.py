@@ -49,7 +49,7 @@ def write_frames(
     """Writes the rows and the embeddings of all frames.
 
     Args:
-        frames: With the small images that the encoder wants.
+        frames: With the small images that the encoder wants, if it wants any.
         encoder: Makes embeddings of them.
         frames_file: Becomes the Parquet file.
         embeddings_file: Becomes the .npy file.
@@ -64,7 +64,7 @@ def write_frames(
     ):
         noted = _noted(frames, table, on_frames)
         for batch in _batches(noted, encoder, embed_changed):
-            n_embedded += len(batch.images)
+            n_embedded += len(batch.images) if encoder.spec.dim else 0
             vectors = encoder.encode(batch.images)
             for rows in _repeated(vectors, batch.n_frames):
                 embeddings.append(rows)
@@ -89,18 +89,20 @@ def _batches(
 ) -> Iterator[_Batch]:
     """Yields the images that are embedded; their array is reused."""
     wanted = encoder.spec.frame_input
-    images = np.empty((encoder.spec.batch_size, wanted.height, wanted.width, 3), dtype=np.uint8)
+    size = (wanted.height, wanted.width) if wanted else (0, 0)
+    images = np.empty((encoder.spec.batch_size, *size, 3), dtype=np.uint8)
     changes = None if embed_changed is None else ChangeFilter(embed_changed)
     n_frames: list[int] = []
     for frame in frames:
-        assert frame.small is not None
         if changes is not None and not changes.is_changed(frame):
             n_frames[-1] += 1
             continue
         if len(n_frames) == len(images):
             yield _Batch(images, n_frames)
             n_frames = []
-        images[len(n_frames)] = frame.small
+        if wanted:
+            assert frame.small is not None
+            images[len(n_frames)] = frame.small
         n_frames.append(1)
     if n_frames:
         yield _Batch(images[: len(n_frames)], n_frames)

@@ -251,7 +251,7 @@ def test_saas_options_are_named_in_one_warning() -> None:
 def test_what_is_not_executed_is_refused_unless_it_is_at_its_neutral_value() -> None:
     neutral = {"embeddings": "", "enable_training": False, "pretagging": False}
     RunConfig.from_blocks(neutral).check_supported()
-    wanted = {"embeddings": ".lightly/x.csv", "pretagging": True}
+    wanted = {"checkpoint_run_id": "0" * 24, "pretagging": True}
     with pytest.raises(InvalidConfigurationError) as caught:
         RunConfig.from_blocks(wanted).check_supported()
     for name in wanted:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lightly_pipeline.config import SelectionConfig
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.selection import (
     Categories,
@@ -462,3 +463,16 @@ def test_a_distance_above_2_is_fine_between_embeddings_of_any_length() -> None:
     rows = np.array([[0, 0], [3, 0], [1, 0]], dtype=np.float32)
     result = select(rows, {"n_samples": 3, "strategies": [far]}, normalize=False)
     assert result.indices.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("kinds", [(), ("WEIGHTS",), ("DIVERSITY",), ("DIVERSITY", "WEIGHTS")])
+def test_nothing_is_picked_where_nothing_is_wanted(kinds: tuple[str, ...]) -> None:
+    inputs = {"DIVERSITY": {"type": "EMBEDDINGS"}, "WEIGHTS": {"type": "METADATA", "key": "k"}}
+    entries = [{"input": inputs[kind], "strategy": {"type": kind}} for kind in kinds]
+    if not kinds:
+        entries = [{"input": inputs["WEIGHTS"], "strategy": {"type": "WEIGHTS", "strength": 0}}]
+    config = SelectionConfig.from_block({"n_samples": 1, "strategies": entries})
+    config = config.model_copy(update={"n_samples": 0})
+    rows = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    found = select(rows, config, preselected=[2], metadata={"k": np.arange(6.0)})
+    assert (len(found.indices), found.stopped_by) == (0, "n_samples")

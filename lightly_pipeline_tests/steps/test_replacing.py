@@ -5,9 +5,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lightly_pipeline import Dataset
+from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.layout import run_path
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.runs.verification import verify_run
@@ -30,7 +32,7 @@ def dataset(tmp_path: Path) -> Dataset:
     return local_dataset(tmp_path)
 
 
-def selected(dataset: Dataset, n: int, **worker: int) -> Run:
+def selected(dataset: Dataset, n: int, **worker: int | str) -> Run:
     config = resolve_config(dataset, worker_config=worker, selection_config=selection(n))
     run = Run(dataset, config, "one")
     select_frames(run, process_videos(run, list_catalog(run)))
@@ -121,6 +123,35 @@ def test_replacements_that_fail_as_well_are_replaced_again(
     assert any(video == "a.mov" for video, _ in first)
     assert {video for video, _ in chosen(result)} <= {"b.mov"} or result.missing_frames
     assert result.n_selected + len(result.missing_frames) == 4
+
+
+def test_own_vectors_choose_in_the_place_of_others_if_they_are_still_the_same(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    names = [f"{video}-{index:02d}-mov.png" for video in "ab" for index in range(N_FRAMES)]
+    angles = np.random.default_rng(5).permutation(np.linspace(0, 3, len(names)))
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    file = tmp_path / "v.npy"
+    np.save(file, vectors)
+    file.with_suffix(".txt").write_text("\n".join(names))
+    run = selected(dataset, 4, embeddings=str(file))
+    first = select_of(dataset)
+    video, index = first[1]
+    spoil(run, tmp_path, video, [index])
+    again = Run(dataset, run.config, "one")
+    np.save(file, -2 * vectors)
+    with pytest.raises(LightlyPipelineError, match=r"v\.npy was changed since run one"):
+        upload_frames(again)
+    np.save(file, vectors)
+    result = upload_frames(Run(dataset, run.config, "one")).result
+    (new,) = set(chosen(result)) - set(first)
+    kept = [frame for frame in first if frame != (video, index)]
+    rows = {
+        (f"{name[0]}.mov", int(name[2:4])): row for name, row in zip(names, vectors, strict=True)
+    }
+    free = [frame for frame in rows if frame not in first]
+    apart = {f: min(float(np.linalg.norm(rows[f] - rows[k])) for k in kept) for f in free}
+    assert new == max(free, key=lambda frame: apart[frame])
 
 
 def select_of(dataset: Dataset) -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lightly_pipeline.datasources import LocalDatasource
-from lightly_pipeline.embedding import encoder_spec, load_encoder
+from lightly_pipeline.embedding import CheckedEncoder, encoder_spec, load_encoder
 from lightly_pipeline.tables.build import TableBuilder
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE
 from lightly_pipeline.tables.frames import FRAMES_FILE
@@ -59,7 +59,13 @@ class Table:
     n_segments: int
 
 
-def table_of(path: Path, store: Path, length: SegmentLength, n_threads: int = 2) -> Table:
+def table_of(
+    path: Path,
+    store: Path,
+    length: SegmentLength,
+    n_threads: int = 2,
+    encoder: CheckedEncoder = _ENCODER,
+) -> Table:
     """Makes the table of a video.
 
     Args:
@@ -67,9 +73,10 @@ def table_of(path: Path, store: Path, length: SegmentLength, n_threads: int = 2)
         store: An empty folder.
         length: Of segments.
         n_threads: That work on them.
+        encoder: Of the table.
     """
     source, target = LocalDatasource(path.parent), LocalDatasource(store)
-    builder = TableBuilder(source, target, lambda: _ENCODER, "id", "ffmpeg", segment_length=length)
+    builder = TableBuilder(source, target, lambda: encoder, "id", "ffmpeg", segment_length=length)
     video = source.stat(path.name)
     assert video is not None
     with ContextThreadPool(n_threads) as pool:
@@ -89,11 +96,13 @@ def table_of(path: Path, store: Path, length: SegmentLength, n_threads: int = 2)
     )
 
 
-def compared(path: Path, length: SegmentLength = ANY_LENGTH) -> Table:
+def compared(
+    path: Path, length: SegmentLength = ANY_LENGTH, encoder: CheckedEncoder = _ENCODER
+) -> Table:
     """Returns the table by segments, after comparing it with that of one pass."""
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
-        whole = table_of(path, Path(one), NO_LENGTH)
-        segmented = table_of(path, Path(other), length)
+        whole = table_of(path, Path(one), NO_LENGTH, encoder=encoder)
+        segmented = table_of(path, Path(other), length, encoder=encoder)
     assert segmented.outcome == whole.outcome, path
     assert segmented.files == whole.files, path
     return segmented

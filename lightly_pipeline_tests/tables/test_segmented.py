@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lightly_pipeline.datasources import LocalDatasource
+from lightly_pipeline.embedding import NO_ENCODER, load_encoder
 from lightly_pipeline.tables.build import TableBuilder
 from lightly_pipeline.tables.frames import FRAMES_FILE
 from lightly_pipeline.tables.outcome import VideoOutcome
@@ -88,6 +89,12 @@ def test_a_damaged_video_goes_back_to_one_pass_and_says_so(damage: str, tmp_path
     table = compared(stream.make(tmp_path))
     assert table.one_pass_because is not None
     assert table.outcome["corrupt_samples"]
+
+
+def test_without_an_encoder_segments_make_the_same_table_too(plain: Path) -> None:
+    table = compared(plain, encoder=load_encoder(NO_ENCODER))
+    assert table.n_segments > 1
+    assert table.files[0] == compared(plain).files[0]
 
 
 def test_parameters_that_change_in_mid_stream_send_it_back_to_one_pass(tmp_path: Path) -> None:

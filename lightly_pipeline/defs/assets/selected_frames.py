@@ -64,7 +64,7 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
             pipeline_config,
             others=others,
         )
-        failing(lambda: run.plan)
+        failing(lambda: (run.plan, run.own_vectors))
         processed = failing(lambda: read_outcomes(run, stored_catalog(dataset)))
         before = last_figures(context.instance, selected)
         seconds: dict[str, float] = {}

@@ -59,7 +59,7 @@ def frames_and_embeddings(
             others=others,
         )
         # A mistake in what strategies read shows before hours of decoding, not after.
-        failing(lambda: run.plan)
+        failing(lambda: (run.plan, run.vector_file))
         chunk = _chunk(context, dataset)
         outcomes: list[VideoOutcome] = []
         try:

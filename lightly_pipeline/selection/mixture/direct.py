@@ -65,13 +65,14 @@ def pick_by_value(tally: Tally, preselected: NDArray[np.int64], n_rows: int) -> 
     upper = strategy.target_range[1] if strategy and strategy.target_range else np.inf
     left_over = False
     for row in order[free[order]].tolist():
+        if tally.stopped_by:
+            return
         if strategy and tally.sum_of(0) + strategy.values[row] > upper:
             left_over = True
             continue
         tally.take(row, np.inf)
-        if tally.stopped_by:
-            return
-    tally.exhaust(left_over=left_over)
+    if not tally.stopped_by:
+        tally.exhaust(left_over=left_over)
 
 
 def is_by_value(objective: Objective) -> bool:

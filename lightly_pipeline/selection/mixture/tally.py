@@ -45,7 +45,7 @@ class Tally:
         self.picks: list[int] = []
         self.squared_distances: list[float] = []
         self.decided_by: list[int] = []
-        self.stopped_by: str | None = None
+        self.stopped_by: str | None = None if k else "n_samples"
         self.spread = Spread(embeddings) if objective.diversity else None
         self.n_chosen = 0
         self.progress = progress
