@@ -18,7 +18,6 @@ from lightly_pipeline.config.pipeline import PipelineConfig
 from lightly_pipeline.config.selection import SelectionConfig
 from lightly_pipeline.config.support import (
     ignored_options,
-    refused_combinations,
     refused_options,
 )
 from lightly_pipeline.config.worker import WorkerConfig
@@ -126,7 +125,6 @@ class RunConfig:
         refused = [
             *refused_options(self.worker, "worker_config"),
             *refused_options(self.lightly, "lightly_config"),
-            *refused_combinations(self.selection),
             *refused_options(self.selection, "selection_config"),
         ]
         if refused:

@@ -65,7 +65,7 @@ class SelectionInput(StrictModel):
         """The row of the combination table that this input is."""
         if self.type == "EMBEDDINGS":
             options = [option for option in ("task", "tag_name") if getattr(self, option)]
-            return " with ".join(["EMBEDDINGS", *options[:1]])
+            return f"EMBEDDINGS with {' and '.join(options)}" if options else "EMBEDDINGS"
         return f"PREDICTIONS {self.name}" if self.type == "PREDICTIONS" else self.type
 
 

@@ -10,9 +10,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lightly_pipeline.config.selection import SelectionConfig
-from lightly_pipeline.config.strategies import COMBINATIONS
-
 
 class Support(Enum):
     """What happens to an option."""
@@ -46,8 +43,7 @@ _SUPPORTED = {
     "selection_config.n_samples": "see Amounts",
     "selection_config.proportion_samples": "see Amounts",
     "selection_config.strategies.input": "",
-    "selection_config.strategies.input.task": "with SCORES and PREDICTIONS; refused with "
-    "EMBEDDINGS (objects)",
+    "selection_config.strategies.input.task": "with EMBEDDINGS its objects are compared",
     "selection_config.strategies.input.score": "see Predictions and scores",
     "selection_config.strategies.input.key": "see Metadata",
     "selection_config.strategies.input.dataset_id": "see Similarity",
@@ -98,13 +94,6 @@ _IGNORED = {
     "lightly_config.optimizer": "training only",
     "lightly_config.collate": "training only",
 }
-EXECUTED_COMBINATIONS = tuple(
-    (kind, strategy)
-    for kind, strategies in COMBINATIONS.items()
-    if kind != "EMBEDDINGS with task"
-    for strategy in strategies
-)
-"""Pairs of input and strategy that the selection executes."""
 
 
 def support_of(path: str) -> Support:
@@ -158,13 +147,4 @@ def ignored_options(model: BaseModel, path: str) -> list[str]:
         option
         for option, value, default in given_options(model, path)
         if support_of(option) is Support.IGNORED and value != default
-    ]
-
-
-def refused_combinations(selection: SelectionConfig) -> list[str]:
-    """Returns what of the strategies is not executed."""
-    return [
-        f"{entry.input.kind} with {entry.strategy.type}"
-        for entry in selection.strategies
-        if (entry.input.kind, entry.strategy.type) not in EXECUTED_COMBINATIONS
     ]
