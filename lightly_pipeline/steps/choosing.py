@@ -35,6 +35,7 @@ from lightly_pipeline.selection import (
     prepare_embeddings,
     select,
 )
+from lightly_pipeline.steps.cropping import with_boxes
 from lightly_pipeline.steps.eligible import candidate_videos, usable_videos
 from lightly_pipeline.steps.observing import observe_choice
 from lightly_pipeline.steps.processing import ProcessResult
@@ -63,8 +64,11 @@ def choose_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
     candidates = candidate_videos(run, current, datapool)
     earlier = datapool.chosen if datapool else ()
     pool, inputs, choice = choose(run, current, candidates, earlier)
-    record = selection_record(
-        run, processed, pool, inputs, choice, pool_claim(run, datapool, candidates)
+    record = with_boxes(
+        run,
+        selection_record(
+            run, processed, pool, inputs, choice, pool_claim(run, datapool, candidates)
+        ),
     )
     observe_choice(run, processed, record, candidates, pool, inputs, choice)
     write_relevant_filenames(store, run.run_id, (v.path for v in processed.catalog.videos))
@@ -105,6 +109,7 @@ def choose(
         embedding_id=run.table_id,
         current=current,
         load_encoder=run.tables.load_encoder,
+        on_disk=run.config.pipeline.selection_memory == "half",
     )
     single = run.config.worker.selected_sequence_length == 1
     return pool, inputs, (_choose_single if single else _choose_blocks)(run, pool, inputs)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.embedding import CheckedEncoder, EncoderSpec
     from lightly_pipeline.inputs.gather import InputPlan
     from lightly_pipeline.inputs.relevant import RelevantFilenames
+    from lightly_pipeline.tables.boxes import BoxSource
     from lightly_pipeline.tables.build import TableBuilder
     from lightly_pipeline.video import FrameSampling
 
@@ -123,7 +124,20 @@ class Run:
             frame_sampling(self.config),
             self.config.pipeline.video_stream,
             self.config.pipeline.embed_changed,
+            sources=tuple(self.boxes.values()),
         )
+
+    @property
+    def boxes(self) -> "Mapping[str, BoxSource]":
+        """Where the boxes come from of each task whose objects the strategies compare.
+
+        Raises:
+            LightlyPipelineError: What the strategies read is missing or wrong.
+        """
+        compares = any(
+            e.input.kind == "EMBEDDINGS with task" for e in self.config.selection.strategies
+        )
+        return self.plan.boxes if compares else {}
 
     @property
     def n_threads(self) -> int:

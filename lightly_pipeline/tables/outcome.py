@@ -5,10 +5,10 @@ are in `frames.py`, embeddings in `embeddings.py`, the marker of an attempt in `
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from lightly_pipeline.datasources import Datasource, read_document
+from lightly_pipeline.datasources import Datasource, Traffic, read_document
 from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.video.report import DecodeReport
@@ -62,6 +62,11 @@ class VideoOutcome:
         """Whether the video gave no frame."""
         return self.corrupt_reason is not None
 
+    def with_traffic(self, more: Traffic) -> "VideoOutcome":
+        """Returns the outcome with more requests and bytes."""
+        requests, bytes_read = self.requests + more.n_requests, self.bytes_read + more.n_bytes
+        return replace(self, requests=requests, bytes_read=bytes_read)
+
     def unusable_reason(self, *, with_damaged: bool) -> str | None:
         """Returns why a selection gets nothing of the video; None when it gets something.
 
@@ -102,3 +107,21 @@ def read_outcome(store: Datasource, folder: str, fingerprint: str) -> VideoOutco
 def write_outcome(store: Datasource, folder: str, outcome: VideoOutcome) -> None:
     """Declares the table in `folder` complete."""
     store.write(f"{folder}/{OUTCOME_FILE}", json.dumps(asdict(outcome), indent=1).encode())
+
+
+def log_outcome(outcome: VideoOutcome) -> None:
+    """Says in the log what became of a video."""
+    if outcome.corrupt_reason is not None:
+        _logger.warning("%s: corrupt video: %s", outcome.video, outcome.corrupt_reason)
+        return
+    for warning in outcome.warnings:
+        _logger.warning("%s: %s", outcome.video, warning)
+    rate = outcome.n_rows / outcome.seconds if outcome.seconds else float("nan")
+    _logger.info(
+        "%s: %d frames, %d of them embedded, %.0f frames/s, %d corrupt samples",
+        outcome.video,
+        outcome.n_rows,
+        outcome.n_embedded,
+        rate,
+        len(outcome.corrupt_samples),
+    )

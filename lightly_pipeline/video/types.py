@@ -16,6 +16,9 @@ from lightly_pipeline.video.quality.numbers import Quality
 
 Resampler = Literal["area", "bilinear", "bicubic"]
 UntaggedMatrix = Literal["ffmpeg", "by_height"]
+Pictures = frozenset[int] | Literal["all"]
+"""Indices of frames whose full pictures are wanted."""
+NO_PICTURES: Pictures = frozenset()
 # Longer against shorter edge of a scaled frame whose middle is cut out.
 MAX_ASPECT = 8
 
