@@ -15,8 +15,6 @@ import numpy as np
 from lightly_pipeline.video.boxes import Boxes, PixelBoxes, pixel_boxes, scaled_boxes
 from lightly_pipeline.video.types import Pictures
 
-# Raised when the same boxes give other objects.
-_REVISION = 1
 _NONE: PixelBoxes = np.empty((0, 4), dtype=np.int32)
 
 
@@ -31,6 +29,7 @@ class VideoBoxes:
         locate: Gives the place that the boxes of a frame come from, for people.
         digits: Of the frames' numbers in names of files, which are those of the number of frames;
             None where boxes are told apart otherwise.
+        version: What `BoxSource.version_of` gives of them.
     """
 
     by_frame: Mapping[int, Boxes] = field(default_factory=dict)
@@ -38,6 +37,7 @@ class VideoBoxes:
     skipped: Mapping[int, str] = field(default_factory=dict)
     locate: Callable[[int], str] = str
     digits: int | None = None
+    version: str = ""
 
     @property
     def pictures(self) -> Pictures:
@@ -74,7 +74,7 @@ class VideoBoxes:
 
     def digest(self) -> str:
         """Returns a hash of all boxes, and of what was skipped."""
-        state = hashlib.sha256(f"boxes {_REVISION}".encode())
+        state = hashlib.sha256()
         for index in sorted(self.by_frame):
             state.update(f" {index} {len(self.by_frame[index])} ".encode())
             state.update(np.ascontiguousarray(self.by_frame[index], dtype="<f8").tobytes())
@@ -107,5 +107,17 @@ class BoxSource(Protocol):
 
         Raises:
             DatasourceError: A store failed.
+        """
+        ...
+
+    def version_of(self, video: str, n_frames: int) -> str:
+        """Returns a text that differs when the boxes in a video may differ; cheap.
+
+        Args:
+            video: Its path.
+            n_frames: Decoded frames.
+
+        Returns:
+            "" where only the boxes themselves can tell.
         """
         ...

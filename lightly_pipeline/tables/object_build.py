@@ -93,11 +93,29 @@ class ObjectBuilder:
         """
         if outcome.is_corrupt:
             return []
-        wanted = self._wanted(video, outcome.n_frames, done)
-        missing = [task for task in wanted if not task.table.is_made_of(task.boxes)]
+        current = {s.task for s in self.sources if self._is_current(s, video, outcome.n_frames)}
+        missing = self._wanted(video, outcome.n_frames, current.union(done))
         empty = [task for task in missing if not task.boxes.pictures]
         ObjectPass(empty, self.load_encoder).complete(outcome.video, outcome.n_frames)
         return [task for task in missing if task.boxes.pictures]
+
+    def _is_current(self, source: BoxSource, video: StoredObject, n_frames: int) -> bool:
+        """Returns whether the stored objects are those of the boxes that there are now.
+
+        Boxes are read only where what they come from was written again.
+        """
+        table = ObjectTable(video_table(self.store, self.embedding_id, video), source.task)
+        outcome = table.outcome()
+        if outcome is None:
+            return False
+        version = source.version_of(video.path, n_frames)
+        if version and version == outcome.version:
+            return True
+        if source.boxes_of(video.path, n_frames).digest() != outcome.boxes:
+            return False
+        if version:
+            table.complete(replace(outcome, version=version))
+        return True
 
     def build(
         self,

@@ -108,7 +108,8 @@ class ObjectPass:
             if counting is None:
                 continue
             skipped, name = dict(counting.skipped), task.table.task
-            outcome = ObjectsOutcome(video, name, task.table.table.fingerprint, counting.digest())
+            of_table = task.table.fingerprint
+            outcome = ObjectsOutcome(video, name, of_table, counting.digest(), counting.version)
             if name in written:
                 skipped |= written[name].left_out
                 outcome = written[name].described(outcome)

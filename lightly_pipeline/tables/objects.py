@@ -22,7 +22,6 @@ from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
 from lightly_pipeline.layout import objects_folder
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.tables import embeddings
-from lightly_pipeline.tables.boxes import VideoBoxes
 from lightly_pipeline.tables.handle import VideoTable
 from lightly_pipeline.video.boxes import PixelBoxes
 
@@ -36,6 +35,8 @@ _SCHEMA = pa.schema(
         *(pa.field(name, pa.int32(), nullable=False) for name in _BOX_COLUMNS),
     ]
 )
+# Raised when the same boxes of the same frames give other objects.
+_REVISION = 1
 _ROWS_PER_GROUP = 64 * 1024
 
 
@@ -46,8 +47,9 @@ class ObjectsOutcome:
     Attributes:
         video: Path of the video relative to the INPUT root.
         task: Name of the task.
-        table: Fingerprint of the video's frame table, from which frames have their numbers.
+        table: Fingerprint of the video's frame table, and of how objects are made of frames.
         boxes: Hash of the boxes that the objects were made of.
+        version: Of where the boxes came from (`BoxSource.version_of`).
         files: Name of the folder of its files.
         n_objects: Rows of its files; there are no files without any.
         dim: Length of one embedding.
@@ -58,6 +60,7 @@ class ObjectsOutcome:
     task: str
     table: str
     boxes: str
+    version: str = ""
     files: str = ""
     n_objects: int = 0
     dim: int = 0
@@ -77,6 +80,11 @@ class ObjectTable:
     task: str
 
     @property
+    def fingerprint(self) -> str:
+        """What an outcome must have to be of this version of the video."""
+        return f"{self.table.fingerprint}-{_REVISION}"
+
+    @property
     def folder(self) -> str:
         """Where the outcome is, and below it the files."""
         return objects_folder(self.table.folder, self.task)
@@ -84,14 +92,14 @@ class ObjectTable:
     def files_of(self, boxes: str) -> str:
         """Returns how the folder of the files is called that are made of boxes with a hash."""
         # Of another version of the video, the same boxes show something else.
-        return hashlib.sha256(f"{self.table.fingerprint} {boxes}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.fingerprint} {boxes}".encode()).hexdigest()[:16]
 
     def outcome(self) -> ObjectsOutcome | None:
         """Returns the outcome for this version of the video, of whichever boxes; None without."""
 
         def parsed(document: dict[str, Any]) -> ObjectsOutcome | None:
             outcome = ObjectsOutcome(**document)
-            return outcome if outcome.table == self.table.fingerprint else None
+            return outcome if outcome.table == self.fingerprint else None
 
         try:
             path = f"{self.folder}/{OUTCOME_FILE}"
@@ -101,11 +109,6 @@ class ObjectTable:
         except DamagedDocumentError as error:
             _logger.warning("%s: the objects are embedded again", error)
             return None
-
-    def is_made_of(self, boxes: VideoBoxes) -> bool:
-        """Returns whether the stored objects are those of these boxes."""
-        outcome = self.outcome()
-        return outcome is not None and outcome.boxes == boxes.digest()
 
     def complete(self, outcome: ObjectsOutcome) -> None:
         """Declares the table complete."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightly_pipeline import Dataset
+from lightly_pipeline import Dataset, LocalDatasource
 from lightly_pipeline.candidates.rows import RowVideo, frame_rows
 from lightly_pipeline.config import RunConfig
 from lightly_pipeline.embedding import encoder_spec, load_encoder
@@ -318,3 +318,26 @@ def test_a_task_without_one_object_says_so(dataset: Dataset) -> None:
     processed = process(run)
     with pytest.raises(LightlyPipelineError, match=r"a-00-mp4\.json: expected an object with a"):
         objects_by_frame(run, processed)
+
+
+def test_boxes_that_nobody_touched_are_not_read_again(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process(run_of(dataset))
+    read: list[str] = []
+    opened = LocalDatasource.open
+
+    def noting(store: LocalDatasource, path: str, **options: Any) -> Any:
+        read.append(path)
+        return opened(store, path, **options)
+
+    monkeypatch.setattr(LocalDatasource, "open", noting)
+    run = run_of(dataset)
+    process(run)
+    assert not [path for path in read if path.startswith(f".lightly/predictions/{TASK}/a")]
+    # The same boxes, written again: read once, and nothing is decoded.
+    put_boxes(dataset.lightly, "a.mp4", dict.fromkeys(range(0, N, 2), PLACES), N)
+    for n_read in (N // 2, 0):
+        read.clear()
+        assert process(run_of(dataset)).n_decoded_videos == 0
+        assert len([path for path in read if "/things/a-" in path]) == n_read
