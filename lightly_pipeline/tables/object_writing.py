@@ -8,6 +8,7 @@ either.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -126,9 +127,9 @@ class ObjectPass:
         if self._proofs is not None and self._proofs.get(index) != row.checksum:
             self._leave_out(index)
             return
-        rgb = frame.to_rgb()
+        crops = iter(frame.crops(np.concatenate([boxes for _, boxes in found])))
         for writer, boxes in found:
-            writer.add(index, boxes, rgb)
+            writer.add(index, boxes, islice(crops, len(boxes)))
 
     def _leave_out(self, index: int) -> None:
         had_boxes = [writer.leave_out(index, _OTHER_PICTURE) for writer in self._writers]
@@ -160,11 +161,11 @@ class _TaskWriter:
             self.left_out[row.index] = str(error)
             return np.empty((0, 4), dtype=np.int32)
 
-    def add(self, index: int, boxes: PixelBoxes, rgb: NDArray[np.uint8]) -> None:
-        """Takes the objects of a frame out of its full picture."""
+    def add(self, index: int, boxes: PixelBoxes, crops: Iterable[NDArray[np.uint8]]) -> None:
+        """Takes the objects of a frame."""
         self._rows.append(index, boxes)
-        for box in boxes:
-            self._batch[self._n_filled] = small_crop(rgb, box, self._encoder.spec.frame_input)
+        for crop in crops:
+            self._batch[self._n_filled] = small_crop(crop, self._encoder.spec.frame_input)
             self._n_filled += 1
             if self._n_filled == len(self._batch):
                 self.flush()

@@ -29,8 +29,6 @@ def small_picture(picture: Image.Image, wanted: FrameInput) -> NDArray[np.uint8]
     return wanted.middle(np.asarray(picture.resize(size, _RESAMPLERS[wanted.resampler])))
 
 
-def small_crop(
-    rgb: NDArray[np.uint8], box: NDArray[np.int32], wanted: FrameInput
-) -> NDArray[np.uint8]:
-    """Returns what an encoder wants of the pixels in a box, shape (height, width, 3)."""
-    return small_picture(Image.fromarray(np.ascontiguousarray(cropped(rgb, box))), wanted)
+def small_crop(crop: NDArray[np.uint8], wanted: FrameInput) -> NDArray[np.uint8]:
+    """Returns what an encoder wants of a crop (H, W, 3), shape (height, width, 3)."""
+    return small_picture(Image.fromarray(np.ascontiguousarray(crop)), wanted)

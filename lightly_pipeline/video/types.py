@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.video.boxes import PixelBoxes
 from lightly_pipeline.video.quality.numbers import Quality
 
 Resampler = Literal["area", "bilinear", "bicubic"]
@@ -179,6 +180,18 @@ class DecodedFrame:
         if self._full is None:
             raise RuntimeError(f"frame {self.index} gives no full picture here; fetch it")
         return self._full()
+
+    def crops(self, boxes: PixelBoxes) -> list[NDArray[np.uint8]]:
+        """Returns the pixels in boxes, shape (height, width, 3) each, as `to_rgb` has them there.
+
+        Args:
+            boxes: Of the upright picture.
+
+        Raises:
+            RuntimeError: As `to_rgb`.
+        """
+        rgb = self.to_rgb()
+        return [rgb[y : y + height, x : x + width] for x, y, width, height in boxes.tolist()]
 
 
 class KeyPacket(NamedTuple):

@@ -5,7 +5,7 @@ import pytest
 
 from lightly_pipeline.video import FrameInput
 from lightly_pipeline.video.boxes import pixel_boxes, scaled_boxes
-from lightly_pipeline.video.crops import small_crop
+from lightly_pipeline.video.crops import cropped, small_crop
 
 
 def pixels_of(*boxes: tuple[float, ...], size: tuple[int, int] = (160, 120)) -> list[list[int]]:
@@ -36,6 +36,6 @@ def test_an_encoder_sees_what_is_in_the_box_and_nothing_else() -> None:
     picture[20:60, 10:40] = (200, 100, 50)
     box = np.array([10, 20, 30, 40], dtype=np.int32)
     for wanted in (FrameInput(8, 8), FrameInput(8, 8, "bicubic", shorter_edge=10)):
-        small = small_crop(picture, box, wanted)
+        small = small_crop(cropped(picture, box), wanted)
         assert small.shape == (8, 8, 3)
         assert (small == (200, 100, 50)).all()
