@@ -27,9 +27,10 @@ from lightly_pipeline.inputs.prediction_files import read_task
 from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline.inputs.quality import KEY_PREFIX, column_of, read_column_values
 from lightly_pipeline.inputs.queries import FolderQuery, TagQuery, TextQuery, folder_query
-from lightly_pipeline.inputs.values import QueryKey, SelectionInputs
+from lightly_pipeline.inputs.values import SelectionInputs
 from lightly_pipeline.runs.tags import read_tag
 from lightly_pipeline.selection import Categories
+from lightly_pipeline.selection.columns import QueryKey
 from lightly_pipeline.tables.boxes import BoxSource
 
 if TYPE_CHECKING:

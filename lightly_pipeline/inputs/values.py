@@ -16,10 +16,8 @@ from lightly_pipeline.candidates.sequences import (
     pooled_sums,
 )
 from lightly_pipeline.selection import Categories
+from lightly_pipeline.selection.columns import QueryKey
 from lightly_pipeline.selection.objects import Objects
-
-QueryKey = tuple[str | None, str] | tuple[str | None, str, str]
-"""Dataset id or None, and tag name; and the task, where objects are asked for."""
 
 
 @dataclass(frozen=True, slots=True)

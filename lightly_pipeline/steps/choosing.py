@@ -255,6 +255,7 @@ def _select(
         scores=inputs.scores,
         categories=inputs.categories,
         queries=inputs.queries,
+        objects=inputs.objects,
         normalize=run.config.worker.normalize_embeddings,
         seed=run.config.lightly.seed,
         approximate_diversity=run.config.pipeline.approximate_diversity,

@@ -128,7 +128,7 @@ def _summary(run: Run, choice: Choice, inputs: SelectionInputs, pool: Pool) -> d
     if inputs.objects:
         summary["objects"] = {
             task: {
-                "n_objects": len(objects.vectors),
+                "n_objects": int(objects.starts[-1]),
                 "frames_without": int((np.diff(objects.starts) == 0).sum()),
             }
             for task, objects in inputs.objects.items()

@@ -134,9 +134,8 @@ class Run:
         Raises:
             LightlyPipelineError: What the strategies read is missing or wrong.
         """
-        compares = any(
-            e.input.kind == "EMBEDDINGS with task" for e in self.config.selection.strategies
-        )
+        inputs = [entry.input for entry in self.config.selection.strategies]
+        compares = any(source.type == "EMBEDDINGS" and source.task for source in inputs)
         return self.plan.boxes if compares else {}
 
     @property

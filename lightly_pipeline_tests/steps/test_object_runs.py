@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lightly_pipeline import Dataset, run
+from lightly_pipeline import Dataset, RunResult, run
 from lightly_pipeline.config import SelectionConfig
 from lightly_pipeline.embedding import encoder_spec, load_encoder
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
@@ -38,7 +39,6 @@ N = 10
 VIDEOS = ("a.mp4", "sub/b.mp4")
 ODD_ONES = {("a.mp4", 7): (GREEN, YELLOW), ("sub/b.mp4", 3): (BLUE, WHITE)}
 TILES = {"type": "TILING", "name": "tiles", "num_rows": 1, "num_cols": 2}
-CLIP = {"type": "CROP", "name": "left", "bboxs": [[0, 0, 0.5, 1]]}
 
 
 @pytest.fixture
@@ -56,6 +56,14 @@ def dataset(tmp_path: Path) -> Dataset:
 
 def boxes_of_frames() -> dict[int, Any]:
     return {index: PLACES[:1] if index == 5 else PLACES for index in range(N)}
+
+
+def select_by(
+    dataset: Dataset, config: dict[str, Any], worker: dict[str, Any] | None = None, **more: Any
+) -> RunResult:
+    """Runs without a report, which says nothing here."""
+    worker_config = {"upload_report": False, **(worker or {})}
+    return run(dataset, selection_config=config, worker_config=worker_config, **more)
 
 
 def own_objects(tmp_path: Path) -> Objects:
@@ -80,7 +88,7 @@ def test_diverse_objects_are_chosen_as_from_crops_made_by_hand(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     config = compared_by_objects(6)
-    result = run(dataset, selection_config=config)
+    result = select_by(dataset, config)
     assert set(ODD_ONES) < set(chosen(result)[:3])
     frames = [(video, index) for video in VIDEOS for index in range(N)]
     by_hand = select(
@@ -92,24 +100,22 @@ def test_diverse_objects_are_chosen_as_from_crops_made_by_hand(
     assert result.summary["objects"] == {TASK: {"n_objects": 38, "frames_without": 0}}
 
 
-@pytest.mark.parametrize("memory", ["full", "half"])
-@pytest.mark.parametrize("threads", [1, 3])
-def test_the_choice_is_the_same_however_it_is_made(
-    dataset: Dataset, memory: str, threads: int
-) -> None:
-    result = run(
-        dataset,
-        selection_config=compared_by_objects(6),
-        pipeline_config={"selection_memory": memory},
-        worker_config={"num_threads": threads},
-    )
-    assert chosen(result) == chosen(run(dataset, selection_config=compared_by_objects(6)))
+def test_the_choice_is_the_same_however_it_is_made(dataset: Dataset) -> None:
+    expected = chosen(select_by(dataset, compared_by_objects(6)))
+    for memory, threads in (("half", 1), ("full", 3)):
+        result = select_by(
+            dataset,
+            compared_by_objects(6),
+            {"num_threads": threads},
+            pipeline_config={"selection_memory": memory},
+        )
+        assert chosen(result) == expected
 
 
 def test_crops_of_chosen_frames_are_stored_and_named_in_the_manifest(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    result = run(dataset, selection_config=compared_by_objects(3))
+    result = select_by(dataset, compared_by_objects(3))
     images = manifest_images(dataset, result)
     assert [(i["video"], i["frame_index"]) for i in images] == chosen(result)
     for image in images:
@@ -130,7 +136,7 @@ def test_crops_of_chosen_frames_are_stored_and_named_in_the_manifest(
     lost = images[0]["crops"][0]["image"]
     dataset.lightly.delete(lost)
     assert verify_run(dataset.lightly, result.run_id).missing == (lost,)
-    again = run(dataset, selection_config=compared_by_objects(3))
+    again = select_by(dataset, compared_by_objects(3))
     assert manifest_images(dataset, again) == images
     assert verify_run(dataset.lightly, result.run_id).is_true
 
@@ -150,7 +156,7 @@ def crops_in(dataset: Dataset) -> set[str]:
 
 def test_crops_have_the_size_of_the_frame_whatever_size_its_image_has(dataset: Dataset) -> None:
     worker = {"resize": 60, "output_image_format": "jpg"}
-    result = run(dataset, selection_config=compared_by_objects(1), worker_config=worker)
+    result = select_by(dataset, compared_by_objects(1), worker)
     (image,) = manifest_images(dataset, result)
     assert (image["width"], image["height"]) == (80, 60)
     sizes = [Image.open(io.BytesIO(dataset.lightly.read(c["image"]))).size for c in image["crops"]]
@@ -161,24 +167,24 @@ def test_crops_have_the_size_of_the_frame_whatever_size_its_image_has(dataset: D
 def test_crops_are_stored_of_the_tasks_that_are_named(dataset: Dataset) -> None:
     both = [*compared_by_objects(2)["strategies"], *compared_by_objects(2, "tiles")["strategies"]]
     config = {"n_samples": 2, "strategies": both, "auto_tasks": [TILES]}
-    run(dataset, selection_config=config, worker_config={"crops": {"enable_upload": False}})
+    select_by(dataset, config, {"crops": {"enable_upload": False}})
     assert crops_in(dataset) == set()
     named = {"crops": {"enable_upload_for_tasks": ["tiles"]}}
-    run(dataset, selection_config=config, worker_config=named)
+    select_by(dataset, config, named)
     assert {path.split("/")[0] for path in crops_in(dataset)} == {"tiles"}
     assert len(crops_in(dataset)) == 4
-    run(dataset, selection_config=config)
+    select_by(dataset, config)
     assert {path.split("/")[0] for path in crops_in(dataset)} == {"tiles", TASK}
     wrong = {"crops": {"enable_upload_for_tasks": ["tile"]}}
     with pytest.raises(InvalidConfigurationError, match=r"enable_upload_for_tasks.*mean tiles"):
-        run(dataset, selection_config=config, worker_config=wrong)
+        select_by(dataset, config, wrong)
 
 
 def test_a_sequence_has_the_objects_of_all_its_frames(dataset: Dataset) -> None:
-    result = run(
+    result = select_by(
         dataset,
-        selection_config=compared_by_objects(6),
-        worker_config={"selected_sequence_length": 2},
+        compared_by_objects(6),
+        {"selected_sequence_length": 2},
     )
     first = [frame for frame in chosen(result) if frame[1] % 2 == 0]
     assert {("a.mp4", 6), ("sub/b.mp4", 2)} < set(first)
@@ -186,18 +192,18 @@ def test_a_sequence_has_the_objects_of_all_its_frames(dataset: Dataset) -> None:
 
 def test_a_datapool_keeps_away_from_objects_that_it_has(dataset: Dataset, tmp_path: Path) -> None:
     pool = {"use_datapool": True}
-    first = run(dataset, selection_config=compared_by_objects(3), worker_config=pool)
+    first = select_by(dataset, compared_by_objects(3), pool)
     assert set(ODD_ONES) < set(chosen(first))
     (tmp_path / "in" / "a.mp4").unlink()
     shown = [(RED, RED), (GREEN, YELLOW), (BLUE, WHITE), (WHITE, (0, 0, 0)), (RED, RED)]
     make_rectangles(tmp_path / "in" / "c.mp4", shown)
     put_boxes(dataset.lightly, "c.mp4", dict.fromkeys(range(5), PLACES), 5)
-    second = run(dataset, selection_config=compared_by_objects(1), worker_config=pool)
+    second = select_by(dataset, compared_by_objects(1), pool)
     # Of the deleted video, the objects are still there.
     assert chosen(second) == [("c.mp4", 3)]
 
 
-def test_objects_like_those_of_a_tag_are_preferred(dataset: Dataset) -> None:
+def test_objects_like_those_of_a_tag_are_preferred(dataset: Dataset, tmp_path: Path) -> None:
     other = {
         "n_samples": 1,
         "strategies": [
@@ -208,22 +214,25 @@ def test_objects_like_those_of_a_tag_are_preferred(dataset: Dataset) -> None:
             *compared_by_objects(1)["strategies"],
         ],
     }
-    green = run(dataset, selection_config=other)
+    green = select_by(dataset, other)
     assert chosen(green) == [("a.mp4", 7)]
     query = {"type": "EMBEDDINGS", "task": TASK, "tag_name": green.tag}
     config = {"n_samples": 2, "strategies": [{"input": query, "strategy": {"type": "SIMILARITY"}}]}
-    result = run(dataset, selection_config=config)
+    result = select_by(dataset, config)
     assert chosen(result)[0] == ("a.mp4", 7)
-    query["task"] = "left"
-    with pytest.raises(
-        LightlyPipelineError, match=r"none of its 1 frames has objects of task left"
-    ):
-        run(dataset, selection_config={**config, "auto_tasks": [CLIP]})
+    # Of another dataset, objects are those that it has embedded.
+    stranger, empty = local_dataset(tmp_path, "stranger"), local_dataset(tmp_path / "no", "empty")
+    shutil.copytree(tmp_path / "out/.lightly/tags", tmp_path / "no/out/.lightly/tags")
+    query["dataset_id"] = empty.dataset_id
+    with pytest.raises(LightlyPipelineError, match="none of its 1 frames has objects of task thin"):
+        select_by(dataset, config, others=[empty])
+    query["dataset_id"] = stranger.dataset_id
+    assert chosen(select_by(dataset, config, others=[stranger]))[0] == ("a.mp4", 7)
 
 
 def test_bad_predictions_are_reported_with_the_run(dataset: Dataset) -> None:
     put_boxes(dataset.lightly, "a.mp4", {1: [(0, 0, -1, 5)], 2: [(900, 0, 9, 9)]}, N)
-    result = run(dataset, selection_config=compared_by_objects(3))
+    result = select_by(dataset, compared_by_objects(3))
     path = f".lightly/runs/{result.run_id}/input_problems.json"
     problems = json.loads(dataset.lightly.read(path))
     assert sorted(Path(location).name for location in problems) == [
@@ -253,7 +262,7 @@ def test_a_mistake_ends_the_run_before_anything_is_decoded(
     put_task(dataset.lightly, "kinds", "classification")
     put(dataset.lightly, "predictions/tasks.json", [TASK, "kinds"])
     with pytest.raises(InvalidConfigurationError, match=message):
-        run(dataset, selection_config=config)
+        select_by(dataset, config)
     assert list(dataset.lightly.list(".lightly/tables/")) == []
 
 
