@@ -154,6 +154,7 @@ class DecodedFrame:
     row: FrameRow
     small: NDArray[np.uint8] | None
     _full: Callable[[], NDArray[np.uint8]] | None = None
+    _crops: Callable[[PixelBoxes], list[NDArray[np.uint8]]] | None = None
 
     @property
     def index(self) -> int:
@@ -190,6 +191,8 @@ class DecodedFrame:
         Raises:
             RuntimeError: As `to_rgb`.
         """
+        if self._crops is not None:
+            return self._crops(boxes)
         rgb = self.to_rgb()
         return [rgb[y : y + height, x : x + width] for x, y, width, height in boxes.tolist()]
 
