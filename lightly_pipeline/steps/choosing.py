@@ -30,6 +30,7 @@ from lightly_pipeline.runs.records import (
 )
 from lightly_pipeline.selection import (
     GridEmbeddings,
+    Objects,
     SelectionResult,
     exact_duplicates,
     prepare_embeddings,
@@ -111,8 +112,30 @@ def choose(
         load_encoder=run.tables.load_encoder,
         on_disk=run.config.pipeline.selection_memory == "half",
     )
+    inputs.objects.update(_prepared(run, inputs.objects))
     single = run.config.worker.selected_sequence_length == 1
     return pool, inputs, (_choose_single if single else _choose_blocks)(run, pool, inputs)
+
+
+def _prepared(run: Run, objects: Mapping[str, Objects]) -> dict[str, Objects]:
+    """Returns objects as the selection compares them, made in place: they can be many.
+
+    Raises:
+        LightlyPipelineError: An embedding is zero or not finite.
+    """
+    prepared = {}
+    for task, of_task in objects.items():
+        assert isinstance(of_task.vectors, np.ndarray)
+        try:
+            vectors = prepare_embeddings(
+                of_task.vectors,
+                normalize=run.config.worker.normalize_embeddings,
+                compact=run.config.pipeline.selection_memory == "half",
+            )
+        except LightlyPipelineError as error:
+            raise LightlyPipelineError(f"the objects of task {task}: {error}") from None
+        prepared[task] = Objects(vectors, of_task.starts)
+    return prepared
 
 
 def _keep(
