@@ -30,19 +30,17 @@ from lightly_pipeline.tables.frames import FRAMES_FILE
 from lightly_pipeline.tables.handle import VideoTable, video_table
 from lightly_pipeline.tables.object_build import ObjectBuilder
 from lightly_pipeline.tables.object_writing import ObjectPass
-from lightly_pipeline.tables.outcome import VideoOutcome, log_outcome
+from lightly_pipeline.tables.outcome import VideoOutcome, described, log_outcome
 from lightly_pipeline.tables.segmented import SegmentedVideo, decode_segments
 from lightly_pipeline.tables.source import opened
-from lightly_pipeline.tables.writing import Written, write_frames
+from lightly_pipeline.tables.writing import write_frames
 from lightly_pipeline.threads import Spare, none_spare
 from lightly_pipeline.video import (
     ALL_FRAMES,
     DecodedFrame,
-    DecodeReport,
     FrameInput,
     FrameSampling,
     Video,
-    VideoInfo,
     reasons,
 )
 from lightly_pipeline.video.headers.seen import Unclear
@@ -212,7 +210,7 @@ class TableBuilder:
             outcome = replace(blank, warnings=(reasons.ONE_PASS(why=doubt),))
         else:
             dim = self.load_encoder().spec.dim
-            outcome = _described(blank, made.info, made.report, made.written, dim)
+            outcome = described(blank, made.info, made.report, made.written, dim)
         traffic = video.traffic
         return replace(outcome, requests=traffic.n_requests, bytes_read=traffic.n_bytes)
 
@@ -271,7 +269,7 @@ class TableBuilder:
                 frames, encoder, frames_file, embeddings_file, item.add, self.embed_changed
             )
             info, report = opened_video.info, opened_video.report
-        return _described(blank, info, report, written, encoder.spec.dim)
+        return described(blank, info, report, written, encoder.spec.dim)
 
     def _frames(
         self,
@@ -288,20 +286,3 @@ class TableBuilder:
         if first is not None:
             yield first
         yield from frames
-
-
-def _described(
-    blank: VideoOutcome, info: VideoInfo, report: DecodeReport, written: Written, dim: int
-) -> VideoOutcome:
-    return replace(
-        blank,
-        n_frames=report.n_frames,
-        n_rows=written.n_rows,
-        n_damaged=written.n_damaged,
-        n_embedded=written.n_embedded,
-        dim=dim,
-        corrupt_samples=report.corrupt_samples(blank.video),
-        warnings=blank.warnings + info.warnings + report.warnings,
-        info=info.as_dict(),
-        report=report.as_dict(),
-    )

@@ -6,12 +6,16 @@ are in `frames.py`, embeddings in `embeddings.py`, the marker of an attempt in `
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.datasources import Datasource, Traffic, read_document
 from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
 from lightly_pipeline.logs import logger_of
+from lightly_pipeline.video import VideoInfo
 from lightly_pipeline.video.report import DecodeReport
+
+if TYPE_CHECKING:
+    from lightly_pipeline.tables.writing import Written
 
 _logger = logger_of(__name__)
 OUTCOME_FILE = "outcome.json"
@@ -85,6 +89,24 @@ class VideoOutcome:
         if self.is_corrupt or self.corrupt_samples:
             return True
         return bool(self.report) and DecodeReport.from_dict(self.report).damaged
+
+
+def described(
+    blank: VideoOutcome, info: VideoInfo, report: DecodeReport, written: "Written", dim: int
+) -> VideoOutcome:
+    """Returns an outcome with what a pass over the video gave."""
+    return replace(
+        blank,
+        n_frames=report.n_frames,
+        n_rows=written.n_rows,
+        n_damaged=written.n_damaged,
+        n_embedded=written.n_embedded,
+        dim=dim,
+        corrupt_samples=report.corrupt_samples(blank.video),
+        warnings=blank.warnings + info.warnings + report.warnings,
+        info=info.as_dict(),
+        report=report.as_dict(),
+    )
 
 
 def read_outcome(store: Datasource, folder: str, fingerprint: str) -> VideoOutcome | None:
