@@ -74,6 +74,22 @@ def _fill_uniform(rows: NDArray[np.float32], rng: np.random.Generator) -> None:
         part[:] = _normal(rng, *part.shape)
 
 
+def fill_tracks(vectors: NDArray[np.float32], rng: np.random.Generator, per_row: int) -> None:
+    """Fills in objects of rows in the order of time, `per_row` each: tracks through shots.
+
+    An object looks like its kind, of which there are 20, and like itself from frame to frame.
+    """
+    dim = vectors.shape[1]
+    spectrum = (np.arange(1, dim + 1) ** -0.5).astype(np.float32)
+    kinds = _normal(rng, 20, dim)
+    shot = _SHOT * per_row
+    for start in range(0, len(vectors), shot):
+        part = vectors[start : start + shot]
+        own = kinds[rng.integers(len(kinds), size=per_row)] + 0.6 * _normal(rng, per_row, dim)
+        steps = 0.06 * _normal(rng, len(part) // per_row, per_row, dim)
+        part[:] = ((own + np.cumsum(steps, axis=0)) * spectrum).reshape(part.shape)
+
+
 def _normal(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
     return rng.standard_normal(shape, dtype=np.float32)
 

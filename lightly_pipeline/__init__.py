@@ -1,8 +1,8 @@
 """Finds the video frames worth labelling.
 
 Only the public names live here, loaded when first used so that importing the package costs
-nothing: `Dataset`, `DatasetType`, `EncoderSpec`, `FrameInput`, `LocalDatasource`, `ProgressMeter`,
-`RunResult`, `S3Datasource`, `VideoDataset`, `build_definitions`, `export_run`,
+nothing: `Dataset`, `DatasetType`, `EncoderSpec`, `FrameInput`, `LocalDatasource`, `Objects`,
+`ProgressMeter`, `RunResult`, `S3Datasource`, `VideoDataset`, `build_definitions`, `export_run`,
 `import_predictions` and `run`.
 `__version__` is that of the installed package.
 """
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.pipeline import run
     from lightly_pipeline.progress import ProgressMeter
     from lightly_pipeline.runs.result import RunResult
+    from lightly_pipeline.selection import Objects
     from lightly_pipeline.video import FrameInput
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "EncoderSpec",
     "FrameInput",
     "LocalDatasource",
+    "Objects",
     "ProgressMeter",
     "RunResult",
     "S3Datasource",
@@ -46,6 +48,7 @@ _HOMES = {
     "EncoderSpec": "lightly_pipeline.embedding",
     "FrameInput": "lightly_pipeline.video",
     "LocalDatasource": "lightly_pipeline.datasources",
+    "Objects": "lightly_pipeline.selection",
     "ProgressMeter": "lightly_pipeline.progress",
     "RunResult": "lightly_pipeline.runs.result",
     "S3Datasource": "lightly_pipeline.datasources",

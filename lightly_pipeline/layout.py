@@ -17,6 +17,7 @@ TABLES_FOLDER = ".lightly/tables/"
 THUMBNAILS_FOLDER = ".lightly/thumbnails/"
 THUMBNAIL_SUFFIX = f"{THUMBNAILS_FOLDER}[filename]_thumb.[extension]"
 """Where Lightly puts thumbnails."""
+CROPS_FOLDER = ".lightly/crops/"
 ENCODERS_FOLDER = ".lightly/encoders/"
 MANIFEST_FILE, REPORT_FILE = "manifest.json", "report.html"
 """Of a run, in its folder."""
@@ -57,6 +58,17 @@ def table_folder(embedding_id: str, video_path: str) -> str:
     """Returns where the table of a video lies: under the hash of its path, as paths can be long."""
     digest = hashlib.sha256(_encode(video_path)).hexdigest()
     return f"{TABLES_FOLDER}{embedding_id}/{digest[:2]}/{digest}"
+
+
+def objects_folder(table_folder: str, task: str) -> str:
+    """Returns where the objects of a task in a video lie, below the table of the video.
+
+    >>> objects_folder(".lightly/tables/id/ab/abcd", "cars/v2")
+    '.lightly/tables/id/ab/abcd/objects/cars-v2-56df30d2'
+    """
+    digest = hashlib.sha256(_encode(task)).hexdigest()
+    readable = re.sub(r"[^A-Za-z0-9_-]", "-", task)[:40]
+    return f"{table_folder}/objects/{readable}-{digest[:8]}"
 
 
 def frame_name(video_path: str, index: int, n_frames: int, image_format: str) -> str:
@@ -102,6 +114,25 @@ def frame_path(
     """
     ending = f"{mark}.{image_format}" if mark else image_format
     return frames_folder(resize) + frame_name(video_path, index, n_frames, ending)
+
+
+def crop_path(task: str, frame: str, number: int, image_format: str, mark: str = "") -> str:
+    """Returns where the crop of an object lies in the LIGHTLY datasource.
+
+    Args:
+        task: Name of the object's task.
+        frame: Name of the frame's image without ending, as `frame_name` gives it.
+        number: Of the object among those of the task in the frame, from 0.
+        image_format: Extension, without dot.
+        mark: Stands before the extension; tells crops of one name apart.
+
+    Example:
+        >>> crop_path("vehicles", "day 1/front-0007-mp4", 2, "png")
+        '.lightly/crops/vehicles/day 1/front-0007-mp4-2.png'
+    """
+    ending = f"{mark}.{image_format}" if mark else image_format
+    path = f"{task}/{frame}-{number}.{ending}"
+    return CROPS_FOLDER + "/".join(map(_short_segment, path.split("/")))
 
 
 def frames_folder(resize: Resize = None) -> str:

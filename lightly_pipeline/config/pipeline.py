@@ -89,7 +89,11 @@ class ApproximateDiversityConfig(StrictModel):
             for entry in selection.strategies
             if entry.strategy.type != "THRESHOLD" and entry.strategy.strength != 0
         ]
-        others = [entry.strategy.type for entry in scored if entry.strategy.type != "DIVERSITY"]
+        others = [
+            f"{entry.strategy.type} of {entry.input.kind}"
+            for entry in scored
+            if (entry.strategy.type, entry.input.kind) != ("DIVERSITY", "EMBEDDINGS")
+        ]
         if others:
             raise InvalidConfigurationError(
                 "approximate_diversity goes with DIVERSITY alone, or after THRESHOLD: its bound "

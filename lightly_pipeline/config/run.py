@@ -19,7 +19,6 @@ from lightly_pipeline.config.selection import SelectionConfig
 from lightly_pipeline.config.support import (
     ignored_options,
     note_on,
-    refused_inputs,
     refused_options,
 )
 from lightly_pipeline.config.worker import WorkerConfig
@@ -104,6 +103,7 @@ class RunConfig:
         )
         _check_sequences(config)
         _check_lifetime(config)
+        _check_objects(config)
         config.selection.check_distances(normalize=config.worker.normalize_embeddings)
         config.pipeline.approximate_diversity.check_goes_with(config.selection)
         return config
@@ -143,7 +143,6 @@ class RunConfig:
         refused = [
             *refused_options(self.worker, "worker_config"),
             *refused_options(self.lightly, "lightly_config"),
-            *refused_inputs(self.selection),
             *refused_options(self.selection, "selection_config"),
         ]
         if refused:
@@ -263,3 +262,17 @@ def _merge_selection(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict
     if any(amount in given for amount in _AMOUNTS):
         below = {key: value for key, value in below.items() if key not in _AMOUNTS}
     return {**below, **given}
+
+
+def _check_objects(config: RunConfig) -> None:
+    """Checks that there is an encoder where objects are compared.
+
+    Raises:
+        InvalidConfigurationError: Embeddings of frames are read from a file instead.
+    """
+    kinds = [entry.input.kind for entry in config.selection.strategies]
+    if config.worker.embeddings and "EMBEDDINGS with task" in kinds:
+        raise InvalidConfigurationError(
+            "EMBEDDINGS with task does not go with worker_config.embeddings: objects are embedded "
+            "by an encoder, and that file holds vectors of whole frames; remove one of them"
+        )

@@ -6,7 +6,7 @@ which of them, is in `strategies.py`; what is executed is listed in `support.py`
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
@@ -26,6 +26,9 @@ from lightly_pipeline.errors import InvalidConfigurationError
 
 NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 _LARGEST_DISTANCE = 2.0
+Share = Annotated[float, Field(ge=0, le=1)]
+# Shares that make up a whole may add up to a little more.
+_ROUNDING = 1e-9
 TagName = Annotated[
     str, StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9 .:;=@_-]+$", min_length=3)
 ]
@@ -66,7 +69,7 @@ class SelectionInput(StrictModel):
         """The row of the combination table that this input is."""
         if self.type == "EMBEDDINGS":
             options = [option for option in ("task", "tag_name") if getattr(self, option)]
-            return " with ".join(["EMBEDDINGS", *options[:1]])
+            return f"EMBEDDINGS with {' and '.join(options)}" if options else "EMBEDDINGS"
         return f"PREDICTIONS {self.name}" if self.type == "PREDICTIONS" else self.type
 
 
@@ -176,9 +179,45 @@ class AutoTask(StrictModel):
     num_rows: Annotated[int, Field(ge=1)] | None = Field(None, description="TILING: rows.")
     num_cols: Annotated[int, Field(ge=1)] | None = Field(None, description="TILING: columns.")
     overlap: float = Field(0.0, ge=0, description="TILING: overlap as a fraction of a tile.")
-    bboxs: list[Annotated[list[float], Field(min_length=4, max_length=4)]] | None = Field(
-        None, description="CROP: boxes in relative coordinates."
-    )
+    bboxs: (
+        Annotated[
+            list[Annotated[list[Share], Field(min_length=4, max_length=4)]], Field(min_length=1)
+        ]
+        | None
+    ) = Field(None, description="CROP: boxes as x, y, width, height in shares of the picture.")
+
+    @model_validator(mode="after")
+    def _fields_of_type(self) -> "AutoTask":
+        tiling = {"num_rows": self.num_rows, "num_cols": self.num_cols}
+        foreign = {"bboxs": self.bboxs} if self.type == "TILING" else tiling
+        missing = [name for name, value in tiling.items() if value is None]
+        if self.type == "CROP":
+            missing = [] if self.bboxs else ["bboxs"]
+        if missing:
+            raise ValueError(f"auto task type {self.type} needs {' and '.join(missing)}")
+        wrong = [name for name, value in foreign.items() if value is not None]
+        if self.type == "CROP" and self.overlap:
+            wrong.append("overlap")
+        if wrong:
+            raise ValueError(f"{wrong[0]} does not belong to auto task type {self.type}")
+        if self.overlap >= 1:
+            raise ValueError(
+                f"overlap is {self.overlap:g}: a fraction of a tile below 1, for at 1 all tiles "
+                "are the same"
+            )
+        for box in self.bboxs or ():
+            _check_shares(box)
+        return self
+
+
+def _check_shares(box: Sequence[float]) -> None:
+    """Refuses a box without area, or one that reaches beyond the picture."""
+    x, y, width, height = box
+    what = "expected [x, y, width, height] in shares of the picture"
+    if not (width > 0 and height > 0):
+        raise ValueError(f"the box {list(box)} has no area: {what}")
+    if x + width > 1 + _ROUNDING or y + height > 1 + _ROUNDING:
+        raise ValueError(f"the box {list(box)} reaches beyond the picture: {what}")
 
 
 class SelectionConfig(StrictModel):
@@ -226,6 +265,14 @@ class SelectionConfig(StrictModel):
             raise ValueError(f"give exactly one of n_samples and proportion_samples; {amount}")
         if self.n_samples == 0 or self.proportion_samples == 0:
             raise ValueError(f"{given[0]} is 0: nothing would be selected")
+        return self
+
+    @model_validator(mode="after")
+    def _names_of_auto_tasks(self) -> "SelectionConfig":
+        names = Counter(task.name for task in self.auto_tasks)
+        twice = [name for name, count in names.items() if count > 1]
+        if twice:
+            raise ValueError(f"auto_tasks: the name {twice[0]!r} is given twice")
         return self
 
     def check_distances(self, *, normalize: bool) -> None:

@@ -61,7 +61,7 @@ STRATEGIES: dict[StrategyType, StrategyRule] = {
         ),
     ),
     "SIMILARITY": StrategyRule(
-        inputs=("EMBEDDINGS with task", "EMBEDDINGS with tag_name"),
+        inputs=("EMBEDDINGS with tag_name", "EMBEDDINGS with task and tag_name"),
         options=("strength",),
     ),
     "WEIGHTS": StrategyRule(

@@ -10,9 +10,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from lightly_pipeline.config.selection import SelectionConfig
-from lightly_pipeline.config.strategies import COMBINATIONS
-
 
 class Support(Enum):
     """What happens to an option."""
@@ -32,6 +29,7 @@ _SUPPORTED = {
     "worker_config.selected_sequence_length": "see Sequences",
     "worker_config.normalize_embeddings": "",
     "worker_config.checkpoint": "",
+    "worker_config.crops": "see Objects",
     "worker_config.datasource.bypass_verify": "",
     "worker_config.datasource.input_expiration": "see Inputs that expire",
     "worker_config.num_threads": "",
@@ -48,9 +46,9 @@ _SUPPORTED = {
     "selection_config.lightly_path_regex": "see Metadata from paths",
     "selection_config.n_samples": "see Amounts",
     "selection_config.proportion_samples": "see Amounts",
+    "selection_config.auto_tasks": "see Objects",
     "selection_config.strategies.input": "",
-    "selection_config.strategies.input.task": "with SCORES and PREDICTIONS; refused with "
-    "EMBEDDINGS (objects)",
+    "selection_config.strategies.input.task": "with EMBEDDINGS its objects are compared",
     "selection_config.strategies.input.score": "see Predictions and scores",
     "selection_config.strategies.input.key": "see Metadata",
     "selection_config.strategies.input.dataset_id": "see Similarity",
@@ -88,8 +86,6 @@ _IGNORED = {
     "worker_config.num_processes": "threads do the work, see num_threads",
     "worker_config.cache_size": "nothing is cached on disk",
     "worker_config.pretagging_upload": "goes with pretagging",
-    "worker_config.crops.enable_upload": "there are no crops",
-    "worker_config.crops.enable_upload_for_tasks": "there are no crops",
     "lightly_config.checkpoint_callback": "training only",
     "lightly_config.loader.shuffle": "training only",
     "lightly_config.loader.num_workers": "training only",
@@ -110,24 +106,13 @@ REFUSED = {
     "`worker_config.checkpoint`",
     "worker_config.pretagging": "no detector comes with this package: put the predictions of one "
     "of yours into `.lightly/predictions/`, where strategies read them",
-    "selection_config.auto_tasks": "parts of frames are not embedded yet: whole frames are "
-    "compared without it",
-    "EMBEDDINGS with task": "parts of frames are not embedded yet: remove task to compare whole "
-    "frames",
     "DatasetType.IMAGES": "frames of videos are selected here: use DatasetType.VIDEOS",
     "DatasetType.CROPS": "crops are no dataset here: name a task of predictions instead",
 }
-"""Why by what is refused: an option (and all below it), an input of strategies, a dataset type.
+"""Why by what is refused: an option (and all below it), or a dataset type.
 
 Who makes one of them work removes its line, and lists an option above.
 """
-EXECUTED_COMBINATIONS = tuple(
-    (kind, strategy)
-    for kind, strategies in COMBINATIONS.items()
-    if kind not in REFUSED
-    for strategy in strategies
-)
-"""Pairs of input and strategy that the selection executes."""
 
 
 def support_of(path: str) -> Support:
@@ -182,9 +167,3 @@ def ignored_options(model: BaseModel, path: str) -> list[str]:
         for option, value, default in given_options(model, path)
         if support_of(option) is Support.IGNORED and value != default
     ]
-
-
-def refused_inputs(selection: SelectionConfig) -> list[str]:
-    """Returns which kinds of input of the strategies are not read, each once."""
-    kinds = [entry.input.kind for entry in selection.strategies if entry.input.kind in REFUSED]
-    return list(dict.fromkeys(kinds))

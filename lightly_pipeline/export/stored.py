@@ -8,7 +8,7 @@ bytes; these get a name of their own.
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from lightly_pipeline.datasources import Datasource, read_document
@@ -18,7 +18,7 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
     PreconditionFailedError,
 )
-from lightly_pipeline.runs.records import UploadedImage
+from lightly_pipeline.runs.records import ChosenFrame, StoredCrop, UploadedImage
 from lightly_pipeline.tables.handle import VideoTable
 
 # The images a video has given so far, so that a second run need not decode it again.
@@ -37,18 +37,39 @@ class KnownImages:
         self._table, self._options = table, options
         self._images, self._made_by = _read(table)
 
-    def find(self, frame_index: int, rank: int) -> tuple[UploadedImage, bytes] | None:
-        """Returns the image of a frame and its content, if that is still what was written."""
-        entry = self._images.get(f"{frame_index} {self._options}")
+    def find(self, frame: ChosenFrame) -> tuple[UploadedImage, bytes] | None:
+        """Returns the image of a frame and its content, if that is still what was written.
+
+        With the crops of the frame's boxes; an image without them is not known.
+        """
+        entry = self._images.get(f"{frame.frame_index} {self._options}")
         if entry is None:
             return None
+        content = self._unchanged(entry["image"], entry["sha256"])
+        image = UploadedImage.from_dict({**entry, "rank": frame.rank})
+        crops = _crops_of(frame, image.crops)
+        if content is None or crops is None:
+            return None
+        if any(self._unchanged(crop.image, crop.sha256) is None for crop in crops):
+            return None
+        return replace(image, crops=crops), content
+
+    def _with_crops(self, image: UploadedImage) -> UploadedImage:
+        """Returns the image with the crops of other tasks that are known of it, too."""
+        entry = self._images.get(f"{image.frame_index} {self._options}")
+        if entry is None or not entry["crops"]:
+            return image
+        made = {crop.task for crop in image.crops}
+        others = (c for c in UploadedImage.from_dict(entry).crops if c.task not in made)
+        return replace(image, crops=(*image.crops, *others))
+
+    def _unchanged(self, path: str, sha256: str) -> bytes | None:
+        """Returns what is stored at `path`, if that is still what was written."""
         try:
-            content = self._table.store.read(entry["image"])
+            content = self._table.store.read(path)
         except ObjectNotFoundError:
             return None
-        if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-            return None
-        return UploadedImage(**{**entry, "rank": rank}), content
+        return content if hashlib.sha256(content).hexdigest() == sha256 else None
 
     def is_made_by(self, run_id: str, frame_index: int) -> bool:
         """Returns whether a run has made the image of a frame, in an attempt that ended early."""
@@ -73,7 +94,7 @@ class KnownImages:
 
     def add(self, images: Sequence[UploadedImage], run_id: str) -> None:
         """Remembers images that a run made; a lost update only costs decoding them again."""
-        made = {f"{i.frame_index} {self._options}": asdict(i) for i in images}
+        made = {f"{i.frame_index} {self._options}": asdict(self._with_crops(i)) for i in images}
         self._images |= made
         self._made_by |= dict.fromkeys(made, run_id)
         document = {
@@ -95,7 +116,7 @@ def _read(table: VideoTable) -> tuple[dict[str, dict[str, Any]], dict[str, str]]
         if document["fingerprint"] != table.fingerprint:
             return {}, {}
         found = dict(_keyed_by_frame(key, entry) for key, entry in document["images"].items())
-        images = {key: asdict(UploadedImage(**entry)) for key, entry in found.items()}
+        images = {key: asdict(UploadedImage.from_dict(entry)) for key, entry in found.items()}
         return images, dict(document.get("made_by", {}))
 
     path = f"{table.folder}/{IMAGES_FILE}"
@@ -103,6 +124,18 @@ def _read(table: VideoTable) -> tuple[dict[str, dict[str, Any]], dict[str, str]]
         return read_document(table.store, path, parsed, "a list of images")
     except (ObjectNotFoundError, DamagedDocumentError):
         return {}, {}
+
+
+def _crops_of(frame: ChosenFrame, known: Sequence[StoredCrop]) -> tuple[StoredCrop, ...] | None:
+    """Returns those of the known crops that a frame wants; None where one is not known."""
+    by_box = {(crop.task, crop.number, crop.box): crop for crop in known}
+    wanted = [
+        by_box.get((task, number, box))
+        for task, boxes in frame.boxes.items()
+        for number, box in enumerate(boxes)
+    ]
+    found = tuple(crop for crop in wanted if crop is not None)
+    return found if len(found) == len(wanted) else None
 
 
 def _keyed_by_frame(key: str, entry: dict[str, Any]) -> tuple[str, dict[str, Any]]:

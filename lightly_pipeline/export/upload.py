@@ -22,6 +22,7 @@ from lightly_pipeline.errors import (
     ObjectNotFoundError,
 )
 from lightly_pipeline.export.collisions import refuse_collisions
+from lightly_pipeline.export.crops import store_crops
 from lightly_pipeline.export.images import encode_image, resize_rgb, target_size
 from lightly_pipeline.export.previews import FrameKey, Preview, PreviewPlan
 from lightly_pipeline.export.stored import KnownImages, store_once
@@ -185,7 +186,7 @@ class _VideoExport:
         images = []
         missing = []
         for frame in frames:
-            known = self._known.find(frame.frame_index, frame.rank)
+            known = self._known.find(frame)
             if known is None:
                 missing.append(frame)
                 continue
@@ -313,4 +314,7 @@ class _VideoExport:
             height=size[1],
             size_bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
+            crops=store_crops(
+                self._store, frame, self._version.n_frames, self._record.image_format, rgb
+            ),
         )

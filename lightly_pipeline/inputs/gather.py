@@ -22,17 +22,24 @@ from lightly_pipeline.inputs.files import read_required
 from lightly_pipeline.inputs.metadata import MetadataKey
 from lightly_pipeline.inputs.metadata_files import read_metadata
 from lightly_pipeline.inputs.metadata_plan import plan_columns, plan_metadata
+from lightly_pipeline.inputs.object_plan import plan_boxes
+from lightly_pipeline.inputs.objects import ObjectTagQuery, read_objects
 from lightly_pipeline.inputs.path_groups import PathGroups, plan_path_groups
 from lightly_pipeline.inputs.prediction_files import plan_bulk_predictions, read_task
 from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline.inputs.quality import KEY_PREFIX, read_column_values
 from lightly_pipeline.inputs.queries import FolderQuery, TagQuery, TextQuery, folder_query
-from lightly_pipeline.inputs.values import QueryKey, SelectionInputs
+from lightly_pipeline.inputs.values import SelectionInputs
 from lightly_pipeline.runs.tags import read_tag
 from lightly_pipeline.selection import Categories
+from lightly_pipeline.selection.columns import QueryKey
+from lightly_pipeline.tables.boxes import BoxSource
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import CheckedEncoder
+
+
+Query = TagQuery | ObjectTagQuery | FolderQuery | TextQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class InputPlan:
         scores: (task, score) pairs.
         distributions: Tasks whose class rows or counts are needed.
         queries: Where each query's embeddings come from.
+        boxes: Where the boxes of each task come from whose objects are compared.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -55,7 +63,8 @@ class InputPlan:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     scores: tuple[tuple[str, str], ...] = ()
     distributions: frozenset[str] = frozenset()
-    queries: Mapping[QueryKey, TagQuery | FolderQuery | TextQuery] = field(default_factory=dict)
+    queries: Mapping[QueryKey, Query] = field(default_factory=dict)
+    boxes: Mapping[str, BoxSource] = field(default_factory=dict)
 
 
 def plan_inputs(dataset: Dataset, config: RunConfig, others: Sequence[Dataset] = ()) -> InputPlan:
@@ -95,12 +104,11 @@ def plan_inputs(dataset: Dataset, config: RunConfig, others: Sequence[Dataset] =
             str(entry.input.task) for entry in predicted if entry.input.type == "PREDICTIONS"
         ),
         queries={
-            (entry.input.dataset_id, entry.input.tag_name): _plan_query(
-                dataset, config, entry.input, others
-            )
+            _query_key(entry.input): _plan_query(dataset, config, entry.input, others)
             for entry in entries
             if entry.input.tag_name is not None
         },
+        boxes=plan_boxes(dataset.lightly, config),
     )
 
 
@@ -112,6 +120,7 @@ def read_inputs(
     embedding_id: str,
     current: Mapping[str, EmbeddedVideo],
     load_encoder: Callable[[], "CheckedEncoder"],
+    on_disk: bool = False,
 ) -> SelectionInputs:
     """Reads the values of all rows.
 
@@ -122,6 +131,7 @@ def read_inputs(
         embedding_id: Of the embeddings that queries are compared with.
         current: The embedded videos by path.
         load_encoder: Gives the encoder; called only for queries that are images.
+        on_disk: Keep the embeddings of objects in a file.
 
     Raises:
         LightlyPipelineError: A metadata file is wrong, all predictions of a task are missing or
@@ -141,13 +151,33 @@ def read_inputs(
             inputs.categories[task.name] = Categories(
                 task.categories, table.distribution, table.counts
             )
+    for name in plan.boxes:
+        dim = next(iter(current.values())).dim
+        inputs.objects[name], skipped = read_objects(rows, name, dim, on_disk=on_disk)
+        inputs.skipped.update(skipped)
     for key, query in plan.queries.items():
-        inputs.queries[key] = (
-            query.embeddings(embedding_id, current)
-            if isinstance(query, TagQuery)
-            else query.embeddings(load_encoder())
-        )
+        inputs.queries[key] = _vectors_of(query, embedding_id, current, load_encoder)
     return inputs
+
+
+def _vectors_of(
+    query: Query,
+    embedding_id: str,
+    current: Mapping[str, EmbeddedVideo],
+    load_encoder: Callable[[], "CheckedEncoder"],
+) -> NDArray[np.float32]:
+    if isinstance(query, TagQuery):
+        return query.embeddings(embedding_id, current)
+    if isinstance(query, ObjectTagQuery):
+        return query.embeddings(embedding_id)
+    return query.embeddings(load_encoder())
+
+
+def _query_key(source: SelectionInput) -> QueryKey:
+    name = str(source.tag_name)
+    if source.task:
+        return source.dataset_id, name, source.task
+    return source.dataset_id, name
 
 
 def _plan_tasks(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str, Task]:
@@ -172,7 +202,7 @@ def _plan_tasks(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str
 
 def _plan_query(
     dataset: Dataset, config: RunConfig, source: SelectionInput, others: Sequence[Dataset]
-) -> TagQuery | FolderQuery | TextQuery:
+) -> Query:
     name = str(source.tag_name)
     folders, texts = config.pipeline.similarity_folders, config.pipeline.similarity_texts
     if source.dataset_id is None and name in (*folders, *texts) and config.worker.embeddings:
@@ -195,6 +225,8 @@ def _plan_query(
         known = {"similarity_folders": folders, "similarity_texts": texts}
         named = [f"pipeline_config.{key} names {', '.join(of)}" for key, of in known.items() if of]
         raise InvalidConfigurationError("; ".join([str(error), *named])) from None
+    if source.task:
+        return ObjectTagQuery(owner.lightly, tag, source.task)
     return TagQuery(owner.lightly, tag, owner is dataset)
 
 

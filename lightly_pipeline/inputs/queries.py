@@ -20,6 +20,7 @@ from lightly_pipeline.inputs.files import in_threads
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.tags import Tag
 from lightly_pipeline.video import FrameInput
+from lightly_pipeline.video.crops import small_picture
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import CheckedEncoder
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
 _logger = logger_of(__name__)
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-_RESAMPLERS = {
-    "area": Image.Resampling.BOX,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-}
 _MAX_IMAGE_BYTES = 256 * 1024 * 1024
 _MAX_PIXELS = 8192 * 4320
 
@@ -167,7 +163,4 @@ def small_image(content: bytes, wanted: FrameInput) -> NDArray[np.uint8]:
         raise ValueError("not an image") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"damaged: {error}") from None
-    scaled = upright.resize(
-        wanted.scaled_size(upright.width, upright.height), _RESAMPLERS[wanted.resampler]
-    )
-    return wanted.middle(np.asarray(scaled))
+    return small_picture(upright, wanted)

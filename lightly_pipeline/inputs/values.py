@@ -16,8 +16,8 @@ from lightly_pipeline.candidates.sequences import (
     pooled_sums,
 )
 from lightly_pipeline.selection import Categories
-
-QueryKey = tuple[str | None, str]
+from lightly_pipeline.selection.columns import QueryKey
+from lightly_pipeline.selection.objects import Objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class SelectionInputs:
         metadata: Shape (N,) by key: numbers, or categories as objects.
         scores: Shape (N,) by (task, score).
         categories: By task.
-        queries: Shape (Q, dim) by (dataset id or None, tag name).
+        objects: By task.
+        queries: Shape (Q, dim) by `QueryKey`.
         skipped: Reason by location of the prediction files that could not be used.
         n_without_prediction: By task, rows that no usable file speaks of.
     """
@@ -36,6 +37,7 @@ class SelectionInputs:
     metadata: dict[str, NDArray[Any]] = field(default_factory=dict)
     scores: dict[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
     categories: dict[str, Categories] = field(default_factory=dict)
+    objects: dict[str, Objects] = field(default_factory=dict)
     queries: dict[QueryKey, NDArray[np.float32]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     n_without_prediction: dict[str, int] = field(default_factory=dict)
@@ -50,10 +52,14 @@ class SelectionInputs:
                 task: Categories(c.names, c.distribution[rows], c.counts[rows])
                 for task, c in self.categories.items()
             },
+            objects={task: objects.take(rows) for task, objects in self.objects.items()},
         )
 
     def pooled(self, groups: Groups) -> "SelectionInputs":
-        """Returns one value per group: means of numbers, the commonest category, summed classes."""
+        """Returns one value per group: means of numbers, the commonest category, summed classes.
+
+        A group has the objects of all its rows.
+        """
         return replace(
             self,
             metadata={
@@ -69,4 +75,10 @@ class SelectionInputs:
                 )
                 for task, c in self.categories.items()
             },
+            objects={task: _pooled(objects, groups) for task, objects in self.objects.items()},
         )
+
+
+def _pooled(objects: Objects, groups: Groups) -> Objects:
+    members = objects.take(groups.rows)
+    return Objects(members.vectors, members.starts[groups.starts])

@@ -7,7 +7,7 @@ elsewhere; the manifest is written by whoever has seen every image stored.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightly_pipeline.datasources import Datasource, read_document
 from lightly_pipeline.errors import ObjectNotFoundError
@@ -16,6 +16,15 @@ from lightly_pipeline.runs.chosen import ChosenSet, SourceVideo, StoredFrame
 from lightly_pipeline.runs.datapool import PoolClaim
 
 RECORD_VERSION = 2
+
+
+class Box(NamedTuple):
+    """Whole pixels of an upright picture."""
+
+    x: int
+    y: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class ChosenFrame:
         frame_index: Position among the video's decoded frames, from 0.
         distance: Euclidean distance to the nearest frame chosen before; None for the first.
         decided_by: The strategy that decided the pick, such as "DIVERSITY of EMBEDDINGS".
+        boxes: Of its objects that have crops, by task: x, y, width, height in pixels.
     """
 
     rank: int
@@ -35,6 +45,7 @@ class ChosenFrame:
     frame_index: int
     distance: float | None
     decided_by: str | None = None
+    boxes: Mapping[str, Sequence[Box]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +144,29 @@ class SelectionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredCrop:
+    """One object of a chosen frame, as an image of its own.
+
+    Attributes:
+        task: Whose object it is.
+        number: Among the objects of the task in the frame, from 0.
+        box: Where it is in the frame.
+        image: Its path in the LIGHTLY datasource.
+        size_bytes: Of the image.
+        sha256: Of the image.
+    """
+
+    task: str
+    number: int
+    box: Box
+    image: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class UploadedImage:
-    """One image in the LIGHTLY datasource and the frame it shows."""
+    """One image in the LIGHTLY datasource, the frame it shows, and the frame's crops."""
 
     rank: int
     image: str
@@ -146,6 +178,15 @@ class UploadedImage:
     height: int
     size_bytes: int
     sha256: str
+    crops: tuple[StoredCrop, ...] = ()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "UploadedImage":
+        """Returns the image that `dataclasses.asdict` described, also one without crops."""
+        crops = tuple(
+            StoredCrop(**{**crop, "box": Box(*crop["box"])}) for crop in values.get("crops", ())
+        )
+        return cls(**{**values, "crops": crops})
 
 
 def write_selection(store: Datasource, record: SelectionRecord) -> None:
@@ -175,13 +216,21 @@ def _record(document: dict[str, Any]) -> SelectionRecord:
     document.setdefault("table_id", document["embedding_id"])
     resize = document["resize"]
     document["resize"] = tuple(resize) if isinstance(resize, list) else resize
-    document["frames"] = tuple(ChosenFrame(**frame) for frame in document["frames"])
+    document["frames"] = tuple(_chosen_frame(frame) for frame in document["frames"])
     document["videos"] = {path: VideoVersion(**v) for path, v in document["videos"].items()}
     replaced = document.get("replaced", ())
     document["replaced"] = tuple(ReplacedFrame(**frame) for frame in replaced)
     if document["datapool"] is not None:
         document["datapool"] = PoolClaim.from_dict(document["datapool"])
     return SelectionRecord(**document)
+
+
+def _chosen_frame(document: dict[str, Any]) -> ChosenFrame:
+    boxes = {
+        task: tuple(Box(*box) for box in of_task)
+        for task, of_task in document.get("boxes", {}).items()
+    }
+    return ChosenFrame(**{**document, "boxes": boxes})
 
 
 def write_manifest(

@@ -20,7 +20,7 @@ class RunCheck:
 
     Attributes:
         run_id: Id of the run.
-        n_images: Images that its manifest names.
+        n_images: Images that its manifest names, crops of objects included.
         missing: Of these, the ones that are not there.
         changed: Of these, the ones with other bytes.
         problem: Why the manifest cannot be read; None when it can.
@@ -51,9 +51,9 @@ def verify_run(store: Datasource, run_id: str, *, progress: Progress = silent) -
     """
     path = run_path(run_id, MANIFEST_FILE)
     try:
-        named = {
-            image["image"]: image["sha256"] for image in json.loads(store.read(path))["images"]
-        }
+        images = json.loads(store.read(path))["images"]
+        stored = [stored for image in images for stored in (image, *image.get("crops", ()))]
+        named = {image["image"]: image["sha256"] for image in stored}
     except ObjectNotFoundError:
         return RunCheck(run_id, 0, problem=f"{store.location(path)} does not exist")
     except (ValueError, KeyError, TypeError):

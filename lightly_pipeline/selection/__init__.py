@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightly_pipeline.selection.columns import Categories
+    from lightly_pipeline.selection.objects import Objects
     from lightly_pipeline.selection.result import SelectionResult
     from lightly_pipeline.selection.selector import n_to_select, select
     from lightly_pipeline.selection.vectors.duplicates import exact_duplicates
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Categories",
     "GridEmbeddings",
+    "Objects",
     "SelectionResult",
     "exact_duplicates",
     "n_to_select",
@@ -27,6 +29,7 @@ __all__ = [
 _HOMES = {
     "Categories": "columns",
     "GridEmbeddings": "vectors.grid",
+    "Objects": "objects",
     "SelectionResult": "result",
     "exact_duplicates": "vectors.duplicates",
     "n_to_select": "selector",

@@ -17,7 +17,9 @@ from lightly_pipeline.config import SelectionInput
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.selection.classes import Classes, distinct_rows, one_hot
 from lightly_pipeline.selection.messages import shown_rows
+from lightly_pipeline.selection.objects import Objects, check
 
+QueryKey = tuple[str | None, str] | tuple[str | None, str, str]
 _NUMBERS, _TRUTHS = "iuf", "b"
 
 
@@ -46,7 +48,9 @@ class Columns:
         metadata: By key, shape (N,): numbers, or strings, bools or objects for categories.
         scores: By (task, score), shape (N,).
         categories: By task.
-        queries: By (dataset id or None, tag name): shape (Q, d).
+        queries: By (dataset id or None, tag name), of objects by (dataset id or None, tag name,
+            task): shape (Q, d).
+        objects: By task.
         seed: Of RANDOM inputs without `random_seed`.
     """
 
@@ -54,7 +58,8 @@ class Columns:
     metadata: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     scores: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
     categories: Mapping[str, Categories] = field(default_factory=dict)
-    queries: Mapping[tuple[str | None, str], NDArray[np.float32]] = field(default_factory=dict)
+    queries: Mapping[QueryKey, NDArray[np.float32]] = field(default_factory=dict)
+    objects: Mapping[str, Objects] = field(default_factory=dict)
     seed: int = 1
 
     def numbers(self, source: SelectionInput) -> NDArray[np.float64]:
@@ -111,7 +116,7 @@ class Columns:
             LightlyPipelineError: They are missing, no vectors, or there is none.
         """
         name = name_of(source)
-        key = (source.dataset_id, source.tag_name)
+        key = (source.dataset_id, source.tag_name, source.task)[: 3 if source.task else 2]
         vectors = _array(_found(self.queries, key, name, "queries"), name)
         if vectors.ndim != 2 or not vectors.size or vectors.dtype.kind not in _NUMBERS:
             raise LightlyPipelineError(
@@ -119,6 +124,15 @@ class Columns:
                 f"{vectors.shape}); give numbers of shape (vectors, dimensions)"
             )
         return np.array(vectors, dtype=np.float32, order="C")
+
+    def objects_of(self, task: str) -> Objects:
+        """Returns the objects of a task.
+
+        Raises:
+            LightlyPipelineError: They are missing, or do not fit the rows.
+        """
+        name = f"EMBEDDINGS {task}"
+        return check(_found(self.objects, task, name, "objects"), self.n_rows, name)
 
     def _categories(self, source: SelectionInput) -> Categories:
         name = name_of(source)

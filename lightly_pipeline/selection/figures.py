@@ -40,7 +40,7 @@ def coverage(embeddings: GridEmbeddings, chosen: NDArray[np.int64]) -> tuple[flo
         rows = evenly_spaced(len(embeddings), n_rows)
     largest = 0.0
     for start in range(0, len(rows), _MEASURED_AT_ONCE):
-        measured = rows_of(embeddings, rows[start : start + _MEASURED_AT_ONCE])
+        measured = embeddings.in_memory(rows[start : start + _MEASURED_AT_ONCE])
         squared = np.full(len(measured), np.inf)
         lower_to_nearest(squared, measured, embeddings, chosen, blocks_of(len(measured)))
         largest = max(largest, float(squared.max()))
@@ -107,11 +107,4 @@ def summary(distances: NDArray[np.float64]) -> DistanceSummary | None:
         p50=p50,
         p90=p90,
         max=float(distances.max()),
-    )
-
-
-def rows_of(embeddings: GridEmbeddings, rows: NDArray[np.int64]) -> GridEmbeddings:
-    """Returns a copy of some rows that lies in memory, whatever these do; see `take`."""
-    return GridEmbeddings(
-        embeddings.vectors[rows], embeddings.squared_norms[rows], embeddings.scale
     )

@@ -1,7 +1,8 @@
 """What a selection achieved, as plain data."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,15 @@ class StrategyOutcome:
         name: Type and input, such as "BALANCE of METADATA weather".
         strength: As configured.
         n_decided: Picks that it decided.
-        sum: WEIGHTS, TYPICALITY, SIMILARITY: sum of the new picks' values.
+        sum: WEIGHTS, TYPICALITY, SIMILARITY: sum of the new picks' values, of a task over all their
+            objects.
         neighbor_recall: TYPICALITY of more than 50,000 rows: share of the true nearest neighbours
             that its values are made from, measured on 64 rows.
         target: BALANCE: wanted share by class; "(all others)" for what the targets leave.
         achieved: BALANCE: share by class among the chosen rows, preselected ones included.
+        n_objects: DIVERSITY of a task: objects in the new picks.
+        coverage_radius: DIVERSITY of a task: largest distance of an object to the nearest chosen
+            one; None where none is chosen.
     """
 
     name: str
@@ -53,6 +58,8 @@ class StrategyOutcome:
     neighbor_recall: float | None = None
     target: dict[str, float] | None = None
     achieved: dict[str, float] | None = None
+    n_objects: int | None = None
+    coverage_radius: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,9 @@ class SelectionResult:
         neighbors_before: Distances among all rows that took part, candidates and preselected.
         neighbors_after: Distances among the picks.
         neighbor_distances: Those that `neighbors_before` sums up.
+        object_distances: By name of the DIVERSITY strategy of a task, shape (k,): root of the mean
+            squared distance of each pick's objects to the nearest ones chosen before; inf if there
+            was none, 0 without objects.
     """
 
     indices: NDArray[np.int64]
@@ -116,6 +126,7 @@ class SelectionResult:
     neighbors_before: DistanceSummary | None
     neighbors_after: DistanceSummary | None
     neighbor_distances: NDArray[np.float64]
+    object_distances: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def n_candidates(self) -> int:

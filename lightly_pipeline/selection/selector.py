@@ -4,6 +4,7 @@ Puts the parts together: checks, thresholds, objective, engine, figures.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import floor
 from typing import Any
 
@@ -11,19 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.config import ApproximateDiversityConfig, SelectionConfig
-from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import Progress, silent
 from lightly_pipeline.selection import figures
-from lightly_pipeline.selection.columns import Categories, Columns
+from lightly_pipeline.selection.columns import Categories, Columns, QueryKey
 from lightly_pipeline.selection.engines import Coverage, pick
-from lightly_pipeline.selection.mixture.objective import Objective
+from lightly_pipeline.selection.mixture.objective import Diversity, Objective
 from lightly_pipeline.selection.mixture.tally import Tally
-from lightly_pipeline.selection.result import SelectionResult, ThresholdOutcome
+from lightly_pipeline.selection.objects import Objects, parts_of
+from lightly_pipeline.selection.result import SelectionResult, StrategyOutcome, ThresholdOutcome
 from lightly_pipeline.selection.strategies.build import build_objective
 from lightly_pipeline.selection.strategies.task import Participants
 from lightly_pipeline.selection.strategies.threshold import kept_rows
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
+from lightly_pipeline.selection.vectors.parts import Parts
 from lightly_pipeline.selection.vectors.threads import one_blas_thread
+
+_logger = logger_of(__name__)
 
 
 def select(
@@ -34,7 +40,8 @@ def select(
     metadata: Mapping[str, NDArray[Any]] | None = None,
     scores: Mapping[tuple[str, str], NDArray[np.float64]] | None = None,
     categories: Mapping[str, Categories] | None = None,
-    queries: Mapping[tuple[str | None, str], NDArray[np.float32]] | None = None,
+    queries: Mapping[QueryKey, NDArray[np.float32]] | None = None,
+    objects: Mapping[str, Objects] | None = None,
     normalize: bool = True,
     seed: int = 1,
     approximate_diversity: ApproximateDiversityConfig | Mapping[str, Any] | None = None,
@@ -59,8 +66,10 @@ def select(
             booleans or objects (None: no class) for BALANCE.
         scores: SCORES inputs by (task, score), shape (N,), numbers.
         categories: PREDICTIONS inputs by task.
-        queries: SIMILARITY queries by (dataset id or None for this one, tag name), shape (Q, d).
-        normalize: Bring rows and queries to unit length; with prepared embeddings, say how they
+        queries: SIMILARITY queries by (dataset id or None for this one, tag name), shape (Q, d);
+            for objects by (dataset id or None, tag name, task).
+        objects: EMBEDDINGS inputs with a task, by task.
+        normalize: Bring rows, objects and queries to unit length; with prepared ones, say how they
             were prepared.
         seed: Of RANDOM inputs without `random_seed`.
         approximate_diversity: Look at a part of the candidates, with DIVERSITY alone: a model, or
@@ -88,7 +97,13 @@ def select(
     if not isinstance(embeddings, GridEmbeddings):
         embeddings = prepare_embeddings(_copied(embeddings), normalize=normalize)
     chosen_before = _checked_rows(preselected, len(embeddings))
-    given = {"metadata": metadata, "scores": scores, "categories": categories, "queries": queries}
+    given = {
+        "metadata": metadata,
+        "scores": scores,
+        "categories": categories,
+        "queries": queries,
+        "objects": objects,
+    }
     columns = Columns(len(embeddings), **_mappings(given), seed=seed)
     approximate = ApproximateDiversityConfig.from_block(
         approximate_diversity or {}, "approximate_diversity"
@@ -110,7 +125,8 @@ def _select(
     kept, thresholds = kept_rows(config.strategies, columns, preselected)
     rows = np.flatnonzero(kept)
     part = embeddings if len(rows) == len(embeddings) else embeddings.take(rows)
-    among = Participants(rows, part, columns, normalize, progress)
+    objects = _objects(config, columns, rows, normalize=normalize)
+    among = Participants(rows, part, columns, objects, normalize, progress)
     objective = build_objective(config.strategies, among)
     wanted = n_to_select(config, len(embeddings) - len(preselected))
     tally = Tally(objective, part, min(wanted, len(rows) - len(preselected)), progress)
@@ -140,13 +156,28 @@ def n_to_select(selection_config: SelectionConfig, n_candidates: int) -> int:
 def _model(config: SelectionConfig | Mapping[str, Any], *, normalize: bool) -> SelectionConfig:
     if not isinstance(config, SelectionConfig):
         config = SelectionConfig.from_block(config, "selection_config")
-    if any(entry.input.kind == "EMBEDDINGS with task" for entry in config.strategies):
-        raise InvalidConfigurationError(
-            "not supported yet: EMBEDDINGS with task (object embeddings); remove task to compare "
-            "whole images"
-        )
     config.check_distances(normalize=normalize)
     return config
+
+
+def _objects(
+    config: SelectionConfig, columns: Columns, rows: NDArray[np.int64], *, normalize: bool
+) -> dict[str, Parts]:
+    """Returns the objects of some rows, of each task that a strategy compares."""
+    inputs = [entry.input for entry in config.strategies if entry.strategy.strength != 0]
+    tasks = dict.fromkeys(one.task for one in inputs if one.type == "EMBEDDINGS" and one.task)
+    given = {task: columns.objects_of(task) for task in tasks}
+    return {task: _parts(task, given[task], rows, normalize=normalize) for task in tasks}
+
+
+def _parts(task: str, objects: Objects, rows: NDArray[np.int64], *, normalize: bool) -> Parts:
+    try:
+        parts = parts_of(objects, rows, normalize=normalize)
+    except LightlyPipelineError as error:
+        raise LightlyPipelineError(f"the objects of task {task}: {error}") from None
+    if not len(parts.embeddings):
+        _logger.warning("no frame has an object of task %s: its strategies say nothing", task)
+    return parts
 
 
 def _copied(embeddings: Any) -> NDArray[np.float32]:
@@ -196,13 +227,10 @@ def _result(
     before = np.searchsorted(rows, preselected)
     chosen = np.concatenate([before, picks])
     candidates = np.setdiff1d(rows, preselected, assume_unique=True)
-    if coverage.largest_squared is None:
-        radius, coverage_rows = figures.coverage(part, chosen)
-    else:
-        radius = float(np.sqrt(coverage.largest_squared)) * part.scale
-        coverage_rows = len(part)
-    if tally.objective.diversity:
-        distances = np.sqrt(np.array(tally.squared_distances)) * part.scale
+    radius, coverage_rows = _coverage(among, tally, chosen, coverage)
+    of_rows = tally.objective.of_rows
+    if of_rows is not None:
+        distances = np.sqrt(np.array(tally.squared_distances[of_rows])) * part.scale
     else:
         distances = figures.pick_distances(part, before, picks)
     before_distances = figures.neighbor_distances(part)
@@ -218,12 +246,46 @@ def _result(
         candidates=candidates,
         n_removed_by_threshold=among.columns.n_rows - len(rows),
         n_preselected=len(preselected),
-        strategies=tuple(tally.outcome(i) for i in range(len(tally.objective.strategies))),
+        strategies=tuple(
+            _outcome(tally, i, coverage) for i in range(len(tally.objective.strategies))
+        ),
         thresholds=thresholds,
         neighbors_before=figures.summary(before_distances),
         neighbors_after=figures.summary(figures.neighbor_distances(part, picks)),
         neighbor_distances=before_distances,
+        object_distances=_object_distances(tally),
     )
+
+
+def _coverage(
+    among: Participants, tally: Tally, chosen: NDArray[np.int64], coverage: Coverage
+) -> tuple[float | None, int]:
+    """Returns the largest distance of a row to its nearest chosen one, and the rows measured."""
+    part, place = among.embeddings, tally.objective.of_rows
+    largest = None if place is None else coverage.largest_squared.get(place)
+    if largest is None:
+        return figures.coverage(part, chosen)
+    return float(np.sqrt(largest)) * part.scale, len(part)
+
+
+def _outcome(tally: Tally, i: int, coverage: Coverage) -> StrategyOutcome:
+    """Returns what became of a strategy, with what only the engine knows of objects."""
+    outcome, strategy = tally.outcome(i), tally.objective.strategies[i]
+    largest = coverage.largest_squared.get(i)
+    if not isinstance(strategy, Diversity) or strategy.objects is None or largest is None:
+        return outcome
+    radius = float(np.sqrt(largest)) * strategy.objects.embeddings.scale
+    return replace(outcome, coverage_radius=radius)
+
+
+def _object_distances(tally: Tally) -> dict[str, NDArray[np.float64]]:
+    """Returns how far the objects of each pick were, by DIVERSITY strategy of a task."""
+    return {
+        strategy.label: np.sqrt(np.maximum(tally.squared_distances[i], 0.0))
+        * strategy.objects.embeddings.scale
+        for i, strategy in tally.objective.diversities.items()
+        if strategy.objects is not None
+    }
 
 
 def _name(objective: Objective, place: int) -> str:

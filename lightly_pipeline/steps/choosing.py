@@ -31,12 +31,14 @@ from lightly_pipeline.runs.records import (
 )
 from lightly_pipeline.selection import (
     GridEmbeddings,
+    Objects,
     SelectionResult,
     exact_duplicates,
     n_to_select,
     prepare_embeddings,
     select,
 )
+from lightly_pipeline.steps.cropping import with_boxes
 from lightly_pipeline.steps.eligible import candidate_videos, usable_videos
 from lightly_pipeline.steps.observing import observe_choice
 from lightly_pipeline.steps.own_vectors import own_vectors_report
@@ -68,14 +70,17 @@ def choose_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
     candidates = candidate_videos(run, current, datapool)
     earlier = datapool.chosen if datapool else ()
     pool, inputs, choice = choose(run, current, candidates, earlier)
-    record = selection_record(
+    record = with_boxes(
         run,
-        processed,
-        pool,
-        inputs,
-        choice,
-        pool_claim(run, datapool, candidates),
-        own_vectors_report(run, processed, candidates),
+        selection_record(
+            run,
+            processed,
+            pool,
+            inputs,
+            choice,
+            pool_claim(run, datapool, candidates),
+            own_vectors_report(run, processed, candidates),
+        ),
     )
     observe_choice(run, processed, record, candidates, pool, inputs, choice)
     write_relevant_filenames(store, run.run_id, (v.path for v in processed.catalog.videos))
@@ -117,9 +122,32 @@ def choose(
         embedding_id=run.embedding_id,
         current=current,
         load_encoder=run.tables.load_encoder,
+        on_disk=run.config.pipeline.selection_memory == "half",
     )
+    inputs.objects.update(_prepared(run, inputs.objects))
     single = run.config.worker.selected_sequence_length == 1
     return pool, inputs, (_choose_single if single else _choose_blocks)(run, pool, inputs)
+
+
+def _prepared(run: Run, objects: Mapping[str, Objects]) -> dict[str, Objects]:
+    """Returns objects as the selection compares them, made in place: they can be many.
+
+    Raises:
+        LightlyPipelineError: An embedding is zero or not finite.
+    """
+    prepared = {}
+    for task, of_task in objects.items():
+        assert isinstance(of_task.vectors, np.ndarray)
+        try:
+            vectors = prepare_embeddings(
+                of_task.vectors,
+                normalize=run.config.worker.normalize_embeddings,
+                compact=run.config.pipeline.selection_memory == "half",
+            )
+        except LightlyPipelineError as error:
+            raise LightlyPipelineError(f"the objects of task {task}: {error}") from None
+        prepared[task] = Objects(vectors, of_task.starts)
+    return prepared
 
 
 def _keep(
@@ -283,6 +311,7 @@ def _select(
         scores=inputs.scores,
         categories=inputs.categories,
         queries=inputs.queries,
+        objects=inputs.objects,
         normalize=run.config.worker.normalize_embeddings,
         seed=run.config.lightly.seed,
         approximate_diversity=run.config.pipeline.approximate_diversity,

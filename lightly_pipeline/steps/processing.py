@@ -45,7 +45,8 @@ class ProcessResult:
     Attributes:
         catalog: Those with an outcome, in the version that it is of.
         outcomes: Theirs, in the same order.
-        n_decoded_videos: How many were made just now, also of segments that were there.
+        n_decoded_videos: How many were decoded just now, also of segments that were there, or for
+            objects alone.
         n_decoded_frames: Rows of their tables.
         failed: Reason by path of those without one.
         traffic: What reading the videos has cost just now.
@@ -114,20 +115,24 @@ def process_videos(
     """
     from lightly_pipeline.embedding import without_threads
 
-    found = zip(catalog.videos, run.tables.existing_many(catalog.videos), strict=True)
+    found = list(zip(catalog.videos, run.tables.existing_many(catalog.videos), strict=True))
     outcomes = {video.path: outcome for video, outcome in found if outcome is not None}
-    todo = [video for video in catalog.videos if video.path not in outcomes]
+    lacking = {video.path for video in run.tables.objects.without(found)}
+    todo = [v for v in catalog.videos if v.path not in outcomes or v.path in lacking]
     for outcome in outcomes.values():
         on_outcome(outcome)
-    _logger.info("%d videos to decode, %d known", len(todo), len(outcomes))
+    _logger.info("%d videos to decode, %d known", len(todo), len(found) - len(todo))
+    if lacking:
+        _logger.info("%d of them again, for objects that came or changed since", len(lacking))
     meter = run.progress.begin("decode", "frames", sizes=[video.size_bytes for video in todo])
     failures = _Failures(run.dataset)
 
     def work(video: StoredObject, spare: Spare) -> tuple[StoredObject, VideoOutcome] | None:
         with failures.noting(video):
             with meter.item(video.path, video.size_bytes) as item:
-                made = _build_current(run, video, item, spare)
-            if made is not None:
+                known = outcomes.get(video.path)
+                made = _build_current(run, video, known, item, spare)
+            if made is not None and (known is None or known.fingerprint != made[1].fingerprint):
                 on_outcome(made[1])
             return made
         return None
@@ -230,11 +235,16 @@ class _Failures:
         return still_answers(source, writable=False) and still_answers(store, writable=True)
 
 
-def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
+def read_outcomes(run: Run, catalog: Catalog, *, with_objects: bool = True) -> ProcessResult:
     """Returns the stored outcomes of a catalogue, for a selection made apart from the decoding.
 
     Of the videos that take part in the run. One whose last attempt failed is left out, so that
     one hopeless video blocks nothing.
+
+    Args:
+        run: The run.
+        catalog: The videos.
+        with_objects: Count a video as waiting whose objects are not those of its present boxes.
 
     Raises:
         LightlyPipelineError: Videos were never attempted, unless `allow_incomplete` is set; as
@@ -243,6 +253,9 @@ def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
     wanted = wanted_videos(run, catalog)
     known = run.tables.existing_many(wanted.videos)
     found = list(zip(wanted.videos, known, strict=True))
+    if with_objects:
+        lacking = {video.path for video in run.tables.objects.without(found)}
+        found = [(v, None if v.path in lacking else outcome) for v, outcome in found]
     without = [video for video, outcome in found if outcome is None]
     failures = run.tables.failures(without)
     failed = {video.path: why for video, why in zip(without, failures, strict=True)}
@@ -250,7 +263,8 @@ def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
     if waiting and not run.config.pipeline.allow_incomplete:
         shown = ", ".join(waiting[:5]) + (", ..." if len(waiting) > 5 else "")
         raise LightlyPipelineError(
-            f"{len(waiting)} of {len(found)} videos have no embeddings yet ({shown}): materialize "
+            f"{len(waiting)} of {len(found)} videos have no embeddings yet, of themselves or of "
+            f"their objects ({shown}): materialize "
             "video_frames and frame_embeddings for them first, or set "
             "pipeline_config.allow_incomplete to select without them"
         )
@@ -267,11 +281,13 @@ def read_outcomes(run: Run, catalog: Catalog) -> ProcessResult:
 
 
 def _build_current(
-    run: Run, video: StoredObject, item: ItemMeter, spare: Spare
+    run: Run, video: StoredObject, known: VideoOutcome | None, item: ItemMeter, spare: Spare
 ) -> tuple[StoredObject, VideoOutcome] | None:
-    """Builds the table of a video, or of the version that replaced it; None if it was removed."""
+    """Makes what a video lacks, or the version that replaced it; None if it was removed."""
     for _ in range(_MAX_VERSIONS):
         try:
+            if known is not None:
+                return video, run.tables.add_objects(video, known, item)
             return video, run.tables.build(video, item, spare)
         except (ObjectChangedError, ObjectNotFoundError):
             current = run.dataset.input.stat(video.path)
@@ -279,7 +295,7 @@ def _build_current(
                 _logger.warning("%s: removed since it was listed; skipped", video.path)
                 return None
             _logger.warning("%s: replaced since it was listed; reading it again", video.path)
-            video = current
+            video, known = current, None
     return video, run.tables.build(video, item, spare)
 
 

@@ -129,6 +129,15 @@ def _summary(run: Run, choice: Choice, inputs: SelectionInputs, pool: Pool) -> d
         summary["n_sequences"] = len(choice.result.indices)
     if inputs.n_without_prediction:
         summary["frames_without_prediction"] = inputs.n_without_prediction
+    if inputs.objects:
+        summary["objects"] = {
+            task: {
+                "n_objects": int(objects.starts[-1]),
+                "frames_without": int((np.diff(objects.starts) == 0).sum()),
+            }
+            for task, objects in inputs.objects.items()
+        }
+    if inputs.n_without_prediction or inputs.objects:
         summary["skipped_prediction_files"] = len(inputs.skipped)
     return summary
 

@@ -19,6 +19,7 @@ from lightly_pipeline.runs.records import (
     write_selection,
 )
 from lightly_pipeline.steps.choosing import choose
+from lightly_pipeline.steps.cropping import with_boxes
 from lightly_pipeline.steps.eligible import candidate_videos, usable_videos
 from lightly_pipeline.steps.listing import stored_catalog
 from lightly_pipeline.steps.observing import observe_choice, observe_loss
@@ -56,7 +57,7 @@ def replace_frames(run: Run, record: SelectionRecord, failed: Mapping[int, str])
         left_out[earlier.video].add(earlier.frame_index)
     for rank in gone:
         left_out[record.frames[rank].video].add(record.frames[rank].frame_index)
-    processed = read_outcomes(run, stored_catalog(run.dataset))
+    processed = read_outcomes(run, stored_catalog(run.dataset), with_objects=False)
     try:
         chosen, observe = _next_choices(
             run, processed, chosen_set_of(record, kept), left_out, len(gone)
@@ -81,6 +82,7 @@ def replace_frames(run: Run, record: SelectionRecord, failed: Mapping[int, str])
         replaced=record.replaced + replaced,
         summary=record.summary | {"n_selected": len(kept) + len(chosen)},
     )
+    changed = with_boxes(run, changed)
     observe(changed)
     current = usable_videos(run, processed)
     write_embeddings(run.dataset.lightly, run.run_id, chosen_embeddings(changed, current))

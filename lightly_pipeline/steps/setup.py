@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.inputs.relevant import RelevantFilenames
     from lightly_pipeline.inputs.vectors.blocks import VectorFile
     from lightly_pipeline.inputs.vectors.own import OwnVectors
+    from lightly_pipeline.tables.boxes import BoxSource
     from lightly_pipeline.tables.build import TableBuilder
     from lightly_pipeline.video import FrameSampling
 
@@ -174,6 +175,7 @@ class Run:
             frame_sampling(self.config),
             self.config.pipeline.video_stream,
             self._embed_changed,
+            sources=tuple(self.boxes.values()),
         )
 
     @property
@@ -187,6 +189,17 @@ class Run:
         if "own_vectors" in vars(self):
             vars(changed)["own_vectors"] = self.own_vectors
         return changed
+
+    @property
+    def boxes(self) -> "Mapping[str, BoxSource]":
+        """Where the boxes come from of each task whose objects the strategies compare.
+
+        Raises:
+            LightlyPipelineError: What the strategies read is missing or wrong.
+        """
+        inputs = [entry.input for entry in self.config.selection.strategies]
+        compares = any(source.type == "EMBEDDINGS" and source.task for source in inputs)
+        return self.plan.boxes if compares else {}
 
     @property
     def n_threads(self) -> int:

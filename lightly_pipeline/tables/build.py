@@ -1,5 +1,7 @@
 """Makes the table of one video: one decode, frame rows and embeddings written as it goes.
 
+Objects whose boxes are there before come from the same decode; `object_build.py` makes the others.
+
 Resumable and idempotent: a table with the wanted fingerprint is never made again. Which videos
 there are and how many are worked on at once is the pipeline's business.
 """
@@ -22,27 +24,28 @@ from lightly_pipeline.errors import CorruptVideoError, DatasourceError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
 from lightly_pipeline.tables.attempt import LiveAttempt
+from lightly_pipeline.tables.boxes import BoxSource
 from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE
 from lightly_pipeline.tables.frames import FRAMES_FILE
 from lightly_pipeline.tables.handle import VideoTable, video_table
-from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.tables.object_build import ObjectBuilder
+from lightly_pipeline.tables.object_writing import ObjectPass
+from lightly_pipeline.tables.outcome import VideoOutcome, described, log_outcome
 from lightly_pipeline.tables.segmented import SegmentedVideo, decode_segments
 from lightly_pipeline.tables.source import opened
-from lightly_pipeline.tables.writing import Written, write_frames
+from lightly_pipeline.tables.writing import write_frames
 from lightly_pipeline.threads import Spare, none_spare
 from lightly_pipeline.video import (
     ALL_FRAMES,
     DecodedFrame,
-    DecodeReport,
     FrameInput,
     FrameSampling,
     Video,
-    VideoInfo,
     reasons,
 )
 from lightly_pipeline.video.headers.seen import Unclear
 from lightly_pipeline.video.segments import SegmentLength
-from lightly_pipeline.video.types import UntaggedMatrix
+from lightly_pipeline.video.types import Pictures, UntaggedMatrix
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import CheckedEncoder
@@ -66,6 +69,7 @@ class TableBuilder:
         embed_changed: Frames that differ by no more than this from the last one that was embedded
             have its vector; None embeds all.
         segment_length: How long the segments of a long video are.
+        sources: Where the boxes of objects come from, a task each.
     """
 
     source: Datasource
@@ -77,6 +81,19 @@ class TableBuilder:
     video_stream: int | None = None
     embed_changed: float | None = None
     segment_length: SegmentLength = field(default_factory=SegmentLength)
+    sources: tuple[BoxSource, ...] = ()
+
+    @property
+    def objects(self) -> ObjectBuilder:
+        """What makes the objects."""
+        return ObjectBuilder(
+            self.source,
+            self.store,
+            self.load_encoder,
+            self.embedding_id,
+            self.sampling,
+            self.sources,
+        )
 
     def table(self, video: StoredObject) -> VideoTable:
         """Returns where the table of this version of the video is, or will be."""
@@ -96,7 +113,7 @@ class TableBuilder:
 
     def failure(self, video: StoredObject) -> str | None:
         """Returns why the last attempt at this version of the video failed, if it did."""
-        return self.table(video).failure()
+        return self.table(video).failure() or self.objects.failure(video)
 
     def build(
         self, video: StoredObject, item: ItemMeter, spare: Spare = none_spare
@@ -127,30 +144,48 @@ class TableBuilder:
         )
         try:
             with table.beating(attempt) as live:
-                segmented = self._segmented(video, table, blank)
+                objects = self.objects.expected(video)
+                segmented = self._segmented(video, table, blank, objects)
                 outcome = blank
                 if segmented is not None:
                     outcome = self._by_segments(segmented, live, blank, item, spare)
                 if not outcome.report:
-                    outcome = self._read_surely(video, table.folder, outcome, item)
+                    outcome = self._read_surely(video, table.folder, outcome, item, objects)
         except BaseException as error:
-            _end_attempt(table, error)
+            table.abandon(error)
             raise
         outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
         table.complete(outcome)
         if segmented is not None:
             segmented.clear()
-        _log(outcome)
+        log_outcome(outcome)
+        if self.sources and not outcome.is_corrupt:
+            done = objects.complete(video.path, outcome.n_frames)
+            outcome = outcome.with_traffic(self.objects.build(video, outcome, item, done))
         return outcome
 
+    def add_objects(
+        self, video: StoredObject, outcome: VideoOutcome, item: ItemMeter
+    ) -> VideoOutcome:
+        """Makes the objects that a video lacks whose frame table is there.
+
+        Returns:
+            The outcome, with what reading the video has cost just now.
+
+        Raises:
+            DatasourceError: A store failed, or the video was replaced since it was listed.
+        """
+        traffic = self.objects.build(video, outcome, item)
+        return replace(outcome, requests=0, bytes_read=0).with_traffic(traffic)
+
     def _segmented(
-        self, video: StoredObject, table: VideoTable, blank: VideoOutcome
+        self, video: StoredObject, table: VideoTable, blank: VideoOutcome, objects: ObjectPass
     ) -> SegmentedVideo | None:
         """Returns a long video as segments; None where it is to be decoded in one pass."""
         encoder = self.load_encoder()
         takes_all = self.sampling == ALL_FRAMES and self.embed_changed is None
         is_simple = takes_all and encoder.spec.in_any_batch
-        if blank.isolated or not is_simple:
+        if blank.isolated or not is_simple or objects.pictures:
             return None
         segmented = SegmentedVideo(
             self.source, video, table, encoder, self.untagged_matrix, self.video_stream
@@ -175,7 +210,7 @@ class TableBuilder:
             outcome = replace(blank, warnings=(reasons.ONE_PASS(why=doubt),))
         else:
             dim = self.load_encoder().spec.dim
-            outcome = _described(blank, made.info, made.report, made.written, dim)
+            outcome = described(blank, made.info, made.report, made.written, dim)
         traffic = video.traffic
         return replace(outcome, requests=traffic.n_requests, bytes_read=traffic.n_bytes)
 
@@ -185,6 +220,7 @@ class TableBuilder:
         folder: str,
         blank: VideoOutcome,
         item: ItemMeter,
+        objects: ObjectPass,
     ) -> VideoOutcome:
         """Reads again what seems damaged, until that is known to be the store's content."""
         traffic = Traffic(blank.requests, blank.bytes_read)
@@ -192,7 +228,7 @@ class TableBuilder:
             item.restart()
             with self.source.open(video.path, etag=video.etag) as file:
                 try:
-                    outcome = self._decode(file, folder, blank, item)
+                    outcome = self._decode(file, folder, blank, item, objects)
                 except CorruptVideoError as error:
                     outcome = replace(blank, corrupt_reason=error.reason)
                 is_sure = not outcome.is_doubtful or confirmed(file)
@@ -212,6 +248,7 @@ class TableBuilder:
         folder: str,
         blank: VideoOutcome,
         item: ItemMeter,
+        objects: ObjectPass,
     ) -> VideoOutcome:
         encoder = self.load_encoder()
         with (
@@ -223,65 +260,29 @@ class TableBuilder:
             ) as opened_video,
             self.store.writer(f"{folder}/{FRAMES_FILE}") as frames_file,
             self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
+            objects.writing(),
         ):
-            frames = self._frames(opened_video, encoder.spec.frame_input, item)
+            frames = objects.over(
+                self._frames(opened_video, encoder.spec.frame_input, objects.pictures, item)
+            )
             written = write_frames(
                 frames, encoder, frames_file, embeddings_file, item.add, self.embed_changed
             )
             info, report = opened_video.info, opened_video.report
-        return _described(blank, info, report, written, encoder.spec.dim)
+        return described(blank, info, report, written, encoder.spec.dim)
 
     def _frames(
-        self, video: "Video | IsolatedVideo", wanted: FrameInput | None, item: ItemMeter
+        self,
+        video: "Video | IsolatedVideo",
+        wanted: FrameInput | None,
+        pictures: Pictures,
+        item: ItemMeter,
     ) -> Iterator[DecodedFrame]:
         """Yields the frames of a video, once it is told how many there will be."""
-        frames = iter(video.frames(wanted, self.sampling))
+        frames = iter(video.frames(wanted, self.sampling, pictures))
         first = next(frames, None)
         # A child process says only now what the container says.
         item.expect(self.sampling.expected_frames(video.info.duration_s, video.info.fps))
         if first is not None:
             yield first
         yield from frames
-
-
-def _described(
-    blank: VideoOutcome, info: VideoInfo, report: DecodeReport, written: Written, dim: int
-) -> VideoOutcome:
-    return replace(
-        blank,
-        n_frames=report.n_frames,
-        n_rows=written.n_rows,
-        n_damaged=written.n_damaged,
-        n_embedded=written.n_embedded,
-        dim=dim,
-        corrupt_samples=report.corrupt_samples(blank.video),
-        warnings=blank.warnings + info.warnings + report.warnings,
-        info=info.as_dict(),
-        report=report.as_dict(),
-    )
-
-
-def _end_attempt(table: VideoTable, error: BaseException) -> None:
-    failure = str(error) if isinstance(error, DatasourceError | OSError) else None
-    try:
-        table.end_attempt(failure)
-    except (DatasourceError, OSError) as second:
-        # The failure at hand matters more than its marker.
-        error.add_note(f"the end of the attempt could not be stored: {second}")
-
-
-def _log(outcome: VideoOutcome) -> None:
-    if outcome.corrupt_reason is not None:
-        _logger.warning("%s: corrupt video: %s", outcome.video, outcome.corrupt_reason)
-        return
-    for warning in outcome.warnings:
-        _logger.warning("%s: %s", outcome.video, warning)
-    rate = outcome.n_rows / outcome.seconds if outcome.seconds else float("nan")
-    _logger.info(
-        "%s: %d frames, %d of them embedded, %.0f frames/s, %d corrupt samples",
-        outcome.video,
-        outcome.n_rows,
-        outcome.n_embedded,
-        rate,
-        len(outcome.corrupt_samples),
-    )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.datasources import Datasource, StoredObject
+from lightly_pipeline.errors import DatasourceError
 from lightly_pipeline.layout import table_folder
 from lightly_pipeline.tables import attempt, embeddings, outcome
 from lightly_pipeline.tables.attempt import Attempt, LiveAttempt
@@ -54,6 +55,14 @@ class VideoTable:
     def end_attempt(self, failure: str | None = None) -> None:
         """Says that an attempt ended without an outcome but alive."""
         attempt.end_attempt(self.store, self.folder, self.fingerprint, failure=failure)
+
+    def abandon(self, error: BaseException) -> None:
+        """Says that an attempt ended with an error, which its caller raises."""
+        try:
+            self.end_attempt(str(error) if isinstance(error, DatasourceError | OSError) else None)
+        except (DatasourceError, OSError) as second:
+            # The failure at hand matters more than its marker.
+            error.add_note(f"the end of the attempt could not be stored: {second}")
 
     def complete(self, result: VideoOutcome) -> None:
         """Declares the table complete."""

@@ -5,13 +5,17 @@ are in `frames.py`, embeddings in `embeddings.py`, the marker of an attempt in `
 """
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from lightly_pipeline.datasources import Datasource, read_document
+from lightly_pipeline.datasources import Datasource, Traffic, read_document
 from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
 from lightly_pipeline.logs import logger_of
+from lightly_pipeline.video import VideoInfo
 from lightly_pipeline.video.report import DecodeReport
+
+if TYPE_CHECKING:
+    from lightly_pipeline.tables.writing import Written
 
 _logger = logger_of(__name__)
 OUTCOME_FILE = "outcome.json"
@@ -62,6 +66,11 @@ class VideoOutcome:
         """Whether the video gave no frame."""
         return self.corrupt_reason is not None
 
+    def with_traffic(self, more: Traffic) -> "VideoOutcome":
+        """Returns the outcome with more requests and bytes."""
+        requests, bytes_read = self.requests + more.n_requests, self.bytes_read + more.n_bytes
+        return replace(self, requests=requests, bytes_read=bytes_read)
+
     def unusable_reason(self, *, with_damaged: bool) -> str | None:
         """Returns why a selection gets nothing of the video; None when it gets something.
 
@@ -80,6 +89,24 @@ class VideoOutcome:
         if self.is_corrupt or self.corrupt_samples:
             return True
         return bool(self.report) and DecodeReport.from_dict(self.report).damaged
+
+
+def described(
+    blank: VideoOutcome, info: VideoInfo, report: DecodeReport, written: "Written", dim: int
+) -> VideoOutcome:
+    """Returns an outcome with what a pass over the video gave."""
+    return replace(
+        blank,
+        n_frames=report.n_frames,
+        n_rows=written.n_rows,
+        n_damaged=written.n_damaged,
+        n_embedded=written.n_embedded,
+        dim=dim,
+        corrupt_samples=report.corrupt_samples(blank.video),
+        warnings=blank.warnings + info.warnings + report.warnings,
+        info=info.as_dict(),
+        report=report.as_dict(),
+    )
 
 
 def read_outcome(store: Datasource, folder: str, fingerprint: str) -> VideoOutcome | None:
@@ -102,3 +129,21 @@ def read_outcome(store: Datasource, folder: str, fingerprint: str) -> VideoOutco
 def write_outcome(store: Datasource, folder: str, outcome: VideoOutcome) -> None:
     """Declares the table in `folder` complete."""
     store.write(f"{folder}/{OUTCOME_FILE}", json.dumps(asdict(outcome), indent=1).encode())
+
+
+def log_outcome(outcome: VideoOutcome) -> None:
+    """Says in the log what became of a video."""
+    if outcome.corrupt_reason is not None:
+        _logger.warning("%s: corrupt video: %s", outcome.video, outcome.corrupt_reason)
+        return
+    for warning in outcome.warnings:
+        _logger.warning("%s: %s", outcome.video, warning)
+    rate = outcome.n_rows / outcome.seconds if outcome.seconds else float("nan")
+    _logger.info(
+        "%s: %d frames, %d of them embedded, %.0f frames/s, %d corrupt samples",
+        outcome.video,
+        outcome.n_rows,
+        outcome.n_embedded,
+        rate,
+        len(outcome.corrupt_samples),
+    )

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.video.boxes import PixelBoxes
 from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.decode import Pass
 from lightly_pipeline.video.numbering import DecodePlan
 from lightly_pipeline.video.orientation import UPRIGHT, Orientation
+from lightly_pipeline.video.parts import pixels_in
 from lightly_pipeline.video.pixels import FullImages, SmallImages, checksum
 from lightly_pipeline.video.quality.meter import Glance, Periods, QualityMeter
 from lightly_pipeline.video.quality.numbers import Quality
@@ -53,7 +55,12 @@ def decoded_frames(
         for each, quality in zip(group, meter.of([s.glance for s in group]), strict=True):
             row = _row(each, quality)
             picture.show(row.index, each.glance.frame, each.glance.orientation)
-            yield DecodedFrame(row, each.small, partial(picture.rgb, row.index))
+            yield DecodedFrame(
+                row,
+                each.small,
+                partial(picture.rgb, row.index),
+                partial(picture.crops, row.index),
+            )
     picture.clear()
 
 
@@ -112,12 +119,19 @@ class _CurrentPicture:
         self._index, self._frame, self._orientation = -1, None, UPRIGHT
 
     def rgb(self, index: int) -> NDArray[np.uint8]:
+        self._check(index)
+        return self._images.of(self._frame, self._orientation)
+
+    def crops(self, index: int, boxes: PixelBoxes) -> list[NDArray[np.uint8]]:
+        self._check(index)
+        return pixels_in(self._images, self._frame, self._orientation, boxes)
+
+    def _check(self, index: int) -> None:
         if index != self._index:
             raise RuntimeError(
                 f"the pass went on from frame {index}: take its picture before the next frame, "
                 f"or fetch([{index}])"
             )
-        return self._images.of(self._frame, self._orientation)
 
 
 class _SeenFrame(NamedTuple):

@@ -14,22 +14,27 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
+from math import prod
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video import reasons
 from lightly_pipeline.video.report import DecodeReport
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
+    NO_PICTURES,
     DecodedFrame,
     DecodeLimits,
     FrameIndex,
     FrameInput,
     FrameRow,
+    Pictures,
     UntaggedMatrix,
     VideoInfo,
 )
@@ -98,24 +103,34 @@ class IsolatedVideo:
         return self._report
 
     def frames(
-        self, frame_input: FrameInput | None = None, sampling: FrameSampling = ALL_FRAMES
+        self,
+        frame_input: FrameInput | None = None,
+        sampling: FrameSampling = ALL_FRAMES,
+        pictures: Pictures = NO_PICTURES,
     ) -> Iterator[DecodedFrame]:
         """Yields every frame once, or those of a sampling, as `Video.frames`.
+
+        Full pictures are there of the frames in `pictures` alone: the child sends no others.
 
         Raises:
             CorruptVideoError: Also when the child dies or takes too long.
         """
-        wanted = asdict(frame_input) if frame_input else None
-        for header, payload in self._ask({"frame_input": wanted, "sampling": asdict(sampling)}):
+        request = {
+            "frame_input": asdict(frame_input) if frame_input else None,
+            "sampling": asdict(sampling),
+            "pictures": pictures if pictures == "all" else sorted(pictures),
+        }
+        for header, payload in self._ask(request):
             if header["kind"] == "info":
                 self._info = VideoInfo.from_dict(header["info"])
             elif header["kind"] == "report":
                 self._report = DecodeReport.from_dict(header["report"])
             else:
-                small = (
-                    np.frombuffer(payload, np.uint8).reshape(header["shape"]) if wanted else None
-                )
-                yield DecodedFrame(FrameRow.from_dict(header["row"]), small)
+                arrays = _arrays(header["shapes"], payload)
+                small = next(arrays) if frame_input else None
+                full = next(arrays, None)
+                row = FrameRow.from_dict(header["row"])
+                yield DecodedFrame(row, small, None if full is None else partial(_given, full))
 
     def index(self) -> FrameIndex:
         """Returns the index of the whole video, as `Video.index`."""
@@ -190,6 +205,19 @@ class IsolatedVideo:
             raise CorruptVideoError(reasons.TOO_SLOW(limit=self._deadline_s))
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
         raise CorruptVideoError(reasons.CRASHED(how=how))
+
+
+def _arrays(shapes: Sequence[Sequence[int]], payload: bytes) -> Iterator[NDArray[np.uint8]]:
+    """Yields the arrays that lie one after the other in a payload."""
+    start = 0
+    for shape in shapes:
+        size = prod(shape)
+        yield np.frombuffer(payload, np.uint8, size, start).reshape(shape)
+        start += size
+
+
+def _given(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return picture
 
 
 class _Patience:

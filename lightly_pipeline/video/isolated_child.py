@@ -66,12 +66,18 @@ def _serve_frames(request: dict[str, Any], output: IO[bytes]) -> None:
     wanted = FrameInput(**request["frame_input"]) if request["frame_input"] else None
     with _open(request, None) as video:
         send(output, {"kind": "info", "info": video.info.as_dict()})
+        pictures = request["pictures"]
+        named = frozenset() if pictures == "all" else frozenset(pictures)
         for frame in video.frames(wanted, FrameSampling(**request["sampling"])):
-            header = {"kind": "frame", "row": asdict(frame.row)}
-            if frame.small is None:
-                send(output, header)
-            else:
-                send(output, {**header, "shape": frame.small.shape}, frame.small.tobytes())
+            arrays = [] if frame.small is None else [frame.small]
+            if pictures == "all" or frame.index in named:
+                arrays.append(frame.to_rgb())
+            header = {
+                "kind": "frame",
+                "row": asdict(frame.row),
+                "shapes": [array.shape for array in arrays],
+            }
+            send(output, header, b"".join(array.tobytes() for array in arrays))
         send(output, {"kind": "report", "report": video.report.as_dict()})
 
 

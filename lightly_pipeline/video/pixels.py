@@ -69,13 +69,21 @@ class FullImages:
         self._untagged = untagged_matrix
         self._reformatter = VideoReformatter()
 
-    def of(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
-        """Returns an owned, contiguous, upright array, shape (height, width, 3)."""
+    def of(
+        self, frame: Any, orientation: Orientation, like: Any | None = None
+    ) -> NDArray[np.uint8]:
+        """Returns an owned, contiguous, upright array, shape (height, width, 3).
+
+        Args:
+            frame: An `av.VideoFrame`.
+            orientation: How it has to be turned.
+            like: The frame that it is a part of, whose size may decide over its colours.
+        """
         rgb = convert(
             self._reformatter,
             frame,
             format="rgb24" if frame.format.is_rgb else "gbrp",
-            src_colorspace=assumed_matrix(frame, self._untagged),
+            src_colorspace=assumed_matrix(like or frame, self._untagged),
             interpolation=_RESAMPLERS["bicubic"],
         )
         if frame.format.is_rgb:

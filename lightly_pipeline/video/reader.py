@@ -18,10 +18,12 @@ from lightly_pipeline.video.proof import prove_plan
 from lightly_pipeline.video.report import DecodeReport
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameChooser, FrameSampling
 from lightly_pipeline.video.types import (
+    NO_PICTURES,
     DecodedFrame,
     DecodeLimits,
     FrameIndex,
     FrameInput,
+    Pictures,
     UntaggedMatrix,
     VideoInfo,
 )
@@ -113,7 +115,10 @@ class Video:
         return self._report
 
     def frames(
-        self, frame_input: FrameInput | None = None, sampling: FrameSampling = ALL_FRAMES
+        self,
+        frame_input: FrameInput | None = None,
+        sampling: FrameSampling = ALL_FRAMES,
+        pictures: Pictures = NO_PICTURES,
     ) -> Iterator[DecodedFrame]:
         """Yields every frame once, or those of a sampling, in presentation order.
 
@@ -121,12 +126,14 @@ class Video:
             frame_input: The small image wanted of each frame; None for rows alone.
             sampling: Which frames are wanted; key frames and windows are all that is decoded
                 where the packets' times tell the indices (`report.index_source`).
+            pictures: Frames that will be asked for their full picture; here any may be.
 
         Raises:
             CorruptVideoError: No frame could be decoded, or the limits are exceeded; up to seven
                 frames before that are not yielded.
             OSError: From the reader, unchanged.
         """
+        del pictures
         plan = doubt = None
         if sampling.spares_decoding:
             plan, doubt = prove_plan(

@@ -12,10 +12,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.video.boxes import PixelBoxes
 from lightly_pipeline.video.quality.numbers import Quality
 
 Resampler = Literal["area", "bilinear", "bicubic"]
 UntaggedMatrix = Literal["ffmpeg", "by_height"]
+Pictures = frozenset[int] | Literal["all"]
+"""Indices of frames whose full pictures are wanted."""
+NO_PICTURES: Pictures = frozenset()
 # Longer against shorter edge of a scaled frame whose middle is cut out.
 MAX_ASPECT = 8
 
@@ -150,6 +154,7 @@ class DecodedFrame:
     row: FrameRow
     small: NDArray[np.uint8] | None
     _full: Callable[[], NDArray[np.uint8]] | None = None
+    _crops: Callable[[PixelBoxes], list[NDArray[np.uint8]]] | None = None
 
     @property
     def index(self) -> int:
@@ -176,6 +181,20 @@ class DecodedFrame:
         if self._full is None:
             raise RuntimeError(f"frame {self.index} gives no full picture here; fetch it")
         return self._full()
+
+    def crops(self, boxes: PixelBoxes) -> list[NDArray[np.uint8]]:
+        """Returns the pixels in boxes, shape (height, width, 3) each, as `to_rgb` has them there.
+
+        Args:
+            boxes: Of the upright picture.
+
+        Raises:
+            RuntimeError: As `to_rgb`.
+        """
+        if self._crops is not None:
+            return self._crops(boxes)
+        rgb = self.to_rgb()
+        return [rgb[y : y + height, x : x + width] for x, y, width, height in boxes.tolist()]
 
 
 class KeyPacket(NamedTuple):

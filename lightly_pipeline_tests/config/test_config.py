@@ -23,12 +23,7 @@ from lightly_pipeline.config import (
 )
 from lightly_pipeline.config.base import model_of
 from lightly_pipeline.config.strategies import COMBINATIONS
-from lightly_pipeline.config.support import (
-    EXECUTED_COMBINATIONS,
-    REFUSED,
-    Support,
-    support_of,
-)
+from lightly_pipeline.config.support import REFUSED, Support, support_of
 from lightly_pipeline.errors import InvalidConfigurationError
 
 DIVERSITY = {"input": {"type": "EMBEDDINGS"}, "strategy": {"type": "DIVERSITY"}}
@@ -182,6 +177,7 @@ def test_impossible_combinations_are_refused_with_the_possible_ones(
     inputs: dict[str, dict[str, Any]] = {
         "EMBEDDINGS": {},
         "EMBEDDINGS with task": {"task": "t"},
+        "EMBEDDINGS with task and tag_name": {"task": "t", "tag_name": "some tag"},
         "EMBEDDINGS with tag_name": {"dataset_id": "a" * 24, "tag_name": "some tag"},
         "SCORES": {"task": "t", "score": "s"},
         "METADATA": {"key": "k"},
@@ -202,12 +198,16 @@ def test_impossible_combinations_are_refused_with_the_possible_ones(
         with pytest.raises(InvalidConfigurationError, match=COMBINATIONS[kind][0]):
             RunConfig.from_blocks(selection_config=block)
         return
-    config = RunConfig.from_blocks(selection_config=block)
-    if (kind, strategy) in EXECUTED_COMBINATIONS:
-        config.check_supported()
-    else:
-        with pytest.raises(InvalidConfigurationError, match=f"not supported: {kind} "):
-            config.check_supported()
+    RunConfig.from_blocks(selection_config=block).check_supported()
+
+
+def test_objects_need_an_encoder() -> None:
+    objects = {"input": {"type": "EMBEDDINGS", "task": "cars"}, "strategy": {"type": "DIVERSITY"}}
+    with pytest.raises(InvalidConfigurationError, match="does not go with worker_config.embedd"):
+        RunConfig.from_blocks(
+            worker_config={"embeddings": ".lightly/embeddings/own.csv"},
+            selection_config={"n_samples": 2, "strategies": [objects]},
+        )
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_duplicates_point_to_the_first_of_their_kind() -> None:
             {"metadata": {"lightly.sharpness": np.arange(N) - 2.0}},
             r"negative in 2 of 40 rows \(rows 0, 1\).*shift",
         ),
-        ([entry({**EMBEDDINGS, "task": "yolo"}, "DIVERSITY")], {}, "not supported yet.*task"),
+        ([entry({**EMBEDDINGS, "task": "yolo"}, "DIVERSITY")], {}, "yolo is not in the objects"),
         ([DIVERSITY], {"preselected": [N]}, "row 40"),
         ([DIVERSITY], {"preselected": [1, 1]}, "twice"),
         ([DIVERSITY], {"preselected": [0.5]}, "row indices"),

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.config import ApproximateDiversityConfig
 from lightly_pipeline.progress import Progress, silent
-from lightly_pipeline.selection.figures import rows_of
 from lightly_pipeline.selection.kcenter.greedy import Picks, farthest_first
 from lightly_pipeline.selection.vectors.distances import squared_between
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
@@ -110,7 +109,7 @@ def _pick_among(
     """Returns the farthest-first sequence of some candidates, in the numbers of all rows."""
     rows = np.union1d(candidates, preselected)
     picks = farthest_first(
-        rows_of(embeddings, rows),
+        embeddings.in_memory(rows),
         k,
         preselected=np.searchsorted(rows, preselected),
         stop_squared_distance=stop_squared_distance,

@@ -9,8 +9,8 @@ chosen already; so the answer does not depend on the engine, and costs next to n
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.mixture.objective import Objective
-from lightly_pipeline.selection.vectors.distances import squared_to
+from lightly_pipeline.selection.mixture.nearest import SampleDistances
+from lightly_pipeline.selection.mixture.objective import Distances, Objective
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 SAMPLE_ROWS = 128
@@ -26,29 +26,33 @@ class Sample:
 
     Attributes:
         view: The objective for the sample's rows.
-        squared: Their D.
     """
 
     def __init__(self, objective: Objective, embeddings: GridEmbeddings) -> None:
-        self._embeddings = embeddings
         self._rows = evenly_spaced(len(embeddings), SAMPLE_ROWS)
         self._is_candidate = np.ones(len(self._rows), dtype=bool)
-        self._keeps_distances = objective.diversity is not None
         self.view = objective.take(self._rows)
-        self.squared = np.full(len(self._rows), np.inf)
+        self._concerned = [s.concerns(self._rows) for s in objective.strategies]
+        self._distances = {
+            i: SampleDistances(strategy.compared(embeddings), self._rows)
+            for i, strategy in objective.diversities.items()
+        }
+
+    @property
+    def squared(self) -> Distances:
+        """D of the sample's rows."""
+        return {i: distances.squared for i, distances in self._distances.items()}
 
     def join(self, row: int) -> None:
         """Counts a row as chosen."""
         self._is_candidate[self._rows == row] = False
-        if self._keeps_distances:
-            np.minimum(
-                self.squared, squared_to(self._embeddings, self._rows, row), out=self.squared
-            )
+        for distances in self._distances.values():
+            distances.add(row)
 
     def decide(
         self,
-        terms: list[NDArray[np.float64] | float],
-        of_pick: list[NDArray[np.float64] | float],
+        terms: list[NDArray[np.float64]],
+        of_pick: list[NDArray[np.float64]],
     ) -> int:
         """Returns the place of the strategy that decided.
 
@@ -59,8 +63,14 @@ class Sample:
         if not self._is_candidate.any():
             return 0
         advantages = [
-            float(np.sum(pick))
-            - float(np.mean(np.broadcast_to(term, self._rows.shape)[self._is_candidate]))
-            for term, pick in zip(terms, of_pick, strict=True)
+            self._advantage(term, float(pick[0]), concerned)
+            for term, pick, concerned in zip(terms, of_pick, self._concerned, strict=True)
         ]
         return int(np.argmax(advantages))
+
+    def _advantage(
+        self, term: NDArray[np.float64], of_pick: float, concerned: NDArray[np.bool_]
+    ) -> float:
+        """Returns how much a strategy favours the pick over the rows that it speaks of."""
+        ordinary = term[self._is_candidate & concerned]
+        return of_pick - float(ordinary.mean()) if len(ordinary) else 0.0

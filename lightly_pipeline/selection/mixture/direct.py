@@ -1,35 +1,39 @@
 """Greedy selection by the letter: every candidate is scored before every pick.
 
 The engine for objectives without DIVERSITY, for negative DIVERSITY strengths and for few picks;
-`lazy.py` gives the same sequence with less work where there is a positive one.
+`rounds.py` gives the same sequence with less work where there are only positive ones.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.selection.mixture.nearest import RowDistances
 from lightly_pipeline.selection.mixture.objective import Objective, Weights
 from lightly_pipeline.selection.mixture.tally import Tally
-from lightly_pipeline.selection.vectors.distances import NearestChosen, blocks_of
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 
 def pick_directly(
     embeddings: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64]
-) -> float | None:
+) -> dict[int, float | None]:
     """Picks into `tally` until it stops.
 
-    Costs N * d multiply-adds per pick with DIVERSITY, N logarithms per other strategy.
+    Costs N * d multiply-adds per pick with DIVERSITY, M * d per object of a pick for M objects, N
+    logarithms per other strategy.
 
     Returns:
-        The largest D of all rows afterwards, with DIVERSITY.
+        By place of the DIVERSITY strategy: the largest D of a row, or of an object, afterwards;
+        None where there is nothing to be far from.
     """
     objective = tally.objective
     for row in preselected.tolist():
         tally.join(row)
-    nearest = NearestChosen(embeddings) if objective.diversity else None
-    if nearest and len(preselected):
-        nearest.add_to_blocks(preselected, blocks_of(len(embeddings)))
-    squared = nearest.squared if nearest else np.full(len(embeddings), np.inf)
+    nearest = {
+        i: RowDistances(strategy.compared(embeddings))
+        for i, strategy in objective.diversities.items()
+    }
+    for distances in nearest.values():
+        distances.add(preselected)
     free = np.ones(len(embeddings), dtype=bool)
     free[preselected] = False
     while tally.stopped_by is None:
@@ -38,15 +42,16 @@ def pick_directly(
         if not usable.any():
             tally.exhaust(left_over=bool(free.any()))
             break
+        squared = {i: distances.squared for i, distances in nearest.items()}
         scores = tally.scores(objective, squared)
         scores[~usable] = -np.inf
         best = int(np.argmax(scores))
-        if not tally.take(best, float(squared[best])):
+        if not tally.take(best, {i: float(values[best]) for i, values in squared.items()}):
             break
         free[best] = False
-        if nearest:
-            nearest.add(best)
-    return float(squared.max()) if nearest and tally.n_chosen else None
+        for distances in nearest.values():
+            distances.add(np.array([best]))
+    return {i: distances.largest for i, distances in nearest.items()}
 
 
 def pick_by_value(tally: Tally, preselected: NDArray[np.int64], n_rows: int) -> None:
@@ -70,7 +75,7 @@ def pick_by_value(tally: Tally, preselected: NDArray[np.int64], n_rows: int) -> 
         if strategy and tally.sum_of(0) + strategy.values[row] > upper:
             left_over = True
             continue
-        tally.take(row, np.inf)
+        tally.take(row, {})
     if not tally.stopped_by:
         tally.exhaust(left_over=left_over)
 

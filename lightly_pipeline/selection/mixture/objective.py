@@ -5,20 +5,29 @@ O(S + x)^strength, in logarithms. Factors, as Lightly's engine has them:
 
 - DIVERSITY: A + D(x), D the squared distance to the nearest chosen row, A the sum over chosen
   rows of the squared distance to their nearest other chosen row, as of now;
+- DIVERSITY of objects: the same with objects in place of rows, D(x) the mean over those of x;
 - WEIGHTS, and TYPICALITY and SIMILARITY, which are weights of their own making: W + w(x), W the
-  sum over chosen rows;
+  sum over chosen rows, or over their objects;
 - BALANCE: 1 / H, H = - sum over classes of target * ln(max(q, 1e-10)), q the shares of the classes
   among the chosen rows and x.
 
 A factor of 0 counts as the smallest positive float64, so that 0 for all candidates says nothing.
+Rows without objects have it where objects are compared.
 What the factors are made of is in `strategies/`, whom they make chosen in `direct.py` and
 `rounds.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lightly_pipeline.selection.vectors.grid import GridEmbeddings
+from lightly_pipeline.selection.vectors.parts import NOTHING, Parts
+
+Distances = Mapping[int, NDArray[np.float64]]
+"""D of some rows by the place of the DIVERSITY strategy in the objective."""
 
 _TINY = float(np.finfo(np.float64).tiny)
 _SMALLEST_SHARE = 1e-10
@@ -35,11 +44,28 @@ class Diversity:
         label: How the strategy is called to the user.
         strength: Power of the factor.
         minimum_squared: Stop when the best candidate's D is below; in units of the grid.
+        objects: Objects that are compared; None where rows are.
     """
 
     label: str
     strength: float
     minimum_squared: float = 0.0
+    objects: Parts | None = None
+
+    def concerns(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Returns which of some rows have anything that is compared."""
+        if self.objects is None:
+            return np.ones(len(rows), dtype=bool)
+        has_objects: NDArray[np.bool_] = self.objects.counts(rows) > 0
+        return has_objects
+
+    def is_too_near(self, squared: float) -> bool:
+        """Returns whether a row of this D ends the selection: none does without objects."""
+        return NOTHING < squared < self.minimum_squared
+
+    def compared(self, embeddings: GridEmbeddings) -> Parts:
+        """Returns what is compared, given the rows."""
+        return Parts(embeddings) if self.objects is None else self.objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +75,14 @@ class Weights:
     Attributes:
         label: How the strategy is called to the user.
         strength: Power of the factor.
-        values: Shape (N,), float64, finite; at least 0 unless the strategy stands alone.
+        values: Shape (N,), float64, finite; at least 0 unless the strategy stands alone. NOTHING
+            for rows without the objects that they are made from.
         minimum: Stop when the best candidate's value is below.
         max_sum: Stop once the new picks' values sum up to this.
         target_range: (lower, upper): stop once the sum reaches the lower, never exceed the upper;
             infinite where there is no such bound.
+        gains: Shape (N,): what W grows by once a row is chosen, the sum over its objects; None
+            where these are the values.
         neighbor_recall: TYPICALITY: share of the true neighbours that the values are made from;
             None for other strategies, and where it is all of them.
     """
@@ -64,15 +93,26 @@ class Weights:
     minimum: float | None = None
     max_sum: float | None = None
     target_range: tuple[float, float] | None = None
+    gains: NDArray[np.float64] | None = None
     neighbor_recall: float | None = None
 
     def take(self, rows: NDArray[np.int64]) -> "Weights":
         """Returns the strategy for some rows."""
-        return replace(self, values=self.values[rows])
+        gains = None if self.gains is None else self.gains[rows]
+        return replace(self, values=self.values[rows], gains=gains)
+
+    def gain(self, row: int) -> float:
+        """Returns what W grows by once a row is chosen."""
+        return float((self.values if self.gains is None else self.gains)[row])
+
+    def concerns(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Returns which of some rows have a value."""
+        has_value: NDArray[np.bool_] = self.values[rows] != NOTHING
+        return has_value
 
     def is_below_minimum(self, row: int) -> bool:
         """Returns whether a row's value is strictly below the minimum."""
-        return self.minimum is not None and bool(self.values[row] < self.minimum)
+        return self.minimum is not None and bool(NOTHING < self.values[row] < self.minimum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +138,10 @@ class Balance:
     def take(self, rows: NDArray[np.int64]) -> "Balance":
         """Returns the strategy for some rows."""
         return replace(self, groups=self.groups[rows])
+
+    def concerns(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Returns which of some rows it speaks of: all."""
+        return np.ones(len(rows), dtype=bool)
 
     def log_factors(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Returns strength * ln O for each row of `table`, given the class sums of the chosen."""
@@ -136,9 +180,14 @@ class Objective:
         )
 
     @property
-    def diversity(self) -> Diversity | None:
-        """The DIVERSITY strategy, if there is one."""
-        return next((s for s in self.strategies if isinstance(s, Diversity)), None)
+    def diversities(self) -> dict[int, Diversity]:
+        """The DIVERSITY strategies by their places: at most one for rows, and one for each task."""
+        return {i: s for i, s in enumerate(self.strategies) if isinstance(s, Diversity)}
+
+    @property
+    def of_rows(self) -> int | None:
+        """The place of the DIVERSITY strategy that compares rows, if there is one."""
+        return next((i for i, s in self.diversities.items() if s.objects is None), None)
 
     @property
     def unit(self) -> float:

@@ -1,7 +1,7 @@
-"""Greedy selection with a positive DIVERSITY strength, without scoring every candidate every time.
+"""Greedy selection with positive DIVERSITY strengths, without scoring every candidate every time.
 
 The sequence is that of `direct.py`. Why: D only falls while rows are chosen, so what is known of a
-row's D (`lazy/blocks.py`) bounds it from above, and with it the row's score. A round bounds all
+row's D (`lazy/parts.py`) bounds it from above, and with it the row's score. A round bounds all
 scores once and makes the rows of the highest bounds the active set, with their exact D. Then it
 picks from the active set for as long as its best row exceeds what any row outside can have by now:
 the highest bound outside, plus the drift of A, of the sums W and of the class factors since the
@@ -16,20 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.selection.lazy.active_set import ActiveSet
-from lightly_pipeline.selection.lazy.blocks import LazyBlocks
+from lightly_pipeline.selection.lazy.parts import ActiveRows, LazyParts
+from lightly_pipeline.selection.mixture.groups import joint_groups
 from lightly_pipeline.selection.mixture.objective import (
     Balance,
+    Distances,
     Diversity,
-    Objective,
     Weights,
     log_sum,
 )
 from lightly_pipeline.selection.mixture.tally import Tally
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
+from lightly_pipeline.selection.vectors.parts import NOTHING
 
-MAX_GROUPS = 256
-"""Distinct class rows up to which the engine keeps a bound for each."""
 _MIN_ACTIVE, _MAX_ACTIVE = 1024, 16384
 _MIN_ACTIVE_PER_GROUP = 32
 # Scores looked at while serving, in rows of all: above, a smaller active set is cheaper.
@@ -38,25 +37,25 @@ _LONG_ROUND = 16
 _ROUNDING_UNITS = 2.0
 
 
-def n_groups(objective: Objective, n_rows: int) -> int:
-    """Returns the number of distinct class rows, over all BALANCE strategies together."""
-    return int(_joint_groups(objective, n_rows).max(initial=0)) + 1
-
-
 def pick_lazily(
     embeddings: GridEmbeddings, tally: Tally, preselected: NDArray[np.int64]
-) -> float | None:
-    """Picks into `tally` until it stops; returns the largest D afterwards.
+) -> dict[int, float | None]:
+    """Picks into `tally` until it stops.
 
-    The objective has a DIVERSITY strategy of positive strength and at least one other strategy.
+    The objective has at least one DIVERSITY strategy, and none of negative strength.
+
+    Returns:
+        By place of the DIVERSITY strategy: the largest D of a row, or of an object, afterwards;
+        None where there is nothing to be far from.
     """
     for row in preselected.tolist():
         tally.join(row)
     state = _Rows(embeddings, tally, preselected)
-    if not tally.n_chosen:
-        state.pick_first()
     n_active = _MIN_ACTIVE
     while tally.stopped_by is None:
+        if state.is_blank:
+            state.pick_first()
+            continue
         bounds = state.bounds()
         if not (bounds > -np.inf).any():
             tally.exhaust(left_over=bool(state.is_free.any()))
@@ -65,7 +64,7 @@ def pick_lazily(
         n_served = _serve(state, active, outside)
         state.settle(active, n_served)
         n_active = _next_size(n_active, n_served, len(embeddings))
-    return state.largest_squared() if tally.n_chosen else None
+    return state.largest_squared()
 
 
 def _next_size(n_active: int, n_served: int, n_rows: int) -> int:
@@ -86,17 +85,18 @@ class _Outside:
 
     Attributes:
         best: Shape (G,), the highest bound by class group, -inf for none.
-        squared: Least and largest bound of D.
-        values: Least and largest value by strategy; (0, 0) for others than WEIGHTS.
-        spread: A at the start.
+        squared: Ends of the bounds of D by DIVERSITY strategy; the last is inf where there is
+            nothing to be far from.
+        values: Ends of the values by strategy; (0, 0) for others than WEIGHTS.
+        spreads: A at the start by DIVERSITY strategy.
         sums: W by strategy.
         factors: Shape (G,), the class factors.
     """
 
     best: NDArray[np.float64]
-    squared: tuple[float, float]
-    values: list[tuple[float, float]]
-    spread: float
+    squared: dict[int, tuple[float, ...]]
+    values: list[tuple[float, ...]]
+    spreads: dict[int, float]
     sums: list[float]
     factors: NDArray[np.float64]
 
@@ -116,28 +116,39 @@ class _Rows:
         n = len(embeddings)
         self.is_free = np.ones(n, dtype=bool)
         self.is_free[preselected] = False
-        self.groups = _joint_groups(tally.objective, n)
+        self.groups = joint_groups(tally.objective, n)
         self._n_groups = int(self.groups.max(initial=0)) + 1
         # Rows group by group, and where each group begins.
         self._members = np.argsort(self.groups, kind="stable")
         self._begins = np.searchsorted(self.groups[self._members], np.arange(1, self._n_groups))
         self._first_of_group = np.unique(self.groups, return_index=True)[1]
-        self._blocks = LazyBlocks(embeddings, n_picks=len(preselected) + tally.k)
-        self._blocks.choose(preselected)
+        self.distances = {
+            i: LazyParts(strategy.compared(embeddings), len(preselected) + tally.k)
+            for i, strategy in tally.objective.diversities.items()
+        }
+        for distances in self.distances.values():
+            distances.choose(preselected)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no DIVERSITY strategy has anything yet that rows could be far from."""
+        return all(distances.is_empty for distances in self.distances.values())
 
     def pick_first(self) -> None:
-        """Picks the first row of all, for which D has no say."""
-        scores = self._scores(np.full(len(self.groups), np.inf))
+        """Picks the best row while D is not known of any."""
+        squared = {i: distances.bounds() for i, distances in self.distances.items()}
+        scores = self._scores(squared)
         best = int(np.argmax(scores))
         if scores[best] == -np.inf:
             self.tally.exhaust(left_over=bool(self.is_free.any()))
-        elif self.tally.take(best, np.inf):
+        elif self.tally.take(best, {i: float(values[best]) for i, values in squared.items()}):
             self.is_free[best] = False
-            self._blocks.choose(np.array([best]))
+            for distances in self.distances.values():
+                distances.choose(np.array([best]))
 
     def bounds(self) -> NDArray[np.float64]:
         """Returns what no row's score exceeds, -inf for rows that cannot be picked."""
-        return self._scores(self._blocks.bounds())
+        return self._scores({i: distances.bounds() for i, distances in self.distances.items()})
 
     def factors(self) -> NDArray[np.float64]:
         """Returns the class factors by group, shape (G,)."""
@@ -147,33 +158,38 @@ class _Rows:
                 total += self.tally.factors(i)[strategy.groups[self._first_of_group]]
         return total
 
-    def split(self, bounds: NDArray[np.float64], n_active: int) -> tuple[ActiveSet, _Outside]:
+    def split(self, bounds: NDArray[np.float64], n_active: int) -> tuple[ActiveRows, _Outside]:
         """Returns the active set with its exact D, and what is outside.
 
         Args:
             bounds: As `bounds()` gives them; lowered where blocks are refreshed.
             n_active: About how many active rows are wanted.
         """
-        blocks = self._blocks
         is_active = self._reaches_threshold(bounds, n_active)
-        while len(refreshed := blocks.refresh(blocks.blocks_of(np.flatnonzero(is_active)))):
-            self._lower_bounds(bounds, blocks.rows_of(refreshed))
+        while len(refreshed := self._refresh(np.flatnonzero(is_active))):
+            self._lower_bounds(bounds, refreshed)
             is_active = self._reaches_threshold(bounds, n_active)
         rows = np.flatnonzero(is_active)
-        active = blocks.active_set(rows, blocks.exact_distances(rows))
+        active = ActiveRows(rows, {i: known.active(rows) for i, known in self.distances.items()})
         return active, self._outside(bounds, is_active)
 
-    def settle(self, active: ActiveSet, n_served: int) -> None:
+    def settle(self, active: ActiveRows, n_served: int) -> None:
         """Keeps what a round found out: its picks, and the D of the other active rows."""
         picks = np.array(self.tally.picks[len(self.tally.picks) - n_served :], dtype=np.int64)
         self.is_free[picks] = False
-        self._blocks.settle(active, picks)
+        for i, distances in self.distances.items():
+            distances.settle(active.parts[i], picks)
 
-    def largest_squared(self) -> float:
-        """Returns the largest exact D of all rows, 0 if every row is chosen."""
-        return self._blocks.largest_squared()
+    def largest_squared(self) -> dict[int, float | None]:
+        """Returns the largest exact D of all rows, or of their objects, 0 if all are chosen."""
+        return {i: distances.largest_squared() for i, distances in self.distances.items()}
 
-    def _scores(self, squared: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _refresh(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Lets rows learn of the picks they have missed; returns of which more is known now."""
+        refreshed = [distances.refresh(rows) for distances in self.distances.values()]
+        return refreshed[0] if len(refreshed) == 1 else np.unique(np.concatenate(refreshed))
+
+    def _scores(self, squared: Distances) -> NDArray[np.float64]:
         scores = self.tally.scores(self.tally.objective, squared)
         allowed = self.tally.admissible(self.tally.objective)
         scores[~(self.is_free if allowed is None else self.is_free & allowed)] = -np.inf
@@ -191,49 +207,65 @@ class _Rows:
     def _lower_bounds(self, bounds: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
         rows = rows[bounds[rows] > -np.inf]
         view = self.tally.objective.take(rows)
-        bounds[rows] = self.tally.scores(view, self._blocks.bounds(rows))
+        squared = {i: distances.bounds(rows) for i, distances in self.distances.items()}
+        bounds[rows] = self.tally.scores(view, squared)
 
     def _outside(self, bounds: NDArray[np.float64], is_active: NDArray[np.bool_]) -> _Outside:
         others = np.flatnonzero(~is_active & (bounds > -np.inf))
         best = np.full(self._n_groups, -np.inf)
         np.maximum.at(best, self.groups[others], bounds[others])
         values = [
-            _span(s.values[others]) if isinstance(s, Weights) else (0.0, 0.0)
+            _ends(s.values[others]) if isinstance(s, Weights) else (0.0, 0.0)
             for s in self.tally.objective.strategies
         ]
-        spread = self.tally.spread.total if self.tally.spread else 0.0
-        squared = _span(self._blocks.bounds(others))
-        return _Outside(best, squared, values, spread, self.tally.sums, self.factors())
+        spreads = {i: spread.total for i, spread in self.tally.spreads.items()}
+        squared = {i: _ends(known.bounds()[others]) for i, known in self.distances.items()}
+        return _Outside(best, squared, values, spreads, self.tally.sums, self.factors())
 
 
-def _serve(state: _Rows, active: ActiveSet, outside: _Outside) -> int:
+def _serve(state: _Rows, active: ActiveRows, outside: _Outside) -> int:
     """Picks from the active rows while they are sure to hold the best; returns how many."""
     tally = state.tally
     view = tally.objective.take(active.rows)
     n_served = 0
     while tally.stopped_by is None:
-        scores = tally.scores(view, active.distances)
+        squared = active.squared
+        scores = tally.scores(view, squared)
         allowed = tally.admissible(view)
         scores[active.is_chosen if allowed is None else active.is_chosen | ~allowed] = -np.inf
         best = int(np.argmax(scores))
         if scores[best] == -np.inf or scores[best] <= _bound(state, outside):
             break
-        number = tally.n_chosen
-        if not tally.take(int(active.rows[best]), float(active.distances[best])):
+        if not tally.take(
+            int(active.rows[best]), {i: float(values[best]) for i, values in squared.items()}
+        ):
             break
-        active.choose(best, number)
+        active.choose(best)
         n_served += 1
+        if _has_begun(tally, active):
+            break
     return n_served
+
+
+def _has_begun(tally: Tally, active: ActiveRows) -> bool:
+    """Returns whether a strategy got something to be far from, which changes all its factors."""
+    return any(
+        parts.is_blank and not tally.spreads[i].is_empty for i, parts in active.parts.items()
+    )
 
 
 def _bound(state: _Rows, outside: _Outside) -> float:
     """Returns what no row outside the active set can exceed by now."""
     tally = state.tally
+    if not tally.spreads:
+        # DIVERSITY alone is compared by D, which only falls.
+        return float(outside.best.max())
     drift = 0.0
     for i, strategy in enumerate(tally.objective.strategies):
         if isinstance(strategy, Diversity):
-            assert tally.spread is not None
-            now, then, ends = tally.spread.total, outside.spread, outside.squared
+            if np.isinf(outside.squared[i][-1]):
+                continue
+            now, then, ends = tally.spreads[i].total, outside.spreads[i], outside.squared[i]
         elif isinstance(strategy, Weights):
             now, then, ends = tally.sums[i], outside.sums[i], outside.values[i]
         else:
@@ -245,19 +277,15 @@ def _bound(state: _Rows, outside: _Outside) -> float:
     return float(best.max()) + _ROUNDING_UNITS
 
 
-def _joint_groups(objective: Objective, n_rows: int) -> NDArray[np.int64]:
-    """Returns a number per row, the same for rows that are equal to every BALANCE strategy."""
-    joint = np.zeros(n_rows, dtype=np.int64)
-    for strategy in objective.strategies:
-        if isinstance(strategy, Balance):
-            groups = joint * len(strategy.table) + strategy.groups
-            joint = np.unique(groups, return_inverse=True)[1].reshape(-1)
-    return joint
-
-
 def _nth_largest(values: NDArray[np.float64], n: int) -> float:
     return float(np.partition(values, -n)[-n]) if n < len(values) else -np.inf
 
 
-def _span(values: NDArray[np.float64]) -> tuple[float, float]:
-    return (float(values.min()), float(values.max())) if len(values) else (1.0, 1.0)
+def _ends(values: NDArray[np.float64]) -> tuple[float, ...]:
+    """Returns the least and the largest value, after NOTHING where rows have that."""
+    if not len(values):
+        return (1.0, 1.0)
+    least, largest = float(values.min()), float(values.max())
+    if least > NOTHING or largest == NOTHING:
+        return (least, largest)
+    return (NOTHING, *_ends(values[values > NOTHING]))

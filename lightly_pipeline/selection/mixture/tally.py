@@ -1,9 +1,10 @@
 """What is chosen so far, the scores that follow from it, and when to stop.
 
 The bookkeeping that the direct and the lazy engine share, so that they cannot differ. How distances
-are kept is in `lazy/` and `vectors/distances.py`.
+are kept is in `lazy/` and `nearest.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,16 +14,20 @@ from lightly_pipeline.progress import Progress
 from lightly_pipeline.selection.mixture.decisions import Sample
 from lightly_pipeline.selection.mixture.objective import (
     Balance,
+    Distances,
     Diversity,
     Objective,
     Weights,
     log_sum,
 )
+from lightly_pipeline.selection.mixture.spread import Spread
 from lightly_pipeline.selection.result import StrategyOutcome
-from lightly_pipeline.selection.vectors.distances import Spread
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
+from lightly_pipeline.selection.vectors.parts import NOTHING
 
 _PROGRESS_EVERY = 64
+# More than any D: what rows with parts have before there is one to be far from.
+_FAR = 8.0
 
 
 class Tally:
@@ -30,10 +35,12 @@ class Tally:
 
     Attributes:
         picks: Rows in the order of picks.
-        squared_distances: D of each pick when it was picked; inf when nothing was chosen yet.
+        squared_distances: By place of the DIVERSITY strategy: D of each pick when it was picked;
+            inf when there was nothing to be far from yet.
         decided_by: Place of the strategy that decided each pick.
         stopped_by: Why the run ended; None while it goes on.
         unit: What scores are whole numbers of.
+        spreads: A by place of the DIVERSITY strategy; none where one is alone, which needs no A.
         n_chosen: Preselected rows and picks.
     """
 
@@ -43,14 +50,16 @@ class Tally:
         self.objective = objective
         self.k = k
         self.picks: list[int] = []
-        self.squared_distances: list[float] = []
+        self.squared_distances: dict[int, list[float]] = {i: [] for i in objective.diversities}
         self.decided_by: list[int] = []
         self.stopped_by: str | None = None if k else "n_samples"
-        self.spread = Spread(embeddings) if objective.diversity else None
         self.n_chosen = 0
         self.progress = progress
         # With one strategy there is nothing to compare.
-        self._sample = Sample(objective, embeddings) if len(objective.strategies) > 1 else None
+        is_mixture = len(objective.strategies) > 1
+        self._sample = Sample(objective, embeddings) if is_mixture else None
+        compared = objective.diversities if is_mixture else {}
+        self.spreads = {i: Spread(s.compared(embeddings)) for i, s in compared.items()}
         self.unit = objective.unit
         self._sums = [0.0] * len(objective.strategies)
         self._new_sums = [0.0] * len(objective.strategies)
@@ -63,20 +72,18 @@ class Tally:
     def join(self, row: int) -> None:
         """Counts a row as chosen: a preselected one, or a pick."""
         self.n_chosen += 1
-        if self.spread:
-            self.spread.join(row)
+        for spread in self.spreads.values():
+            spread.join(row)
         if self._sample:
             self._sample.join(row)
         for i, strategy in enumerate(self.objective.strategies):
             if isinstance(strategy, Weights):
-                self._sums[i] += float(strategy.values[row])
+                self._sums[i] += strategy.gain(row)
             elif isinstance(strategy, Balance):
                 self._totals[i] = self._totals[i] + strategy.table[strategy.groups[row]]
                 self._factors[i] = None
 
-    def terms(
-        self, view: Objective, squared: NDArray[np.float64]
-    ) -> list[NDArray[np.float64] | float]:
+    def terms(self, view: Objective, squared: Distances) -> list[NDArray[np.float64]]:
         """Returns strength * ln O of each strategy, for the rows of a view.
 
         Args:
@@ -85,13 +92,17 @@ class Tally:
         """
         return [self._term(i, view, squared) for i in range(len(view.strategies))]
 
-    def scores(self, view: Objective, squared: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns what is maximised, for the rows of a view: whole numbers of `objective.unit`."""
-        if len(view.strategies) == 1 and isinstance(view.strategies[0], Diversity):
-            sign = np.sign(view.strategies[0].strength)
-            return sign * squared if self.n_chosen else np.zeros(len(squared))
-        total = np.zeros(len(squared))
-        for term in self.terms(view, squared):
+    def scores(self, view: Objective, squared: Distances) -> NDArray[np.float64]:
+        """Returns what is maximised, for the rows of a view: whole numbers of `objective.unit`.
+
+        D itself where DIVERSITY is alone.
+        """
+        if not self.spreads and squared:
+            (distances,) = squared.values()
+            sign = 1.0 if view.strategies[0].strength > 0 else -1.0
+            return sign * np.minimum(distances, _FAR)
+        total, *others = self.terms(view, squared)
+        for term in others:
             total += term
         return np.rint(total / self.unit, out=total)
 
@@ -113,12 +124,12 @@ class Tally:
                 allowed = fits if allowed is None else allowed & fits
         return allowed
 
-    def take(self, row: int, squared: float) -> bool:
+    def take(self, row: int, squared: Mapping[int, float]) -> bool:
         """Picks the best row unless it meets a stopping condition; returns whether it did.
 
         Args:
             row: The best candidate of the combined score.
-            squared: Its D; inf when nothing is chosen yet.
+            squared: Its D by place of the strategy; inf when there is nothing to be far from yet.
         """
         self.stopped_by = self._stop_before(row, squared)
         if self.stopped_by:
@@ -126,10 +137,11 @@ class Tally:
         self.decided_by.append(self._decide(row, squared))
         self.join(row)
         self.picks.append(row)
-        self.squared_distances.append(squared)
+        for i, distance in squared.items():
+            self.squared_distances[i].append(distance)
         for i, strategy in enumerate(self.objective.strategies):
             if isinstance(strategy, Weights):
-                self._new_sums[i] += float(strategy.values[row])
+                self._new_sums[i] += strategy.gain(row)
         if len(self.picks) % _PROGRESS_EVERY == 0:
             self.progress("select", len(self.picks), self.k, "picks")
         self.stopped_by = self._stop_after()
@@ -143,7 +155,7 @@ class Tally:
         self, picks: NDArray[np.int64], squared: NDArray[np.float64], stopped_by: str
     ) -> None:
         """Takes over the run of an engine for DIVERSITY alone, which keeps no sums."""
-        self.picks, self.squared_distances = picks.tolist(), squared.tolist()
+        self.picks, self.squared_distances = picks.tolist(), {0: squared.tolist()}
         self.decided_by = [0] * len(picks)
         self.stopped_by = stopped_by
 
@@ -170,32 +182,35 @@ class Tally:
                 target=dict(zip(strategy.classes, strategy.target.tolist(), strict=True)),
                 achieved=dict(zip(strategy.classes, shares.tolist(), strict=True)),
             )
+        if strategy.objects is not None:
+            counts = strategy.objects.counts(np.array(self.picks, dtype=np.int64))
+            return replace(outcome, n_objects=int(counts.sum()))
         return outcome
 
-    def _decide(self, row: int, squared: float) -> int:
+    def _decide(self, row: int, squared: Mapping[int, float]) -> int:
         if not self._sample:
             return 0
         pick = self.objective.take(np.array([row]))
         return self._sample.decide(
             self.terms(self._sample.view, self._sample.squared),
-            self.terms(pick, np.array([squared])),
+            self.terms(pick, {i: np.array([distance]) for i, distance in squared.items()}),
         )
 
-    def _term(
-        self, i: int, view: Objective, squared: NDArray[np.float64]
-    ) -> NDArray[np.float64] | float:
+    def _term(self, i: int, view: Objective, squared: Distances) -> NDArray[np.float64]:
         strategy = view.strategies[i]
         if isinstance(strategy, Weights):
             return log_sum(strategy.strength, self._sums[i], strategy.values)
         if isinstance(strategy, Balance):
             return self.factors(i)[strategy.groups]
-        if not self.n_chosen or self.spread is None:
-            return 0.0
-        return log_sum(strategy.strength, self.spread.total, squared)
+        spread = self.spreads[i]
+        if spread.is_empty:
+            without = log_sum(strategy.strength, 0.0, np.array([NOTHING]))
+            return np.where(np.isinf(squared[i]), 0.0, without)
+        return log_sum(strategy.strength, spread.total, squared[i])
 
-    def _stop_before(self, row: int, squared: float) -> str | None:
-        for strategy in self.objective.strategies:
-            if isinstance(strategy, Diversity) and squared < strategy.minimum_squared:
+    def _stop_before(self, row: int, squared: Mapping[int, float]) -> str | None:
+        for i, strategy in enumerate(self.objective.strategies):
+            if isinstance(strategy, Diversity) and strategy.is_too_near(squared[i]):
                 return "minimum_distance"
             if isinstance(strategy, Weights) and strategy.is_below_minimum(row):
                 return "minimum_typicality"

@@ -39,8 +39,10 @@ def build_objective(entries: Sequence[StrategyEntry], among: Participants) -> Ob
         ]
     )
     for strategy in strategies:
-        limited = isinstance(strategy, Weights) and (strategy.max_sum or strategy.target_range)
-        if isinstance(strategy, Weights) and (len(strategies) > 1 or limited):
+        # What is made from objects is never negative.
+        if not isinstance(strategy, Weights) or strategy.gains is not None:
+            continue
+        if len(strategies) > 1 or strategy.max_sum or strategy.target_range:
             weights.check_not_negative(strategy.values, strategy.label)
     return Objective(tuple(strategies))
 

@@ -1,4 +1,4 @@
-"""SIMILARITY: how near each row is to the nearest of some query vectors."""
+"""SIMILARITY: how near each row, or the best of its objects, is to the nearest query vector."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,20 @@ from lightly_pipeline.selection.vectors.grid import (
 
 
 def build(task: StrategyTask) -> Weights:
-    """Returns the factor W + similarity(x).
+    """Returns the factor W + similarity(x): of objects the largest; W sums up those of all.
 
     Raises:
         LightlyPipelineError: The query cannot be compared.
     """
-    query = task.among.columns.query(task.source)
-    try:
-        values = similarity(task.among.embeddings, query, normalize=task.among.normalize)
-    except LightlyPipelineError as error:
-        raise LightlyPipelineError(f"the query of {task.label}: {error}") from None
-    return Weights(task.label, task.options.strength, values)
+    query, parts = task.among.columns.query(task.source), task.parts
+    values = np.empty(0)
+    if len(parts.embeddings):
+        try:
+            values = similarity(parts.embeddings, query, normalize=task.among.normalize)
+        except LightlyPipelineError as error:
+            raise LightlyPipelineError(f"the query of {task.label}: {error}") from None
+    gains = parts.sums(values) if task.source.task else None
+    return Weights(task.label, task.options.strength, parts.largest(values), gains=gains)
 
 
 def similarity(

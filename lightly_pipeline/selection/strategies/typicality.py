@@ -1,4 +1,4 @@
-"""TYPICALITY: how dense the neighbourhood of each row is.
+"""TYPICALITY: how dense the neighbourhood of each row is, or of its objects on average.
 
 t(x) = mean over the K nearest other rows of exp(-d / s), s the mean over all rows of their mean
 distance to these. FAISS finds the neighbours, float64 evaluates their distances.
@@ -39,10 +39,13 @@ _RECALL_ROWS, _LOW_RECALL = 64, 0.95
 
 
 def build(task: StrategyTask) -> Weights:
-    """Returns the factor W + t(x) with the typicality to stop at."""
-    options = task.options
+    """Returns the factor W + t(x) with the typicality to stop at.
+
+    Of objects, neighbours are among all of them, t(x) is their mean, and W sums up those of all.
+    """
+    options, parts = task.options, task.parts
     values, recall = typicality(
-        task.among.embeddings,
+        parts.embeddings,
         options.num_nearest_neighbors or DEFAULT_NEIGHBORS,
         progress=task.among.progress,
     )
@@ -55,7 +58,14 @@ def build(task: StrategyTask) -> Weights:
             _RECALL_ROWS,
         )
     minimum = options.stopping_condition_minimum_typicality
-    return Weights(task.label, options.strength, values, minimum=minimum, neighbor_recall=recall)
+    return Weights(
+        task.label,
+        options.strength,
+        parts.means(values),
+        minimum=minimum,
+        gains=parts.sums(values) if task.source.task else None,
+        neighbor_recall=recall,
+    )
 
 
 def typicality(

@@ -16,7 +16,6 @@ BLOCK_ROWS = 256
 _MAX_PANEL = 512
 _EXACT_ROWS = 2048
 _PASS_ROWS = 2048
-_GRID_SQUARED = 2.0**50
 
 
 def filter_slack(dim: int) -> float:
@@ -88,11 +87,11 @@ def lower_to_nearest(
         embeddings: N rows.
         others: Rows of the same scale, which may be the same ones.
         chosen: Which of `others` count.
-        blocks: Slices of rows of `embeddings`, of up to 256.
+        blocks: Slices of rows of `embeddings`.
         largest_norm: No norm of the others exceeds it.
     """
     blocks = list(blocks)
-    filter_rows = FilterRows(embeddings, BLOCK_ROWS)
+    filter_rows = FilterRows(embeddings, max((b.stop - b.start for b in blocks), default=1))
     slack = filter_rows.slack * largest_norm**2
     for start in range(0, len(chosen), _MAX_PANEL):
         panel = chosen[start : start + _MAX_PANEL]
@@ -225,66 +224,6 @@ class NearestChosen:
         lower_to_nearest(self.squared, self.embeddings, self.embeddings, chosen, blocks)
 
 
-class Spread:
-    """A: the sum over chosen rows of the squared distance to their nearest other chosen row.
-
-    Kept exactly, in whole numbers of 2^-50, so that it does not depend on the order of summation.
-    """
-
-    def __init__(self, embeddings: GridEmbeddings) -> None:
-        self._embeddings = embeddings
-        self._slack = filter_slack(embeddings.vectors.shape[1])
-        self._vectors = np.empty((64, embeddings.vectors.shape[1]), dtype=np.float32)
-        self._rows = np.empty(64, dtype=np.int64)
-        self._nearest = np.empty(64)
-        self._n = 0
-        self._units = 0
-
-    @property
-    def total(self) -> float:
-        """A; 0 for fewer than two chosen rows."""
-        return self._units / _GRID_SQUARED if self._n > 1 else 0.0
-
-    def join(self, row: int) -> None:
-        """Adds a chosen row."""
-        if self._n == len(self._rows):
-            self._grow()
-        n, norms = self._n, self._embeddings.squared_norms
-        vector = self._embeddings.vectors[row]
-        nearest = np.inf
-        if n:
-            products = self._vectors[:n] @ vector
-            half = (norms[self._rows[:n]] + norms[row]) / 2
-            best = float((products - half).max())
-            hit = np.flatnonzero(
-                (products > half - self._nearest[:n] / 2 - self._slack)
-                | (products - half >= best - 2 * self._slack)
-            )
-            squared = squared_to(self._embeddings, self._rows[hit], row)
-            nearest = float(squared.min())
-            self._lower(hit, squared)
-        self._vectors[n], self._rows[n], self._nearest[n] = vector, row, nearest
-        self._n += 1
-        if np.isfinite(nearest):
-            self._units += int(nearest * _GRID_SQUARED)
-
-    def _lower(self, hit: NDArray[np.int64], squared: NDArray[np.float64]) -> None:
-        """Moves chosen rows nearer to a new one, in their distances and in the sum."""
-        before = self._nearest[hit]
-        lower = squared < before
-        known = before[lower]
-        gone = known[np.isfinite(known)]
-        self._units -= sum(int(value * _GRID_SQUARED) for value in gone.tolist())
-        self._units += sum(int(value * _GRID_SQUARED) for value in squared[lower].tolist())
-        self._nearest[hit[lower]] = squared[lower]
-
-    def _grow(self) -> None:
-        size = 2 * len(self._rows)
-        self._vectors = np.resize(self._vectors, (size, self._vectors.shape[1]))
-        self._rows = np.resize(self._rows, size)
-        self._nearest = np.resize(self._nearest, size)
-
-
-def blocks_of(n_rows: int) -> Iterator[slice]:
-    """Yields consecutive blocks of rows that stay in the cache."""
-    return (slice(i, min(i + BLOCK_ROWS, n_rows)) for i in range(0, n_rows, BLOCK_ROWS))
+def blocks_of(n_rows: int, block_rows: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Yields consecutive blocks of rows, by default such that stay in the cache."""
+    return (slice(i, min(i + block_rows, n_rows)) for i in range(0, n_rows, block_rows))

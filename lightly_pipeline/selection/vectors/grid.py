@@ -59,6 +59,10 @@ class GridEmbeddings:
         """Returns a context for work that reads compact rows in order, the vectors out of order."""
         return scattered_reads(self.vectors) if self.compact else nullcontext()
 
+    def in_memory(self, rows: NDArray[np.int64]) -> "GridEmbeddings":
+        """Returns a copy of some rows that lies in memory, whatever these do."""
+        return GridEmbeddings(self.vectors[rows], self.squared_norms[rows], self.scale)
+
     def take(self, rows: NDArray[np.int64]) -> "GridEmbeddings":
         """Returns a copy of some rows, on disk where these are."""
         vectors = empty_matrix(len(rows), self.vectors.shape[1], on_disk=self.compact is not None)

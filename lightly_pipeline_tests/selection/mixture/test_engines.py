@@ -14,6 +14,7 @@ from lightly_pipeline.selection.mixture.direct import is_by_value, pick_by_value
 from lightly_pipeline.selection.mixture.objective import Balance, Diversity, Objective, Weights
 from lightly_pipeline.selection.mixture.tally import Tally
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings, prepare_embeddings
+from lightly_pipeline.selection.vectors.parts import NOTHING, Parts
 from lightly_pipeline_tests.selection.reference import greedy
 
 pytestmark = pytest.mark.slow
@@ -22,9 +23,10 @@ STRENGTHS = st.sampled_from([-2.0, -1.0, -0.5, 0.5, 1.0, 3.0])
 
 
 @st.composite
-def embeddings(draw: st.DrawFn) -> GridEmbeddings:
+def embeddings(draw: st.DrawFn, n_rows: int | None = None) -> GridEmbeddings:
     """Unit vectors of few dimensions with ties and copies, or nearly so, compact or not."""
-    n, dim = draw(st.integers(1, 24)), draw(st.integers(1, 4))
+    n = draw(st.integers(1, 24)) if n_rows is None else n_rows
+    dim = draw(st.integers(1, 4))
     flat = draw(st.lists(st.integers(-3, 3), min_size=n * dim, max_size=n * dim))
     rows = np.array(flat, dtype=np.float32).reshape(n, dim)
     rows[~rows.any(axis=1)] = 1
@@ -50,6 +52,18 @@ def weights(draw: st.DrawFn, n: int) -> dict[str, Any]:
 
 
 @st.composite
+def weights_of_objects(draw: st.DrawFn, n: int) -> dict[str, Any]:
+    """Values of the best object, or of none, and sums over all."""
+    counts = np.array(draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)))
+    values = np.where(counts > 0, draw(numbers(n)), -np.inf)
+    gains = np.where(counts > 0, values * np.maximum(counts, 1), 0.0)
+    strategy = {"kind": "W", "strength": draw(STRENGTHS), "values": values, "gains": gains}
+    if draw(st.booleans()):
+        strategy["minimum"] = draw(st.sampled_from([0.0, 0.5, 2.0]))
+    return strategy
+
+
+@st.composite
 def balance(draw: st.DrawFn, n: int) -> dict[str, Any]:
     n_classes = draw(st.integers(1, 4))
     if draw(st.booleans()):
@@ -66,14 +80,27 @@ def balance(draw: st.DrawFn, n: int) -> dict[str, Any]:
 
 
 @st.composite
+def diversity(draw: st.DrawFn, n: int, *, of_objects: bool) -> dict[str, Any]:
+    minimum = draw(st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.0]))
+    strategy = {"kind": "D", "strength": draw(STRENGTHS), "minimum_squared": minimum}
+    if of_objects:
+        counts = draw(st.lists(st.sampled_from([0, 1, 1, 2, 3, 7]), min_size=n, max_size=n))
+        starts = np.append(0, np.cumsum(counts))
+        grid = draw(embeddings(int(starts[-1])))
+        strategy |= {"parts": Parts(grid, starts), "vectors": grid.vectors, "starts": starts}
+    return strategy
+
+
+@st.composite
 def problems(draw: st.DrawFn) -> dict[str, Any]:
     grid = draw(embeddings())
     n = len(grid)
     strategies: list[dict[str, Any]] = []
     if draw(st.booleans()):
-        minimum = draw(st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.0]))
-        strategies.append({"kind": "D", "strength": draw(STRENGTHS), "minimum_squared": minimum})
+        strategies.append(draw(diversity(n, of_objects=False)))
+    strategies += draw(st.lists(diversity(n, of_objects=True), max_size=2))
     strategies += draw(st.lists(weights(n), max_size=2))
+    strategies += draw(st.lists(weights_of_objects(n), max_size=1))
     strategies += draw(st.lists(balance(n), max_size=2))
     return {
         "grid": grid,
@@ -89,10 +116,10 @@ def objective_of(strategies: list[dict[str, Any]]) -> Objective:
 
 def _strategy(i: int, s: dict[str, Any]) -> Diversity | Weights | Balance:
     if s["kind"] == "D":
-        return Diversity(str(i), s["strength"], s["minimum_squared"])
+        return Diversity(str(i), s["strength"], s["minimum_squared"], s.get("parts"))
     if s["kind"] == "W":
-        limits = {name: s.get(name) for name in ("minimum", "max_sum", "target_range")}
-        return Weights(str(i), s["strength"], s["values"], **limits)
+        others = {name: s.get(name) for name in ("minimum", "max_sum", "target_range", "gains")}
+        return Weights(str(i), s["strength"], np.maximum(s["values"], NOTHING), **others)
     table, groups = np.unique(s["rows"], axis=0, return_inverse=True)
     names = tuple(map(str, range(len(s["target"]))))
     target = s["target"] / s["target"].sum()
@@ -130,9 +157,9 @@ def test_the_direct_engine_equals_the_definition(problem: dict[str, Any]) -> Non
         assert reason == stopped_by
 
 
-def combines_diversity(problem: dict[str, Any]) -> bool:
-    diverse = [s for s in problem["strategies"] if s["kind"] == "D" and s["strength"] > 0]
-    return bool(diverse) and len(problem["strategies"]) > 1
+def is_for_laziness(problem: dict[str, Any]) -> bool:
+    strengths = [s["strength"] for s in problem["strategies"] if s["kind"] == "D"]
+    return bool(strengths) and min(strengths) > 0
 
 
 def change_places(patch: pytest.MonkeyPatch) -> None:
@@ -142,7 +169,7 @@ def change_places(patch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=150)
-@given(problems().filter(combines_diversity), st.integers(1, 8), st.integers(1, 8), st.booleans())
+@given(problems().filter(is_for_laziness), st.integers(1, 8), st.integers(1, 8), st.booleans())
 def test_the_lazy_engine_equals_the_definition(
     problem: dict[str, Any], n_active: int, block_rows: int, rows_change_places: bool
 ) -> None:
@@ -207,7 +234,7 @@ def test_adversarial_rows_are_chosen_as_defined(
     problem = {"grid": grid, "strategies": strategies, "k": n + 5, "preselected": []}
     picks = expected(problem)[0]
     assert run(directly, problem)[0] == picks
-    if combines_diversity(problem):
+    if is_for_laziness(problem):
         assert run(rounds.pick_lazily, problem)[0] == picks
 
 
@@ -225,8 +252,7 @@ def test_the_spread_of_the_chosen_is_as_of_now_not_as_of_when_they_were_picked()
     assert tally.picks == expected(problem)[0]
     rows = grid.vectors[tally.picks].astype(np.float64)
     pairs = ((rows[:, None] - rows[None]) ** 2).sum(axis=2) + np.diag(np.full(40, np.inf))
-    assert tally.spread is not None
-    assert tally.spread.total == pytest.approx(pairs.min(axis=1).sum(), abs=1e-12)
+    assert tally.spreads[0].total == pytest.approx(pairs.min(axis=1).sum(), abs=1e-12)
 
 
 def walk(n: int, dim: int = 24) -> GridEmbeddings:
