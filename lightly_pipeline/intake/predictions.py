@@ -145,7 +145,7 @@ class _Writing:
             self._seen.add(frame)
             self.n_frames += 1
             self.n_boxes += len(entries)
-            document = {NAME: f"{frame}.png", "predictions": entries}
+            document = {NAME: frame, "predictions": entries}
             yield json.dumps(document).encode() + b"\n"
 
     def _entries(self, image: str, boxes: Iterable[LabelledBox]) -> Iterator[dict[str, Any]]:

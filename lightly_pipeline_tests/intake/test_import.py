@@ -216,7 +216,7 @@ def test_images_that_are_no_frames_and_boxes_that_are_wrong_are_counted_and_show
     assert "IMG_0001.png (no name of a frame" in result.unmatched.first[1]
     assert result.left_out.first == [
         "images/a-03-mp4.png: bbox: expected [x, y, width, height] in pixels",
-        "images/x/a-03-mp4.png: another image is the same frame, a-03-mp4",
+        "images/x/a-03-mp4.png: another image is the same frame, a-03-mp4.png",
     ]
 
 

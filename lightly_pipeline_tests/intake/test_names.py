@@ -20,15 +20,15 @@ def test_a_frames_name_is_found_behind_any_folders(
     video: str, index: int, ending: str, folders: str
 ) -> None:
     image = frame_name(video, index, 12, ending)
-    expected = frame_name(video, index, 12, "png").removesuffix(".png")
+    expected = frame_name(video, index, 12, "png")
     assert FrameFinder(VIDEOS).frame_of(folders + image) == expected
 
 
 def test_the_name_of_a_file_alone_tells_the_video_where_it_is_the_only_one() -> None:
     finder = FrameFinder(VIDEOS)
-    assert finder.frame_of("c-07-MOV.png") == "sub/c-07-MOV"
-    assert finder.frame_of("labels/c-07-MOV") == "sub/c-07-MOV"
-    with pytest.raises(ValueError, match=r"2 videos are called twin\.mp4"):
+    assert finder.frame_of("c-07-MOV.png") == "sub/c-07-MOV.png"
+    assert finder.frame_of("labels/c-07-MOV") == "sub/c-07-MOV.png"
+    with pytest.raises(ValueError, match=r"2 files are called twin\.mp4"):
         finder.frame_of("twin-07-mp4.png")
     with pytest.raises(ValueError, match="no such video"):
         finder.frame_of("sub/d-07-mp4.png")
@@ -37,6 +37,15 @@ def test_the_name_of_a_file_alone_tells_the_video_where_it_is_the_only_one() -> 
 
 
 def test_where_no_videos_are_known_names_are_taken_as_they_are() -> None:
-    assert FrameFinder(None).frame_of("any/where-07-mp4.png") == "any/where-07-mp4"
+    assert FrameFinder(None).frame_of("any/where-07-mp4.png") == "any/where-07-mp4.png"
     with pytest.raises(ValueError, match="no name of a frame"):
         FrameFinder(None).frame_of("any/where.png")
+
+
+def test_an_image_of_a_dataset_of_images_is_itself() -> None:
+    finder = FrameFinder(["a.jpg", "sub/b-07-mp4.png", "sub/a.png"])
+    assert finder.frame_of("images/sub/a.png") == "sub/a.png"
+    assert finder.frame_of("a.jpg") == "a.jpg"
+    assert finder.frame_of("b-07-mp4.png") == "sub/b-07-mp4.png"
+    with pytest.raises(ValueError, match="no name of a frame"):
+        finder.frame_of("c.jpg")
