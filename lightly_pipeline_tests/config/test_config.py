@@ -203,7 +203,7 @@ def test_impossible_combinations_are_refused_with_the_possible_ones(
 
 def test_objects_need_an_encoder() -> None:
     objects = {"input": {"type": "EMBEDDINGS", "task": "cars"}, "strategy": {"type": "DIVERSITY"}}
-    with pytest.raises(InvalidConfigurationError, match="does not go with worker_config.embedd"):
+    with pytest.raises(InvalidConfigurationError, match="does not go with worker_config"):
         RunConfig.from_blocks(
             worker_config={"embeddings": ".lightly/embeddings/own.csv"},
             selection_config={"n_samples": 2, "strategies": [objects]},

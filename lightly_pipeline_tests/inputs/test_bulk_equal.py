@@ -161,7 +161,7 @@ METADATA = st.fixed_dictionaries(
         "gps": st.fixed_dictionaries(
             {},
             optional={
-                "speed": st.none() | st.floats(-1e9, 1e9) | st.integers(-9, 10**18),
+                "speed": st.none() | st.floats(-1e9, 1e9) | st.integers(-9, 2**53),
                 "place": st.none() | st.text(st.characters(codec="utf-8"), max_size=3),
             },
         ),
