@@ -7,7 +7,7 @@ _WORKERS = (
     "workers are not registered here: start `lightly-pipeline worker --labels ...`, or a Dagster "
     "daemon"
 )
-_IMAGES = "it is about image datasets, and this package selects frames of videos"
+_IMAGES = "images are read where they are: put them into the INPUT datasource by its own tools"
 _STORES = "S3, stores with its protocol (set_obs_config) and folders are supported"
 _SHARING = "there are no user accounts here; who can read the state folder uses the deployment"
 _OWN_FILES = (

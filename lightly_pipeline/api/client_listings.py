@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.client_results import URL_VALID_S
-from lightly_pipeline.datasources import Datasource, list_videos
+from lightly_pipeline.datasources import Datasource, list_images, list_videos
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.inputs.metadata import METADATA_FOLDER
 from lightly_pipeline.inputs.predictions import task_folder
@@ -37,14 +37,15 @@ class ListingMethods(ClientBase):
         use_redirected_read_url: bool = False,  # noqa: ARG002
         progress_bar: object = None,  # noqa: ARG002
     ) -> list[Listed]:
-        """Returns the videos of the INPUT datasource, each with a read URL.
+        """Returns the videos, or images, of the INPUT datasource, each with a read URL.
 
         Raises:
             InvalidConfigurationError: A part of them was asked for; as from the methods below.
         """
         _refuse_parts(from_, to, relevant_filenames_file_name)
         store = self._deployment.datasource(self.dataset_id, DatasourcePurpose.INPUT)
-        return [_with_url(store, video.path, video.path) for video in list_videos(store)]
+        listed = (list_images if self._is_of_images(self.dataset_id) else list_videos)(store)
+        return [_with_url(store, file.path, file.path) for file in listed]
 
     def download_raw_predictions(
         self,

@@ -10,6 +10,7 @@ from lightly_pipeline.api.artifacts import artifacts_of
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.models import DockerRunData, DockerRunScheduledData
 from lightly_pipeline.config import RunConfig
+from lightly_pipeline.config.images import check_for_images
 from lightly_pipeline.config.run import plain_block
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.hints import did_you_mean
@@ -64,6 +65,8 @@ class RunMethods(ClientBase):
             self._deployment.datasets.datasource(self.dataset_id, purpose)
         config = RunConfig.from_blocks(worker_config, lightly_config, selection_config)
         config.check_supported()
+        if self._is_of_images(self.dataset_id):
+            check_for_images(config)
         check_computed_keys(config.selection)
         given = {
             "worker_config": worker_config,

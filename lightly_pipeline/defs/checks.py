@@ -54,7 +54,7 @@ def image_check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 
 def catalog_checks(key: dg.AssetKey, catalog: Catalog) -> list[dg.AssetCheckResult]:
     """Returns what there is to say of a listing."""
-    n_videos = len(catalog.videos)
+    n_videos = catalog.n_files
     return [
         dg.AssetCheckResult(
             passed=n_videos > 0,

@@ -111,6 +111,7 @@ def export_run(
     task: str | None = None,
     copy_images: bool | None = None,
     signed_urls: bool = False,
+    source: Datasource | str | Path | None = None,
     progress: Progress = silent,
 ) -> ExportResult:
     """Writes the chosen frames of a run for another tool, with what the dataset predicts for them.
@@ -125,6 +126,8 @@ def export_run(
             have them there; they are by default.
         signed_urls: Give images as URLs that anyone can read for 7 days at most, instead of paths
             and s3:// ones.
+        source: Where the chosen images of an image dataset are; by default INPUT as the run names
+            it.
         progress: Told how many images were copied.
 
     Raises:
@@ -138,7 +141,8 @@ def export_run(
         raise InvalidConfigurationError(f"no format {to!r}; {did_you_mean(to, FORMATS)}")
     run_id = find_run(store, run)
     if to in TOOLS:
-        images = ImageOptions(copy_images, signed_urls)
+        place = None if source is None else _place(source)
+        images = ImageOptions(copy_images, signed_urls, place)
         return _export_frames(store, run_id, to, target, task, images, progress)
     _begin(target, {"run_id": run_id, "to": to})
     if to == FILENAMES:
@@ -149,10 +153,11 @@ def export_run(
 
 
 class ImageOptions(NamedTuple):
-    """How an export treats images: `copy_images` and `signed_urls` of `export_run`."""
+    """How an export treats images: `copy_images`, `signed_urls` and `source` of `export_run`."""
 
     copy: bool | None
     signed_urls: bool
+    source: Datasource | None
 
 
 def _export_frames(
@@ -168,8 +173,8 @@ def _export_frames(
     image_path = None if images.copy is False else tool.image_path
     if images.copy and image_path is None:
         raise InvalidConfigurationError(f"{to} reads images where they are; leave copying out")
-    run = read_run(store, run_id, task=task)
-    place_of = _place_of(store, signed_urls=images.signed_urls)
+    run = read_run(store, run_id, task=task, source=images.source)
+    place_of = _place_of(run.images_in, signed_urls=images.signed_urls)
     if image_path and tool.names_copies:
         place_of = image_path
     files = list(tool.files(run, place_of))
@@ -177,7 +182,7 @@ def _export_frames(
         files.append((tables.FRAMES_FILE, tables.frames_csv(run, place_of)))
     _begin(target, {"run_id": run_id, "to": to, "dataset": run.dataset, "task": task})
     if image_path:
-        _copy(store, run.frames, target, image_path, progress)
+        _copy(run.images_in, run.frames, target, image_path, progress)
     for path, content in files:
         target.write(path, content)
     return ExportResult(

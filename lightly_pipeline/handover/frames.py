@@ -21,6 +21,7 @@ from lightly_pipeline.handover.prediction_files import (
 )
 from lightly_pipeline.handover.predictions import PredictedTask, Prediction, Size
 from lightly_pipeline.layout import MANIFEST_FILE, image_name, run_path, shown_path, table_folder
+from lightly_pipeline.runs.finding import image_store
 from lightly_pipeline.tables.handle import VideoTable
 
 
@@ -87,6 +88,7 @@ class HandedRun:
         tasks: The tasks whose predictions were read.
         frames: In the order of picks.
         skipped: Reason by location of predictions that could not be used.
+        images_in: The datasource that their images are in: LIGHTLY, or INPUT of an image dataset.
     """
 
     run_id: str
@@ -95,6 +97,7 @@ class HandedRun:
     tasks: tuple[PredictedTask, ...]
     frames: tuple[HandedFrame, ...]
     skipped: Mapping[str, str]
+    images_in: Datasource
 
 
 def read_manifest(store: Datasource, run_id: str) -> dict[str, Any]:
@@ -119,7 +122,12 @@ def read_manifest(store: Datasource, run_id: str) -> dict[str, Any]:
 
 
 def read_run(
-    store: Datasource, run_id: str, *, task: str | None = None, with_predictions: bool = True
+    store: Datasource,
+    run_id: str,
+    *,
+    task: str | None = None,
+    with_predictions: bool = True,
+    source: Datasource | None = None,
 ) -> HandedRun:
     """Returns the chosen frames of a run that has completed, with what is predicted for them.
 
@@ -128,6 +136,7 @@ def read_run(
         run_id: Id of the run.
         task: The only prediction task that is wanted; all by default.
         with_predictions: Whether predictions are wanted at all.
+        source: The INPUT datasource of an image dataset; that which the run names by default.
 
     Raises:
         RunNotFoundError: There is no such run, or it has not completed.
@@ -135,6 +144,7 @@ def read_run(
         DatasourceError: A store failed.
     """
     manifest = read_manifest(store, run_id)
+    images_in = image_store(store, manifest, source)
     images: list[dict[str, Any]] = manifest["images"]
     tasks = tuple(read_tasks(store, task)) if with_predictions else ()
     predicted: list[tuple[Prediction, ...]] = [()] * len(images)
@@ -146,7 +156,7 @@ def read_run(
             rank=image["rank"],
             name=image_name(image["image"]),
             image=image["image"],
-            location=store.location(image["image"]),
+            location=images_in.location(image["image"]),
             video=shown_path(image["video"]),
             frame_index=image["frame_index"],
             time_s=image["time_s"],
@@ -161,16 +171,20 @@ def read_run(
         )
         for image, predictions in zip(images, predicted, strict=True)
     )
-    return HandedRun(run_id, manifest["dataset"], manifest["created"], tasks, frames, skipped)
+    return HandedRun(
+        run_id, manifest["dataset"], manifest["created"], tasks, frames, skipped, images_in
+    )
 
 
 def _wanted(store: Datasource, manifest: Mapping[str, Any]) -> Sequence[WantedFrame]:
-    sizes = _frame_sizes(store, manifest) if manifest["resize"] is not None else None
+    of_images = manifest.get("input") is not None
+    is_resized = manifest["resize"] is not None and not of_images
+    sizes = _frame_sizes(store, manifest) if is_resized else None
     wanted = []
     for image in manifest["images"]:
         size = (image["width"], image["height"])
         frame_size = size if sizes is None else sizes.get((image["video"], image["frame_index"]))
-        n_frames = manifest["videos"][image["video"]]["n_frames"]
+        n_frames = 0 if of_images else manifest["videos"][image["video"]]["n_frames"]
         wanted.append(WantedFrame(image["video"], n_frames, image["frame_index"], frame_size, size))
     return wanted
 

@@ -45,8 +45,9 @@ def write_filenames(store: Datasource, run_id: str, target: Datasource) -> int:
 
 def _removed(pool: CandidatePool, chosen: set[tuple[str, int]]) -> Iterator[str]:
     for video in pool.videos:
+        rows = video.as_rows()
         for index in video.indices.tolist():
-            if (video.video.path, index) in chosen:
+            if rows.frame(index) in chosen:
                 continue
             name = pool.name_of(video, index)
             if name not in pool.duplicates:

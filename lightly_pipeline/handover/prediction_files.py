@@ -37,7 +37,7 @@ class WantedFrame:
 
     Attributes:
         video: Path of its video.
-        n_frames: Decoded frames of that video.
+        n_frames: Decoded frames of that video; 0 for an image, which is no frame of one.
         frame_index: Its position there.
         frame_size: (width, height) in pixels, which predictions refer to; None when unknown.
         image_size: (width, height) of its image.
@@ -51,6 +51,8 @@ class WantedFrame:
 
     def file_of(self, task: str) -> str:
         """Returns where a task's predictions of it are."""
+        if not self.n_frames:
+            return f"{task_folder(task)}{self.video.rpartition('.')[0]}.json"
         name = frame_name(self.video, self.frame_index, self.n_frames, "json")
         return task_folder(task) + name
 

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lightly_pipeline.layout import frame_name, image_name
-from lightly_pipeline.report.numbers import Distances, Histogram, Report
+from lightly_pipeline.report.numbers import Distances, Histogram, Report, Twin
 
 _LIGHTLY_NUMBERS = (
     "uniform_row_ratio",
@@ -105,6 +105,12 @@ def _dataset_information(report: Report) -> dict[str, Any]:
 def _examples(report: Report) -> list[dict[str, Any]]:
     n_frames = {timeline.video: timeline.n_frames for timeline in report.timelines}
     image_format = report.facts.config["worker_config"]["output_image_format"]
+
+    def name_of(twin: Twin) -> str:
+        if report.facts.of_images:
+            return twin.video
+        return frame_name(twin.video, twin.frame_index, n_frames[twin.video], image_format)
+
     examples = []
     for twin in report.twins:
         image = report.chosen[twin.rank].image
@@ -112,9 +118,7 @@ def _examples(report: Report) -> list[dict[str, Any]]:
             examples.append(
                 {
                     "selectedImage": image_name(image),
-                    "removedImage": frame_name(
-                        twin.video, twin.frame_index, n_frames[twin.video], image_format
-                    ),
+                    "removedImage": name_of(twin),
                     "distance": twin.distance,
                 }
             )

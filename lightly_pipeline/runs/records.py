@@ -99,6 +99,8 @@ class SelectionRecord:
         warnings: Lines for the owner of a video, by its path, or of a file that names videos.
         sequence_length: Frames per chosen sequence, which follow each other in `frames`.
         datapool: What the run enters into the datapool; None when it does not.
+        input: Where the chosen images are, of a dataset of images: they stay in INPUT. None of
+            videos, the images of whose frames are in LIGHTLY.
     """
 
     run_id: str
@@ -122,6 +124,7 @@ class SelectionRecord:
     warnings: dict[str, list[str]] = field(default_factory=dict)
     sequence_length: int = 1
     datapool: PoolClaim | None = None
+    input: str | None = None
 
     @property
     def is_trial(self) -> bool:
@@ -131,7 +134,7 @@ class SelectionRecord:
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:
-    """One image in the LIGHTLY datasource and the frame it shows."""
+    """One image in the LIGHTLY datasource and the frame it shows; or a chosen image of INPUT."""
 
     rank: int
     image: str
@@ -234,7 +237,9 @@ def chosen_set_of(record: SelectionRecord, frames: Iterable[ChosenFrame]) -> Cho
 
 
 def image_path(record: SelectionRecord, frame: ChosenFrame) -> str:
-    """Returns where the image of a chosen frame belongs."""
+    """Returns where the image of a chosen frame belongs; a chosen image is its own, in INPUT."""
+    if record.input is not None:
+        return frame.video
     n_frames = record.videos[frame.video].n_frames
     return frame_path(frame.video, frame.frame_index, n_frames, record.image_format, record.resize)
 

@@ -59,6 +59,11 @@ class ProcessResult:
     n_decoded_frames: int = 0
     relevant: RelevantVideos | None = None
 
+    @property
+    def n_files(self) -> int:
+        """Videos or images that were to be processed; a shard that failed counts as one."""
+        return self.catalog.n_files + len(self.failed)
+
 
 def process_videos(
     run: Run, catalog: Catalog, *, on_outcome: Callable[[VideoOutcome], None] = lambda _: None
@@ -86,7 +91,8 @@ def process_videos(
     for outcome in outcomes.values():
         on_outcome(outcome)
     _logger.info("%d videos to decode, %d known", len(todo), len(outcomes))
-    meter = run.progress.begin("decode", "frames", sizes=[video.size_bytes for video in todo])
+    unit = "images" if run.dataset.of_images else "frames"
+    meter = run.progress.begin("decode", unit, sizes=[video.size_bytes for video in todo])
     failures = _Failures(run.dataset)
 
     def work(video: StoredObject, spare: Spare) -> tuple[StoredObject, VideoOutcome] | None:

@@ -1,4 +1,4 @@
-"""Makes the table of one video: one decode, frame rows and embeddings written as it goes.
+"""Makes the table of one video, or shard of images: frame rows and embeddings as they are decoded.
 
 Resumable and idempotent: a table with the wanted fingerprint is never made again. Which videos
 there are and how many are worked on at once is the pipeline's business.
@@ -27,6 +27,7 @@ from lightly_pipeline.tables.frames import FRAMES_FILE
 from lightly_pipeline.tables.handle import VideoTable, video_table
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.tables.segmented import SegmentedVideo, decode_segments
+from lightly_pipeline.tables.shards import ImageShard
 from lightly_pipeline.tables.source import opened
 from lightly_pipeline.tables.writing import Written, write_frames
 from lightly_pipeline.threads import Spare, none_spare
@@ -125,14 +126,14 @@ class TableBuilder:
         blank = VideoOutcome(
             video=video.path, fingerprint=table.fingerprint, isolated=attempt.isolated
         )
+        segmented: SegmentedVideo | None = None
         try:
             with table.beating(attempt) as live:
-                segmented = self._segmented(video, table, blank)
-                outcome = blank
-                if segmented is not None:
-                    outcome = self._by_segments(segmented, live, blank, item, spare)
-                if not outcome.report:
-                    outcome = self._read_surely(video, table.folder, outcome, item)
+                if isinstance(video, ImageShard):
+                    outcome = self._of_images(video, table.folder, blank, item)
+                else:
+                    segmented = self._segmented(video, table, blank)
+                    outcome = self._of_video(video, table, segmented, live, blank, item, spare)
         except BaseException as error:
             _end_attempt(table, error)
             raise
@@ -142,6 +143,47 @@ class TableBuilder:
             segmented.clear()
         _log(outcome)
         return outcome
+
+    def _of_images(
+        self, shard: ImageShard, folder: str, blank: VideoOutcome, item: ItemMeter
+    ) -> VideoOutcome:
+        from lightly_pipeline.tables.images import ShardReader, frames_of_images
+
+        encoder = self.load_encoder()
+        item.expect(shard.n_taking_part)
+        with (
+            frames_of_images(encoder.spec.frame_input, isolated=blank.isolated) as frame_of,
+            self.store.writer(f"{folder}/{FRAMES_FILE}") as frames_file,
+            self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
+        ):
+            reader = ShardReader(self.source, shard, frame_of)
+            written = write_frames(reader.frames(), encoder, frames_file, embeddings_file, item.add)
+        return replace(
+            blank,
+            n_frames=len(shard.images),
+            n_rows=written.n_rows,
+            dim=encoder.spec.dim,
+            corrupt_samples=reader.corrupt,
+            warnings=reader.warnings(),
+            info={"container": "image files"},
+            requests=reader.traffic.n_requests,
+            bytes_read=reader.traffic.n_bytes,
+        )
+
+    def _of_video(
+        self,
+        video: StoredObject,
+        table: VideoTable,
+        segmented: SegmentedVideo | None,
+        live: LiveAttempt,
+        blank: VideoOutcome,
+        item: ItemMeter,
+        spare: Spare,
+    ) -> VideoOutcome:
+        outcome = blank
+        if segmented is not None:
+            outcome = self._by_segments(segmented, live, blank, item, spare)
+        return outcome if outcome.report else self._read_surely(video, table.folder, outcome, item)
 
     def _segmented(
         self, video: StoredObject, table: VideoTable, blank: VideoOutcome

@@ -79,9 +79,10 @@ def _facts(
     n_decoded_frames: int,
 ) -> RunFacts:
     record = stored.record
+    unit = "frames" if record.input is None else "images"
     counted = {
-        "decode_and_embed": (n_decoded_frames, "frames"),
-        "select": (choice.n_candidates, "frames"),
+        "decode_and_embed": (n_decoded_frames, unit),
+        "select": (choice.n_candidates, unit),
         "upload": (len(stored.images), "images"),
     }
     rates = {
@@ -100,6 +101,7 @@ def _facts(
         versions=_versions(record),
         dataset_id=dataset.dataset_id,
         folder=dataset.lightly.location(run_path(record.run_id, "").removesuffix("/")),
+        of_images=record.input is not None,
     )
 
 
