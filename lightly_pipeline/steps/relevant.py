@@ -23,12 +23,13 @@ def relevant_videos(run: Run, catalog: Catalog) -> RelevantVideos | None:
     if filenames is None:
         return None
     relevant = filenames.among(catalog)
-    _logger.info("%d of %d files are relevant", relevant.n_files, relevant.n_listed)
+    what = "images" if run.dataset.of_images else "videos"
+    _logger.info("%d of %d %s are relevant", relevant.n_files, relevant.n_listed, what)
     for warning in relevant.warnings:
         _logger.warning("%s: %s", filenames.location, warning)
     if not relevant.videos:
         raise LightlyPipelineError(
-            f"{OPTION}: {filenames.location} names none of the {relevant.n_listed} files in "
+            f"{OPTION}: {filenames.location} names none of the {relevant.n_listed} {what} in "
             f"{run.dataset.input.describe()}: {'; '.join(relevant.warnings) or 'it is empty'}"
         )
     return relevant
