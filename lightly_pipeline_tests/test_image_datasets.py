@@ -268,6 +268,7 @@ def test_a_tag_is_a_query(dataset: Dataset) -> None:
     [
         ({"selected_sequence_length": 5}, {}, "selected_sequence_length"),
         ({}, {"frame_sampling": {"every_nth": 2}}, "frame_sampling"),
+        ({}, {"embed_changed": 2.0}, "embed_changed"),
         ({}, {"video_stream": 1}, "video_stream"),
         ({}, {"untagged_matrix": "by_height"}, "untagged_matrix"),
     ],

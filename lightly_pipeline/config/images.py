@@ -47,6 +47,8 @@ def _refused(config: RunConfig) -> Iterator[str]:
         yield "worker_config.embeddings (not there for images yet)"
     if pipeline.frame_sampling.model_dump(exclude_defaults=True):
         yield "pipeline_config.frame_sampling (images have no time)"
+    if pipeline.embed_changed is not None:
+        yield "pipeline_config.embed_changed (images have no order in time)"
     if pipeline.video_stream is not None:
         yield "pipeline_config.video_stream (images have no streams)"
     if pipeline.untagged_matrix != "ffmpeg":

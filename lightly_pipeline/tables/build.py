@@ -130,7 +130,10 @@ class TableBuilder:
         try:
             with table.beating(attempt) as live:
                 if isinstance(video, ImageShard):
-                    outcome = self._of_images(video, table.folder, blank, item)
+                    from lightly_pipeline.tables.images import embed_images
+
+                    encoder = self.load_encoder()
+                    outcome = embed_images(self.source, video, table, encoder, blank, item)
                 else:
                     segmented = self._segmented(video, table, blank)
                     outcome = self._of_video(video, table, segmented, live, blank, item, spare)
@@ -144,32 +147,6 @@ class TableBuilder:
         _log(outcome)
         return outcome
 
-    def _of_images(
-        self, shard: ImageShard, folder: str, blank: VideoOutcome, item: ItemMeter
-    ) -> VideoOutcome:
-        from lightly_pipeline.tables.images import ShardReader, frames_of_images
-
-        encoder = self.load_encoder()
-        item.expect(shard.n_taking_part)
-        with (
-            frames_of_images(encoder.spec.frame_input, isolated=blank.isolated) as frame_of,
-            self.store.writer(f"{folder}/{FRAMES_FILE}") as frames_file,
-            self.store.writer(f"{folder}/{EMBEDDINGS_FILE}") as embeddings_file,
-        ):
-            reader = ShardReader(self.source, shard, frame_of)
-            written = write_frames(reader.frames(), encoder, frames_file, embeddings_file, item.add)
-        return replace(
-            blank,
-            n_frames=len(shard.images),
-            n_rows=written.n_rows,
-            dim=encoder.spec.dim,
-            corrupt_samples=reader.corrupt,
-            warnings=reader.warnings(),
-            info={"container": "image files"},
-            requests=reader.traffic.n_requests,
-            bytes_read=reader.traffic.n_bytes,
-        )
-
     def _of_video(
         self,
         video: StoredObject,
@@ -180,10 +157,9 @@ class TableBuilder:
         item: ItemMeter,
         spare: Spare,
     ) -> VideoOutcome:
-        outcome = blank
         if segmented is not None:
-            outcome = self._by_segments(segmented, live, blank, item, spare)
-        return outcome if outcome.report else self._read_surely(video, table.folder, outcome, item)
+            blank = self._by_segments(segmented, live, blank, item, spare)
+        return blank if blank.report else self._read_surely(video, table.folder, blank, item)
 
     def _segmented(
         self, video: StoredObject, table: VideoTable, blank: VideoOutcome

@@ -1,4 +1,4 @@
-"""Makes the frames of a shard: its images read, decoded and measured, in order.
+"""Makes the table of a shard: its images read, decoded, measured and embedded, in order.
 
 What cannot be decoded is noted with its reason, and what was removed or replaced since it was
 listed with its name; the others go on.
@@ -7,7 +7,7 @@ listed with its name; the others go on.
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from lightly_pipeline.datasources import (
@@ -28,18 +28,69 @@ from lightly_pipeline.errors import (
 from lightly_pipeline.images.decoding import MAX_FILE_BYTES, read_rgb
 from lightly_pipeline.images.frames import ImageFrames
 from lightly_pipeline.images.isolated import IsolatedImages
+from lightly_pipeline.progress import ItemMeter
+from lightly_pipeline.tables.embeddings import EMBEDDINGS_FILE
+from lightly_pipeline.tables.frames import FRAMES_FILE
+from lightly_pipeline.tables.handle import VideoTable
+from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.tables.shards import ImageShard
+from lightly_pipeline.tables.writing import write_frames
 from lightly_pipeline.threads import ContextThreadPool
 from lightly_pipeline.video import DecodedFrame, FrameInput
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from lightly_pipeline.embedding import CheckedEncoder
+
 FrameOf = Callable[[bytes, int], DecodedFrame]
 """Makes the frame of a file's bytes and an index; raises CorruptImageError."""
 # A store is waited for while others are decoded; files are smaller than this, or one is too large.
 _N_AHEAD = 8
 _SHOWN = 5
+
+
+def embed_images(
+    source: Datasource,
+    shard: ImageShard,
+    table: VideoTable,
+    encoder: "CheckedEncoder",
+    blank: VideoOutcome,
+    item: ItemMeter,
+) -> VideoOutcome:
+    """Writes the rows and embeddings of a shard, and returns its outcome.
+
+    Args:
+        source: The INPUT datasource.
+        shard: The shard.
+        table: Of it.
+        encoder: Makes the embeddings.
+        blank: Its outcome as far as it is known.
+        item: Told how many images were decoded, and how many there will be.
+
+    Raises:
+        DatasourceError: A store failed.
+    """
+    item.expect(shard.n_taking_part)
+    with (
+        frames_of_images(encoder.spec.frame_input, isolated=blank.isolated) as frame_of,
+        table.store.writer(f"{table.folder}/{FRAMES_FILE}") as frames_file,
+        table.store.writer(f"{table.folder}/{EMBEDDINGS_FILE}") as embeddings_file,
+    ):
+        reader = ShardReader(source, shard, frame_of)
+        written = write_frames(reader.frames(), encoder, frames_file, embeddings_file, item.add)
+    return replace(
+        blank,
+        n_frames=len(shard.images),
+        n_rows=written.n_rows,
+        n_embedded=written.n_embedded,
+        dim=encoder.spec.dim,
+        corrupt_samples=reader.corrupt,
+        warnings=reader.warnings(),
+        info={"container": "image files"},
+        requests=reader.traffic.n_requests,
+        bytes_read=reader.traffic.n_bytes,
+    )
 
 
 @contextmanager
