@@ -129,6 +129,9 @@ def test_broken_images_are_outcomes(tmp_path: Path) -> None:
     assert set(result.corrupt_samples) == {"cut.jpg", "empty.png", "text.gif"}
     information = report_of(dataset, result.run_id, "corruptness_check_information.json")
     assert information == {"corrupt_samples": result.corrupt_samples, "corrupt_videos": {}}
+    facts = report_of(dataset, result.run_id, "report_v2.json")["generalInformation"]
+    sizes = facts["datasetInformation"]["datasetSizes"]
+    assert (sizes["nInput"], sizes["nCorrupt"], sizes["nSelected"]) == (22, 3, 22)
 
 
 def test_where_no_image_can_be_used_the_run_says_so(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def selection_checks(
         before: Figures of the selection before, by name; empty for the first one.
     """
     frames = [(frame.video, frame.frame_index) for frame in record.frames]
-    n_broken = len(record.corrupt_videos) + len(record.failed_videos)
+    n_broken = record.n_broken_files + len(record.failed_videos)
     # Those that are left out are not among the frames that took part.
     n_damaged = record.n_damaged_frames
     takes_damaged = record.config["pipeline_config"].get("damaged_frames") == "include"
@@ -88,7 +88,13 @@ def selection_checks(
             check_name="right_size",
             metadata={"frames": len(frames), "distinct": len(set(frames))},
         ),
-        _share_check(key, "few_broken_videos", n_broken, record.n_input_videos, "videos"),
+        _share_check(
+            key,
+            "few_broken_videos",
+            n_broken,
+            record.n_input_videos,
+            "videos" if record.input is None else "images",
+        ),
         _share_check(key, "few_damaged_frames", n_damaged, n_frames, "frames"),
         _coverage_check(key, record.summary, before),
     ]

@@ -74,20 +74,22 @@ def _run_information(report: Report) -> dict[str, Any]:
 
 
 def _dataset_information(report: Report) -> dict[str, Any]:
-    sizes = report.sizes
+    sizes, of_images = report.sizes, report.facts.of_images
     with_selected = {chosen.video for chosen in report.chosen if chosen.image is not None}
     n_usable = sizes.n_input_videos - sizes.n_corrupt_videos - sizes.n_failed_videos
     return {
         "datasetSizes": {
             "nInput": sizes.n_input_frames,
-            "nCorrupt": sizes.n_damaged_frames,
+            "nCorrupt": sizes.n_corrupt_videos if of_images else sizes.n_damaged_frames,
             "nDuplicate": sizes.n_removed_duplicates,
             "nRemoved": max(0, sizes.n_candidates - sizes.n_selected),
             "nSelected": sizes.n_selected,
             "nPreselectedDatapool": sizes.n_preselected,
             "nSelectedWithDatapool": sizes.n_selected + sizes.n_preselected,
         },
-        "videoLevelSizes": {
+        "videoLevelSizes": None
+        if of_images
+        else {
             "nInput": sizes.n_input_videos,
             "nCorrupt": sizes.n_corrupt_videos,
             "nDuplicate": 0,

@@ -131,6 +131,11 @@ class SelectionRecord:
         """Whether the run used the datapool and leaves it as it was."""
         return bool(self.config["worker_config"]["use_datapool"]) and self.datapool is None
 
+    @property
+    def n_broken_files(self) -> int:
+        """Videos, or images, that gave no frame."""
+        return len(self.corrupt_videos if self.input is None else self.corrupt_samples)
+
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:

@@ -121,7 +121,7 @@ def _sizes(choice: ChoiceNumbers, stored: Stored) -> Sizes:
     removes = record.config["pipeline_config"]["remove_exact_duplicates"]
     return Sizes(
         n_input_videos=record.n_input_videos,
-        n_corrupt_videos=len(record.corrupt_videos),
+        n_corrupt_videos=record.n_broken_files,
         n_failed_videos=len(record.failed_videos),
         n_input_frames=choice.n_input_frames,
         n_damaged_frames=record.n_damaged_frames,
