@@ -22,7 +22,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss segments bench-chain bench-encoder bench-inputs bench-orchestration bench-own-vectors bench-selection bench-mixtures bench-objects bench-report bench-start bench-stores bench-typicality bench-video clean help
+.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss segments bench-chain bench-encoder bench-images bench-inputs bench-orchestration bench-own-vectors bench-selection bench-mixtures bench-objects bench-report bench-start bench-stores bench-typicality bench-video clean help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -127,6 +127,9 @@ bench-chain: $(STAMP)
 # PEERS=/path/to/python names an interpreter with OpenCV, torchcodec or decord.
 bench-video: $(STAMP)
 	$(BIN)/python -m benchmarks.video $(if $(PEERS),--peers '$(PEERS)') $(BENCH)
+
+bench-images: $(STAMP)
+	$(BIN)/python -m benchmarks.images $(BENCH)
 
 bench-encoder: $(STAMP)
 	$(BIN)/python -m benchmarks.encoder

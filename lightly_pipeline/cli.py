@@ -90,9 +90,20 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="print the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="select frames of the videos in a folder or bucket")
+    run = commands.add_parser(
+        "run", help="select frames of the videos, or some of the images, in a folder or bucket"
+    )
     run.add_argument(
-        "--input", required=True, metavar="PATH", help="folder of videos, or s3://bucket/prefix/"
+        "--input",
+        required=True,
+        metavar="PATH",
+        help="folder of videos or images, or s3://bucket/prefix/",
+    )
+    run.add_argument(
+        "--type",
+        choices=("videos", "images"),
+        default="videos",
+        help="what is selected from: frames of videos (default), or images, which stay in place",
     )
     run.add_argument(
         "--lightly",
@@ -158,11 +169,13 @@ def _positive(text: str) -> int:
 
 
 def _run(options: argparse.Namespace, display: ProgressDisplay) -> int:
+    from lightly_pipeline.config import DatasetType
     from lightly_pipeline.datasets import Dataset
     from lightly_pipeline.datasources import datasource_from_url
 
     dataset = Dataset(
         "command_line",
+        dataset_type=DatasetType[options.type.upper()],
         input=datasource_from_url(options.input),
         lightly=datasource_from_url(options.lightly),
     )

@@ -9,13 +9,16 @@ import sys
 import tempfile
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.console import describe_check, show
 from lightly_pipeline.display import ProgressDisplay
 from lightly_pipeline.errors import ObjectNotFoundError
 from lightly_pipeline.layout import REPORT_FILE, RUNS_PAGE, run_path
 from lightly_pipeline.progress import ProgressMeter
+
+if TYPE_CHECKING:
+    from lightly_pipeline.datasources import Datasource
 
 _LATEST = "latest"
 # Known without importing the formats, so that `--help` answers at once; a test compares them.
@@ -40,6 +43,11 @@ _LIGHTLY_HELP = (
     "folder, the demo's, and the declared and scheduled datasets'"
 )
 
+_INPUT_HELP = (
+    "folder or s3://bucket/prefix/ of the chosen images of an image dataset, where it is another "
+    "by now than the run names"
+)
+
 
 def add_commands(commands: Any) -> None:
     """Adds the commands to a parser's."""
@@ -51,6 +59,7 @@ def add_commands(commands: Any) -> None:
     verify.add_argument(
         "--lightly", required=True, metavar="PATH", help="folder or s3://bucket/prefix/ of results"
     )
+    verify.add_argument("--input", metavar="PATH", help=_INPUT_HELP)
     verify.set_defaults(command=_verify)
 
 
@@ -93,6 +102,7 @@ def _add_export(commands: Any) -> None:
         metavar="PATH",
         help="new folder or s3://bucket/prefix/ to write; FORMAT-RUN in the working folder",
     )
+    command.add_argument("--input", metavar="PATH", help=_INPUT_HELP)
     command.add_argument("--task", metavar="NAME", help="the only prediction task that is wanted")
     command.add_argument(
         "--copy-images",
@@ -168,6 +178,7 @@ def _export(options: argparse.Namespace, display: ProgressDisplay) -> int:
             task=options.task,
             copy_images=options.copy_images,
             signed_urls=options.signed_urls,
+            source=_input(options),
             progress=meter,
         )
     show(_described(result))
@@ -188,6 +199,12 @@ def _described(result: Any) -> str:
     return "\n".join(lines)
 
 
+def _input(options: argparse.Namespace) -> "Datasource | None":
+    from lightly_pipeline.datasources import datasource_from_url
+
+    return datasource_from_url(options.input) if options.input else None
+
+
 def _verify(options: argparse.Namespace, display: ProgressDisplay) -> int:
     from lightly_pipeline.datasources import datasource_from_url
     from lightly_pipeline.runs.verification import verify_runs
@@ -195,7 +212,7 @@ def _verify(options: argparse.Namespace, display: ProgressDisplay) -> int:
     store = datasource_from_url(options.lightly)
     meter = ProgressMeter()
     with display.showing(meter):
-        checks = list(verify_runs(store, progress=meter))
+        checks = list(verify_runs(store, source=_input(options), progress=meter))
     for check in checks:
         show(describe_check(check, store.location))
     show(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")

@@ -33,13 +33,14 @@ def show(text: str, stream: TextIO | None = None) -> None:
 
 def describe(result: "RunResult") -> str:
     """Returns what a run did, as text."""
+    frame = "image" if result.kind == "image" else "frame"
     lines = [
         "",
         f"Run {result.run_id}",
-        f"  videos read     {_n_read(result)}"
+        f"  {result.kind + 's read':<15} {_n_read(result)}"
         f" of {result.n_input_videos} ({result.n_decoded_videos} decoded in this run)",
-        f"  frames seen     {result.n_input_frames}",
-        f"  frames chosen   {result.n_selected}",
+        f"  {frame + 's seen':<15} {result.n_input_frames}",
+        f"  {frame + 's chosen':<15} {result.n_selected}",
     ]
     bound = result.summary.get("coverage_bound")
     if bound is not None:
@@ -49,7 +50,7 @@ def describe(result: "RunResult") -> str:
         lines += [f"  downloaded      {megabytes:.1f} MB in {result.requests} requests"]
     lines += _problems("broken videos", result.corrupt_videos)
     n_broken = max(result.n_damaged_frames, len(result.corrupt_samples))
-    lines += _problems("broken frames", result.corrupt_samples, n_broken)
+    lines += _problems(f"broken {frame}s", result.corrupt_samples, n_broken)
     if result.missing_frames:
         lines += _problems("NOT STORED", result.missing_frames)
     if result.failed_videos:
@@ -70,7 +71,8 @@ def describe(result: "RunResult") -> str:
 
 
 def _n_read(result: "RunResult") -> int:
-    return result.n_input_videos - len(result.corrupt_videos) - len(result.failed_videos)
+    n_broken = len(result.corrupt_samples) if result.kind == "image" else len(result.corrupt_videos)
+    return result.n_input_videos - n_broken - len(result.failed_videos)
 
 
 def _problems(title: str, reasons: Mapping[str, str], count: int | None = None) -> list[str]:

@@ -28,13 +28,14 @@ _OWNER = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|team:\S+")
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Videos in one place, chosen frames in another.
+    """Videos or images in one place, what is found of them in another.
 
     Attributes:
         name: `[a-z][a-z0-9_]*`; part of asset keys and file names.
-        input: Where the videos are; only listed and read.
-        lightly: Where images, tables and manifests go.
-        dataset_type: VIDEOS is what this package processes.
+        input: Where the videos or images are; only listed and read.
+        lightly: Where images of chosen frames, tables and manifests go.
+        dataset_type: VIDEOS, whose chosen frames become images, or IMAGES, which stay where they
+            are.
         worker_config: Default block in Lightly's shape.
         lightly_config: Default block in Lightly's shape.
         selection_config: Default block in Lightly's shape.
@@ -81,10 +82,10 @@ class Dataset:
             raise InvalidConfigurationError(
                 f"dataset name {self.name!r}: use lower-case letters, digits and _, a letter first"
             )
-        if self.dataset_type is not DatasetType.VIDEOS:
+        if self.dataset_type is DatasetType.CROPS:
             raise InvalidConfigurationError(
-                f"dataset {self.name}: type {self.dataset_type.name} is not supported; "
-                "this package selects frames of videos (DatasetType.VIDEOS)"
+                f"dataset {self.name}: type CROPS is not supported; this package selects frames of "
+                "videos (DatasetType.VIDEOS), or images (DatasetType.IMAGES)"
             )
         if self.thumbnail_suffix is not None:
             check_thumbnail_suffix(self.thumbnail_suffix)
@@ -94,6 +95,11 @@ class Dataset:
                     f"dataset {self.name}: owner {owner!r} is neither an e-mail address nor "
                     "team:NAME"
                 )
+
+    @property
+    def of_images(self) -> bool:
+        """Whether INPUT holds images."""
+        return self.dataset_type is DatasetType.IMAGES
 
     def patient(self, seconds: float) -> "Dataset":
         """Returns the same dataset, whose stores are waited for as long as this."""

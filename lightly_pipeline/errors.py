@@ -1,7 +1,8 @@
 """The errors a user of the package meets, as types that say who has to act.
 
 Only exceptions live here. Bad data is not an error of the run (it is recorded as an outcome);
-`CorruptVideoError` and `FrameChangedError` carry it from the video layer to whoever records it.
+`CorruptVideoError`, `CorruptImageError` and `FrameChangedError` carry it from the layer that
+decodes to whoever records it.
 """
 
 from collections.abc import Sequence
@@ -73,6 +74,18 @@ class MissingExtraError(LightlyPipelineError, ImportError):
 
 class CorruptVideoError(LightlyPipelineError):
     """The content is not a video that can be decoded.
+
+    Attributes:
+        reason: One line for the corruptness report.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CorruptImageError(LightlyPipelineError):
+    """The content is not an image that can be decoded.
 
     Attributes:
         reason: One line for the corruptness report.

@@ -179,8 +179,13 @@ def thumbnail_path(template: str, image_path: str) -> str:
         >>> thumbnail_path(THUMBNAIL_SUFFIX, ".lightly/frames.256/day 1/front-07-mp4.png")
         '.lightly/thumbnails.256/day 1/front-07-mp4_thumb.png'
     """
-    size = image_path.removesuffix(f"/{image_name(image_path)}").removeprefix(FRAMES_FOLDER[:-1])
-    stem, _, extension = image_name(image_path).rpartition(".")
+    name, size = image_name(image_path), ""
+    if name == image_path:
+        # Of an image in INPUT, whose name need not be one that LIGHTLY takes.
+        name = "/".join(_safe_segment(segment) for segment in name.split("/"))
+    else:
+        size = image_path.removesuffix(f"/{name}").removeprefix(FRAMES_FOLDER[:-1])
+    stem, _, extension = name.rpartition(".")
     below = template.removeprefix(THUMBNAILS_FOLDER)
     filled = re.sub(
         r"\[(filename|extension)\]",

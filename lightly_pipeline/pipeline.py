@@ -98,7 +98,7 @@ class _RunSteps:
     def catalog(self) -> Catalog:
         """Checks access and what the strategies read, and lists the videos."""
         with self._step("catalog"):
-            for warning in self._run.config.warnings:
+            for warning in self._run.warnings:
                 _logger.warning(warning)
             check_first(self._run)
             return list_catalog(self._run)
@@ -124,7 +124,9 @@ class _RunSteps:
         self._seconds["total"] = round(sum(self._seconds.values()), 3)
         return replace(
             result,
-            n_decoded_videos=processed.n_decoded_videos,
+            n_decoded_videos=processed.n_decoded_frames
+            if self._run.dataset.of_images
+            else processed.n_decoded_videos,
             requests=result.requests + processed.traffic.n_requests,
             bytes_read=result.bytes_read + processed.traffic.n_bytes,
             seconds=self._seconds,

@@ -52,10 +52,10 @@ def test_names_are_restricted(tmp_path: Path, name: str) -> None:
         Dataset(name, input=store, lightly=store)
 
 
-def test_images_are_not_supported(tmp_path: Path) -> None:
+def test_crops_are_not_supported(tmp_path: Path) -> None:
     store = LocalDatasource(tmp_path)
-    with pytest.raises(InvalidConfigurationError, match=r"DatasetType\.VIDEOS"):
-        Dataset("a", dataset_type=DatasetType.IMAGES, input=store, lightly=store)
+    with pytest.raises(InvalidConfigurationError, match=r"DatasetType\.IMAGES"):
+        Dataset("a", dataset_type=DatasetType.CROPS, input=store, lightly=store)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import warnings
 
+from lightly_pipeline.config import DatasetType
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.scheduling.deployment import Deployment
@@ -45,3 +46,12 @@ class ClientBase:
 
     def _lightly(self, dataset_id: str) -> Datasource:
         return self._deployment.datasource(dataset_id, DatasourcePurpose.LIGHTLY)
+
+    def _images_in(self, dataset_id: str) -> Datasource:
+        """Returns where the images of a dataset's choices are; chosen images stay in INPUT."""
+        is_input = self._is_of_images(dataset_id)
+        purpose = DatasourcePurpose.INPUT if is_input else DatasourcePurpose.LIGHTLY
+        return self._deployment.datasource(dataset_id, purpose)
+
+    def _is_of_images(self, dataset_id: str) -> bool:
+        return self._deployment.datasets.get(dataset_id).type == DatasetType.IMAGES

@@ -26,7 +26,7 @@ class DatasetMethods(ClientBase):
 
         Args:
             dataset_name: At least three letters, digits, spaces, _ and -.
-            dataset_type: DatasetType.VIDEOS; the original's default, IMAGES, is refused here.
+            dataset_type: DatasetType.IMAGES or VIDEOS; CROPS is refused here.
 
         Raises:
             InvalidConfigurationError: The name exists, or the type is not supported.
@@ -122,8 +122,8 @@ class DatasetMethods(ClientBase):
 
 
 def _check_type(name: str, dataset_type: str) -> None:
-    if dataset_type != DatasetType.VIDEOS:
+    if dataset_type not in (DatasetType.IMAGES, DatasetType.VIDEOS):
         raise InvalidConfigurationError(
             f"dataset {name!r}: type {str(dataset_type)!r} is not supported; this package selects "
-            "frames of videos: pass dataset_type=DatasetType.VIDEOS"
+            "images, and frames of videos: pass DatasetType.IMAGES or DatasetType.VIDEOS"
         )

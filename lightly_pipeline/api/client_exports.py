@@ -68,7 +68,7 @@ class ExportMethods(ResultMethods):
         from rich.progress import track
 
         tag = self._tag_of_name(tag_name)
-        store, folder = self._lightly(self.dataset_id), LocalDatasource(output_dir)
+        store, folder = self._images_in(self.dataset_id), LocalDatasource(output_dir)
         images = [frame.image for frame in tag.frames]
         contents = concurrently(store.read, images, at_once=max(1, max_workers))
         shown = track(contents, "Copying images", len(images), disable=not verbose)
@@ -161,4 +161,5 @@ class ExportMethods(ResultMethods):
         """Yields the name, the read URL and the source of each frame."""
         for entry, frame in zip(self._urls(tag), tag.frames, strict=True):
             source = {"sourceVideo": frame.video, "sourceVideoFrameIndex": frame.frame_index}
-            yield entry["fileName"], entry["readUrl"], {"videoFrameData": source}
+            of_video = {} if frame.is_image else {"videoFrameData": source}
+            yield entry["fileName"], entry["readUrl"], of_video

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.client_embeddings import EMBEDDINGS_FOLDER
 from lightly_pipeline.api.client_results import URL_VALID_S
-from lightly_pipeline.datasources import Datasource, StoredObject, list_videos
+from lightly_pipeline.datasources import Datasource, StoredObject, list_images, list_videos
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.inputs.metadata import METADATA_FOLDER
 from lightly_pipeline.inputs.predictions import task_folder
 from lightly_pipeline.runs.name_lists import read_relevant_filenames
 from lightly_pipeline.scheduling.errors import ArtifactNotExist
 from lightly_pipeline.scheduling.models import DatasourcePurpose
+from lightly_pipeline.tables.catalog import Catalog
 
 _PREDICTIONS = ".lightly/predictions/"
 _ABOUT_A_FRAME = re.compile(r"(.+)-\d+-([^/.-]+)")
@@ -45,7 +46,7 @@ class ListingMethods(ClientBase):
         use_redirected_read_url: bool = False,  # noqa: ARG002
         progress_bar: object = None,  # noqa: ARG002
     ) -> list[Listed]:
-        """Returns the videos of the INPUT datasource, each with a read URL.
+        """Returns the videos, or images, of the INPUT datasource, each with a read URL.
 
         What of a file of relevant filenames cannot be used is told in warnings.
 
@@ -53,20 +54,20 @@ class ListingMethods(ClientBase):
             LightlyPipelineError: That file is missing, or no text; as from the methods below.
         """
         store = self._deployment.datasource(self.dataset_id, DatasourcePurpose.INPUT)
-        videos: Iterable[StoredObject] = _between(list_videos(store), from_, to)
+        files: Iterable[StoredObject] = _between(self._listed(store), from_, to)
         if relevant_filenames_file_name is not None:
-            videos = self._relevant(relevant_filenames_file_name, videos)
-        return [_with_url(store, video.path, video.path) for video in videos]
+            files = self._relevant(relevant_filenames_file_name, files)
+        return [_with_url(store, file.path, file.path) for file in files]
 
     def download_new_raw_samples(
         self,
         divide_and_conquer_shards: int | None = None,  # noqa: ARG002
         use_redirected_read_url: bool = False,  # noqa: ARG002
     ) -> list[Listed]:
-        """Returns the videos that came since the last call, each with a read URL.
+        """Returns the videos, or images, that came since the last call, each with a read URL.
 
         Moves the time that `get_processed_until_timestamp` returns. Runs do not go by it: with
-        `use_datapool` they know which videos they have seen.
+        `use_datapool` they know which they have seen.
         """
         until = self.get_processed_until_timestamp()
         now = int(time.time())
@@ -205,8 +206,7 @@ class ListingMethods(ClientBase):
             )
         if file_name is not None:
             store = self._deployment.datasource(self.dataset_id, DatasourcePurpose.INPUT)
-            videos = self._relevant(file_name, list_videos(store))
-            return _AboutVideos(video.path for video in videos)
+            return _AboutVideos(f.path for f in self._relevant(file_name, self._listed(store)))
         if run_id is None:
             return None
         paths = read_relevant_filenames(self._lightly(self.dataset_id), run_id)
@@ -214,10 +214,14 @@ class ListingMethods(ClientBase):
             raise ArtifactNotExist(f"run {run_id} has no list of the videos that took part in it")
         return _AboutVideos(paths)
 
+    def _listed(self, store: Datasource) -> Iterable[StoredObject]:
+        return (list_images if self._is_of_images(self.dataset_id) else list_videos)(store)
+
     def _relevant(self, file_name: str, videos: Iterable[StoredObject]) -> list[StoredObject]:
         from lightly_pipeline.inputs.relevant import read_relevant
 
-        relevant = read_relevant(self._lightly(self.dataset_id), file_name).among(list(videos))
+        listed = Catalog(tuple(videos))
+        relevant = read_relevant(self._lightly(self.dataset_id), file_name).among(listed)
         for warning in relevant.warnings:
             warnings.warn(f"{file_name}: {warning}", stacklevel=3)
         return list(relevant.videos)

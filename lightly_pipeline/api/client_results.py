@@ -236,7 +236,7 @@ class ResultMethods(ClientBase):
         return int(datetime.fromisoformat(tag.created).timestamp() * 1000)
 
     def _urls(self, tag: Tag) -> list[dict[str, str]]:
-        store = self._lightly(self.dataset_id)
+        store = self._images_in(self.dataset_id)
         return [
             {
                 "fileName": name,

@@ -12,6 +12,7 @@ from lightly_pipeline.api.artifacts import artifacts_of
 from lightly_pipeline.api.client_base import ClientBase
 from lightly_pipeline.api.models import DockerRunData, DockerRunScheduledData
 from lightly_pipeline.config import RunConfig
+from lightly_pipeline.config.images import check_for_images
 from lightly_pipeline.config.run import plain_block
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.hints import did_you_mean
@@ -63,7 +64,12 @@ class RunMethods(ClientBase):
             self._deployment.datasets.datasource(self.dataset_id, purpose)
         return self._deployment.queue.add(
             self.dataset_id,
-            _checked_blocks(worker_config, lightly_config, selection_config),
+            _checked_blocks(
+                worker_config,
+                lightly_config,
+                selection_config,
+                of_images=self._is_of_images(self.dataset_id),
+            ),
             priority=_priority(priority),
             runs_on=checked_labels(runs_on, "runs_on"),
             message=f"waiting to be taken: start `lightly-pipeline worker`, or a Dagster daemon, "
@@ -86,7 +92,7 @@ class RunMethods(ClientBase):
         Raises:
             InvalidConfigurationError: An option is wrong or not supported.
         """
-        blocks = _checked_blocks(worker_config, lightly_config, selection_config)
+        blocks = _checked_blocks(worker_config, lightly_config, selection_config, of_images=False)
         text = json.dumps(blocks, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -274,7 +280,7 @@ def checked_labels(labels: list[str] | None, name: str) -> list[str]:
 
 
 def _checked_blocks(
-    worker_config: Block, lightly_config: Block, selection_config: Block
+    worker_config: Block, lightly_config: Block, selection_config: Block, *, of_images: bool
 ) -> dict[str, dict[str, Any]]:
     """Returns the blocks that are given, in snake_case.
 
@@ -286,6 +292,8 @@ def _checked_blocks(
 
     config = RunConfig.from_blocks(worker_config, lightly_config, selection_config)
     config.check_supported()
+    if of_images:
+        check_for_images(config)
     check_computed_keys(config.selection)
     given = {
         "worker_config": worker_config,

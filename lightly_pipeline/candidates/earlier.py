@@ -5,7 +5,7 @@ the run that chose it, or that of the video's frame if the encoder is another by
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from lightly_pipeline.candidates.own import OwnPart
 from lightly_pipeline.candidates.rows import FrameRows, RowVideo
 from lightly_pipeline.candidates.sequences import Groups, groups_of
+from lightly_pipeline.candidates.whereabouts import Found, Whereabouts
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.runs.chosen import ChosenSet, StoredFrame, read_embeddings
 from lightly_pipeline.tables.handle import VideoTable, video_table
+from lightly_pipeline.tables.shards import ImageShard
 
 _SHOWN = 5
 
@@ -27,7 +29,7 @@ class EmbeddedVideo:
     """A video of the catalogue with frames, in the version that was embedded for this run.
 
     Attributes:
-        video: As it was listed.
+        video: As it was listed; or a shard of images, each of which is one frame.
         n_frames: Of the whole video.
         table: Its table.
         dim: Length of an embedding.
@@ -45,6 +47,18 @@ class EmbeddedVideo:
     rows: NDArray[np.int64]
     n_rows: int
     own: OwnPart | None = None
+
+    def files(self) -> Iterator[StoredObject]:
+        """Yields the files in INPUT whose frames may be candidates."""
+        if isinstance(self.video, ImageShard):
+            yield from (self.video.images[index] for index in self.indices.tolist())
+        else:
+            yield self.video
+
+    def as_rows(self) -> RowVideo:
+        """Returns what rows of its frames are of."""
+        images = self.video.images if isinstance(self.video, ImageShard) else ()
+        return RowVideo(self.video.path, self.n_frames, self.table, images=images)
 
     def row_of(self, frame_index: int) -> int | None:
         """Returns the place of a frame in `indices`; None for one that is left out."""
@@ -97,8 +111,7 @@ def find_earlier(
     chosen: Sequence[ChosenSet],
     embedding_id: str,
     current: Mapping[str, EmbeddedVideo],
-    starts: Mapping[str, int],
-    n_rows: int,
+    candidates: Sequence[EmbeddedVideo] = (),
     *,
     table_id: str | None = None,
 ) -> EarlierFrames:
@@ -109,14 +122,13 @@ def find_earlier(
         chosen: What earlier runs chose; a frame in several of them counts once.
         embedding_id: Of the embeddings that they are compared with.
         current: The embedded videos by path.
-        starts: First row by path of the videos that are candidates.
-        n_rows: Rows of all candidates.
+        candidates: Those whose frames are rows, one video after the other.
         table_id: Of the tables that say more of their frames; `embedding_id` by default.
 
     Raises:
         LightlyPipelineError: The embeddings of some cannot be compared.
     """
-    finder = _Finder(store, embedding_id, current, starts, n_rows, table_id or embedding_id)
+    finder = _Finder(store, embedding_id, current, candidates, table_id or embedding_id)
     for one in chosen:
         finder.add(one)
     return finder.result()
@@ -133,7 +145,7 @@ def embeddings_of(
     Raises:
         LightlyPipelineError: They cannot be compared with `embedding_id`.
     """
-    return find_earlier(store, [chosen], embedding_id, current or {}, {}, 0).embeddings
+    return find_earlier(store, [chosen], embedding_id, current or {}).embeddings
 
 
 class _Finder:
@@ -142,12 +154,16 @@ class _Finder:
         store: Datasource,
         embedding_id: str,
         current: Mapping[str, EmbeddedVideo],
-        starts: Mapping[str, int],
-        n_rows: int,
+        candidates: Sequence[EmbeddedVideo],
         table_id: str,
     ) -> None:
         self._store, self._embedding_id, self._table_id = store, embedding_id, table_id
-        self._current, self._starts, self._n_rows = current, starts, n_rows
+        self._current = Whereabouts(current)
+        self._candidates = Whereabouts({one.video.path: one for one in candidates})
+        self._starts, self._n_rows = {}, 0
+        for one in candidates:
+            self._starts[one.video.path] = self._n_rows
+            self._n_rows += len(one.indices)
         self._dim = next((video.dim for video in current.values()), 0)
         self._seen: set[tuple[str, int, str]] = set()
         self._rows: list[int] = []
@@ -175,7 +191,7 @@ class _Finder:
             if members:
                 self._groups.append(np.array(members, dtype=np.int64))
         if extra:
-            self._extra += [(self._video(frame, chosen), frame.frame_index) for frame in extra]
+            self._extra += [self._place(frame, chosen) for frame in extra]
             self._embeddings.append(self._vectors(extra, chosen))
 
     def result(self) -> EarlierFrames:
@@ -207,32 +223,42 @@ class _Finder:
         self._seen.add(key)
         return is_new
 
-    def _is_current(self, frame: StoredFrame, chosen: ChosenSet) -> bool:
-        found = self._current.get(frame.video)
+    def _found(self, frame: StoredFrame, chosen: ChosenSet) -> Found | None:
+        """Returns where a frame is, if its file is there in the version it was chosen from."""
+        found = self._current.find(frame.video, frame.frame_index)
         version = chosen.videos[frame.video]
-        return (
-            found is not None
-            and version.is_version(found.video)
-            and version.n_frames == found.n_frames
-            and found.row_of(frame.frame_index) is not None
-        )
+        if found is None or not version.is_version(found.file):
+            return None
+        is_same = frame.is_image or version.n_frames == found.video.n_frames
+        return found if is_same else None
 
     def _candidate_row(self, frame: StoredFrame, chosen: ChosenSet) -> int | None:
-        if frame.video not in self._starts or not self._is_current(frame, chosen):
+        if self._found(frame, chosen) is None:
             return None
-        row = self._current[frame.video].row_of(frame.frame_index)
-        return None if row is None else self._starts[frame.video] + row
+        found = self._candidates.find(frame.video, frame.frame_index)
+        return None if found is None else self._starts[found.video.video.path] + found.row
 
-    def _video(self, frame: StoredFrame, chosen: ChosenSet) -> int:
+    def _place(self, frame: StoredFrame, chosen: ChosenSet) -> tuple[int, int]:
+        """Returns the number of a frame's video among those of the rows, and its index there."""
+        found = self._found(frame, chosen)
+        if found is not None and frame.is_image:
+            return self._number(found.video.as_rows()), found.index
         version = chosen.videos[frame.video]
-        key = (frame.video, version.etag)
+        listed = StoredObject(frame.video, version.size_bytes, version.etag)
+        video = RowVideo(
+            frame.video,
+            version.n_frames,
+            video_table(self._store, self._table_id, listed),
+            may_be_gone=True,
+            images=(listed,) if frame.is_image else (),
+        )
+        return self._number(video), frame.frame_index
+
+    def _number(self, video: RowVideo) -> int:
+        key = (video.path, video.table.fingerprint)
         if key not in self._videos:
-            listed = StoredObject(frame.video, version.size_bytes, version.etag)
-            table = video_table(self._store, self._table_id, listed)
             self._videos[key] = len(self._row_videos)
-            self._row_videos.append(
-                RowVideo(frame.video, version.n_frames, table, may_be_gone=True)
-            )
+            self._row_videos.append(video)
         return self._videos[key]
 
     def _vectors(self, frames: Sequence[StoredFrame], chosen: ChosenSet) -> NDArray[np.float32]:
@@ -240,15 +266,16 @@ class _Finder:
         if chosen.embedding_id == self._embedding_id:
             places = {frame: place for place, frame in enumerate(chosen.frames)}
             return read_embeddings(self._store, chosen)[[places[frame] for frame in frames]]
-        wanted: dict[str, list[int]] = defaultdict(list)
+        wanted: dict[str, list[tuple[int, Found]]] = defaultdict(list)
         for place, frame in enumerate(frames):
-            if self._is_current(frame, chosen):
-                wanted[frame.video].append(place)
+            found = self._found(frame, chosen)
+            if found is not None:
+                wanted[found.video.video.path].append((place, found))
             else:
                 self._incomparable.append(frame.image)
         vectors = np.empty((len(frames), self._dim), dtype=np.float32)
-        for path, places_of_video in wanted.items():
-            video = self._current[path]
-            indices = [frames[p].frame_index for p in places_of_video]
-            vectors[places_of_video] = video.embeddings_of(indices)
+        for of_video in wanted.values():
+            rows = [place for place, _ in of_video]
+            video = of_video[0][1].video
+            vectors[rows] = video.embeddings_of([found.index for _, found in of_video])
         return vectors

@@ -5,14 +5,14 @@ is in `inputs`; what a person is told when nothing is left, `steps.choosing` say
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightly_pipeline.candidates.earlier import EarlierFrames, EmbeddedVideo, find_earlier
 from lightly_pipeline.candidates.own import OwnPart, OwnVectors
-from lightly_pipeline.candidates.rows import FrameRows, RowVideo, frame_rows, joined
+from lightly_pipeline.candidates.rows import FrameRows, frame_rows, joined
 from lightly_pipeline.datasources import Datasource, StoredObject, concurrently
 from lightly_pipeline.datasources.documents import FEW
 from lightly_pipeline.progress import Progress
@@ -21,6 +21,7 @@ from lightly_pipeline.runs.datapool import Datapool
 from lightly_pipeline.selection.vectors.matrix import empty_matrix
 from lightly_pipeline.tables.handle import VideoTable, video_table
 from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.tables.shards import ImageShard
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,9 @@ def embedded_videos(
         may_be_chosen = np.ones(len(indices), dtype=bool)
         if not with_damaged:
             may_be_chosen &= _undamaged(table, outcome)
-        if left_out and video.path in left_out:
-            may_be_chosen &= ~np.isin(indices, list(left_out[video.path]))
+        barred = _barred(video, left_out or {})
+        if barred:
+            may_be_chosen &= ~np.isin(indices, list(barred))
         rows = np.flatnonzero(may_be_chosen)
         dim, part = outcome.dim, None
         if own is not None:
@@ -120,9 +122,31 @@ def _undamaged(table: VideoTable, outcome: VideoOutcome) -> NDArray[np.bool_]:
     return ~damaged
 
 
+def _barred(video: StoredObject, left_out: Mapping[str, Collection[int]]) -> Collection[int]:
+    """Returns the frames of a video that take no part."""
+    if not isinstance(video, ImageShard):
+        return left_out.get(video.path, ())
+    others = {i for i, image in video.taking_part() if image.path in left_out} if left_out else ()
+    return video.left_out.union(others)
+
+
 def fresh_videos(videos: Iterable[EmbeddedVideo], datapool: Datapool | None) -> list[EmbeddedVideo]:
-    """Returns the videos that were no candidates of earlier datapool runs; all without a pool."""
-    return [v for v in videos if datapool is None or not datapool.is_processed(v.video)]
+    """Returns the videos that were no candidates of earlier datapool runs; all without a pool.
+
+    Of shards, the images that were none.
+    """
+    if datapool is None:
+        return list(videos)
+    fresh = []
+    for one in videos:
+        if isinstance(one.video, ImageShard):
+            images = [one.video.images[index] for index in one.indices.tolist()]
+            is_new = np.array([not datapool.is_processed(image) for image in images], dtype=bool)
+            if is_new.any():
+                fresh.append(replace(one, indices=one.indices[is_new], rows=one.rows[is_new]))
+        elif not datapool.is_processed(one.video):
+            fresh.append(one)
+    return fresh
 
 
 def load_pool(
@@ -152,14 +176,10 @@ def load_pool(
         LightlyPipelineError: Frames chosen before cannot be compared.
         DatasourceError: A table cannot be read.
     """
-    rows = frame_rows((RowVideo(v.video.path, v.n_frames, v.table), v.indices) for v in candidates)
+    rows = frame_rows((video.as_rows(), video.indices) for video in candidates)
     ends = np.cumsum([len(video.indices) for video in candidates])
-    starts = {
-        video.video.path: int(end) - len(video.indices)
-        for video, end in zip(candidates, ends, strict=True)
-    }
     earlier = find_earlier(
-        store, chosen_before, embedding_id, current, starts, len(rows), table_id=table_id
+        store, chosen_before, embedding_id, current, candidates, table_id=table_id
     )
     matrix = empty_matrix(len(rows) + len(earlier.extra), candidates[0].dim, on_disk=on_disk)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.layout import frame_name
 from lightly_pipeline.tables.handle import VideoTable
 
@@ -29,12 +30,24 @@ class RowVideo:
         table: Its table.
         may_be_gone: Whether the table may be of another version by now: the video's frames were
             chosen by an earlier run.
+        images: Of a shard, the images that are its frames; none of a video.
     """
 
     path: str
     n_frames: int
     table: VideoTable
     may_be_gone: bool = False
+    images: Sequence[StoredObject] = ()
+
+    def frame(self, index: int) -> tuple[str, int]:
+        """Returns a frame as records name it: path of its file in INPUT, and index there."""
+        return (self.images[index].path, 0) if self.images else (self.path, index)
+
+    def image_name(self, index: int, image_format: str) -> str:
+        """Returns the name that the image of a frame has, or would have."""
+        if self.images:
+            return self.images[index].path
+        return frame_name(self.path, index, self.n_frames, image_format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +80,15 @@ class FrameRows:
             if len(rows):
                 yield video, rows
 
+    def frame(self, row: int) -> tuple[str, int]:
+        """Returns a row's frame as records name it: path of its file in INPUT, and index there."""
+        video: RowVideo = self.videos[self.owner[row]]
+        return video.frame(int(self.index[row]))
+
     def describe(self, row: int) -> str:
         """Returns how a row's frame is called to a person."""
-        return f"{self.videos[self.owner[row]].path} frame {self.index[row]}"
+        path, index = self.frame(row)
+        return path if self.videos[self.owner[row]].images else f"{path} frame {index}"
 
 
 def frame_rows(videos: Iterable[tuple[RowVideo, NDArray[np.int64]]]) -> FrameRows:
@@ -103,6 +122,10 @@ def rows_of_frames(rows: FrameRows, frames: Sequence[tuple[str, int]]) -> NDArra
         wanted[path].append(place)
     found = np.empty(len(frames), dtype=np.int64)
     for video, positions in rows.of_video():
+        if video.images:
+            for row in positions.tolist():
+                found[wanted.pop(video.frame(int(rows.index[row]))[0], [])] = row
+            continue
         places = wanted.pop(video.path, [])
         indices = [frames[place][1] for place in places]
         found[places] = positions[np.searchsorted(rows.index[positions], indices)]
@@ -116,6 +139,8 @@ def video_stem(path: str) -> str:
 
 def frame_stem(video: RowVideo, index: int) -> str:
     """Returns the name under which one frame's files are, without ending."""
+    if video.images:
+        return video_stem(video.images[index].path)
     return frame_stem_of(video.path, index, video.n_frames)
 
 
@@ -152,11 +177,14 @@ class FrameNames:
         for video, positions in rows.of_video():
             stem, _, extension = video.path.rpartition(".")
             width = len(str(video.n_frames))
-            if frame_stem(video, 0) == f"{stem}-{'0'.zfill(width)}-{extension}":
+            if (
+                not video.images
+                and frame_stem(video, 0) == f"{stem}-{'0'.zfill(width)}-{extension}"
+            ):
                 named = _NamedVideo(video, width, positions, rows.index[positions])
                 self._videos.setdefault((stem, extension), []).append(named)
                 continue
-            # A path that no store takes as it is: names are compared whole.
+            # Images, or a path that no store takes as it is: names are compared whole.
             for row in positions.tolist():
                 self._odd.setdefault(frame_stem(video, int(rows.index[row])), []).append(row)
 

@@ -1,4 +1,4 @@
-"""How a dataset is declared in a file: where its videos are, where results go, its defaults.
+"""How a dataset is declared in a file: where its files are, where results go, its defaults.
 
 The fields of one declaration. What becomes of them is in `lightly_pipeline.datasets`.
 """
@@ -65,18 +65,20 @@ def _dataset_type(value: Any) -> Any:
     for kind in DatasetType:
         if str(value).lower() == kind.value.lower():
             return kind
-    raise ValueError("is not known; use VIDEOS")
+    raise ValueError("is not known; use VIDEOS or IMAGES")
 
 
 class DatasetDeclaration(StrictModel):
     """One dataset in a file; the same fields as `Dataset` has."""
 
-    input: Annotated[Place, BeforeValidator(_place)] = Field(description="Where the videos are.")
+    input: Annotated[Place, BeforeValidator(_place)] = Field(
+        description="Where the videos or images are."
+    )
     lightly: Annotated[Place, BeforeValidator(_place)] = Field(
         description="Where images, tables and manifests go."
     )
     dataset_type: Annotated[DatasetType, BeforeValidator(_dataset_type)] = Field(
-        DatasetType.VIDEOS, description="What INPUT holds."
+        DatasetType.VIDEOS, description="What INPUT holds: VIDEOS or IMAGES."
     )
     worker_config: dict[str, Any] | None = Field(None, description="Default block.")
     lightly_config: dict[str, Any] | None = Field(None, description="Default block.")

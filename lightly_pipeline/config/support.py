@@ -106,7 +106,6 @@ REFUSED = {
     "`worker_config.checkpoint`",
     "worker_config.pretagging": "no detector comes with this package: put the predictions of one "
     "of yours into `.lightly/predictions/`, where strategies read them",
-    "DatasetType.IMAGES": "frames of videos are selected here: use DatasetType.VIDEOS",
     "DatasetType.CROPS": "crops are no dataset here: name a task of predictions instead",
 }
 """Why by what is refused: an option (and all below it), or a dataset type.

@@ -21,9 +21,17 @@ if TYPE_CHECKING:
     from lightly_pipeline.datasources.s3 import S3Datasource
     from lightly_pipeline.datasources.second_look import confirmed
     from lightly_pipeline.datasources.urls import datasource_from_url
-    from lightly_pipeline.datasources.videos import VIDEO_EXTENSIONS, is_video_path, list_videos
+    from lightly_pipeline.datasources.videos import (
+        IMAGE_EXTENSIONS,
+        VIDEO_EXTENSIONS,
+        is_image_path,
+        is_video_path,
+        list_images,
+        list_videos,
+    )
 
 __all__ = [
+    "IMAGE_EXTENSIONS",
     "VIDEO_EXTENSIONS",
     "ByteRange",
     "Datasource",
@@ -34,7 +42,9 @@ __all__ = [
     "concurrently",
     "confirmed",
     "datasource_from_url",
+    "is_image_path",
     "is_video_path",
+    "list_images",
     "list_videos",
     "read_document",
     "still_answers",
@@ -45,11 +55,14 @@ __all__ = [
 _HOMES = {
     "LocalDatasource": "local",
     "S3Datasource": "s3",
+    "IMAGE_EXTENSIONS": "videos",
     "VIDEO_EXTENSIONS": "videos",
     "concurrently": "documents",
     "confirmed": "second_look",
     "datasource_from_url": "urls",
+    "is_image_path": "videos",
     "is_video_path": "videos",
+    "list_images": "videos",
     "list_videos": "videos",
     "read_document": "documents",
     "still_answers": "access",

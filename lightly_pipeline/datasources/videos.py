@@ -1,16 +1,20 @@
-"""Which objects of a datasource are videos.
+"""Which objects of a datasource are videos, and which are images.
 
-The extensions are those of the documentation page that this project implements; what is inside a
-file is found out by decoding it.
+The extensions of videos are those of the documentation page that this project implements; what is
+inside a file is found out by decoding it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lightly_pipeline.datasources.protocol import Datasource, StoredObject
 from lightly_pipeline.errors import DatasourceError
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".m4v", ".hevc", ".mpg", ".mpeg", ".avi", ".mov", ".webm"})
 """Exhaustive, compared without case."""
+IMAGE_EXTENSIONS = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+)
+"""The formats of Lightly's page, and those that its open package reads besides."""
 
 _OWN_FOLDER = ".lightly/"
 # What macOS keeps of a file x beside it in ._x, on disks that have no place for it.
@@ -20,9 +24,12 @@ _MAX_TWIN_BYTES = 1 << 20
 
 def is_video_path(path: str) -> bool:
     """Returns whether a path has one of the eight extensions."""
-    name = path.rpartition("/")[2]
-    stem, dot, extension = name.rpartition(".")
-    return bool(stem and dot) and f".{extension.lower()}" in VIDEO_EXTENSIONS
+    return _extension(path) in VIDEO_EXTENSIONS
+
+
+def is_image_path(path: str) -> bool:
+    """Returns whether a path has one of the extensions of images."""
+    return _extension(path) in IMAGE_EXTENSIONS
 
 
 def list_videos(datasource: Datasource) -> Iterator[StoredObject]:
@@ -31,10 +38,24 @@ def list_videos(datasource: Datasource) -> Iterator[StoredObject]:
     What lies under `.lightly/` is our own output and left out: INPUT and LIGHTLY may be one place.
     So are the AppleDouble twins `._x` of files, which hold no video; their first bytes decide.
     """
+    return _listed(datasource, is_video_path)
+
+
+def list_images(datasource: Datasource) -> Iterator[StoredObject]:
+    """Yields the images of a datasource, as `list_videos` does videos."""
+    return _listed(datasource, is_image_path)
+
+
+def _listed(datasource: Datasource, is_wanted: Callable[[str], bool]) -> Iterator[StoredObject]:
     for item in datasource.list():
         is_own = item.path.startswith(_OWN_FOLDER)
-        if is_video_path(item.path) and not is_own and not _is_twin(datasource, item):
+        if is_wanted(item.path) and not is_own and not _is_twin(datasource, item):
             yield item
+
+
+def _extension(path: str) -> str:
+    stem, dot, extension = path.rpartition("/")[2].rpartition(".")
+    return f".{extension.lower()}" if stem and dot else ""
 
 
 def _is_twin(datasource: Datasource, item: StoredObject) -> bool:

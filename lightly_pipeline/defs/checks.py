@@ -54,7 +54,7 @@ def image_check_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
 
 def catalog_checks(key: dg.AssetKey, catalog: Catalog) -> list[dg.AssetCheckResult]:
     """Returns what there is to say of a listing."""
-    n_videos = len(catalog.videos)
+    n_videos = catalog.n_files
     return [
         dg.AssetCheckResult(
             passed=n_videos > 0,
@@ -78,7 +78,7 @@ def selection_checks(
     frames = [(frame.video, frame.frame_index) for frame in record.frames]
     # Who asked for it finds nothing wrong with videos that are left out because they expire.
     n_expiring = record.summary.get("input_expiration", {}).get("n_skipped", 0)
-    n_broken = len(record.corrupt_videos) + len(record.failed_videos) - n_expiring
+    n_broken = record.n_broken_files + len(record.failed_videos) - n_expiring
     # Those that are left out are not among the frames that took part.
     n_damaged = record.n_damaged_frames
     takes_damaged = record.config["pipeline_config"].get("damaged_frames") == "include"
@@ -90,7 +90,13 @@ def selection_checks(
             check_name="right_size",
             metadata={"frames": len(frames), "distinct": len(set(frames))},
         ),
-        _share_check(key, "few_broken_videos", n_broken, record.n_input_videos, "videos"),
+        _share_check(
+            key,
+            "few_broken_videos",
+            n_broken,
+            record.n_input_videos,
+            "videos" if record.input is None else "images",
+        ),
         _share_check(key, "few_damaged_frames", n_damaged, n_frames, "frames"),
         _coverage_check(key, record.summary, before),
     ]

@@ -58,7 +58,7 @@ class VideoDataset(dg.Component, dg.Resolvable, dg.Model):
     name: str | None = Field(None, description="Of the dataset; that of the folder by default.")
     input: _Place = _field("input")
     lightly: _Place = _field("lightly")
-    dataset_type: str = Field("VIDEOS", description="What INPUT holds.")
+    dataset_type: str = Field("VIDEOS", description="What INPUT holds: VIDEOS or IMAGES.")
     worker_config: dict[str, Any] | None = _field("worker_config")
     lightly_config: dict[str, Any] | None = _field("lightly_config")
     selection_config: dict[str, Any] | None = _field("selection_config")

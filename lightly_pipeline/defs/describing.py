@@ -64,8 +64,10 @@ def frame_schema() -> dg.TableSchema:
 
 def needs_a_listing(dataset: Dataset) -> str:
     """Returns what to do where an asset offers no partition."""
+    part = "a shard of at most 1000 images" if dataset.of_images else "a video"
+    what = "images" if dataset.of_images else "videos"
     return (
-        "\n\nA partition is a video. **No partitions yet?** Launch "
+        f"\n\nA partition is {part}. **No partitions yet?** Launch "
         f"`{dataset.name}_run_job`, which does everything, or materialize `video_catalog` "
-        "first: listing the videos adds them."
+        f"first: listing the {what} adds them."
     )

@@ -37,7 +37,7 @@ def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
 
 def catalog_metadata(catalog: Catalog, n_changed: int) -> dict[str, Any]:
     """Returns what a listing found."""
-    n_videos = len(catalog.videos)
+    n_videos = catalog.n_files
     return {
         "videos": n_videos,
         "new_or_changed": n_changed,
@@ -108,6 +108,9 @@ def _contact_sheet(dataset: Dataset, images: list[str]) -> bytes:
     """Returns a JPEG small enough for the event log, of the first chosen frames."""
     from PIL import Image
 
+    from lightly_pipeline.images.decoding import read_rgb
+
+    store = dataset.input if dataset.of_images else dataset.lightly
     shown = images[:_MAX_THUMBNAILS]
     if not shown:
         return b""
@@ -115,7 +118,7 @@ def _contact_sheet(dataset: Dataset, images: list[str]) -> bytes:
     rows = -(-len(shown) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * width, rows * height), "white")
     for i, path in enumerate(shown):
-        thumbnail = Image.open(io.BytesIO(dataset.lightly.read(path))).convert("RGB")
+        thumbnail = Image.fromarray(read_rgb(store.read(path)))
         thumbnail.thumbnail((width - 2, height - 2))
         sheet.paste(thumbnail, (i % _COLUMNS * width, i // _COLUMNS * height))
     for quality in (80, 60, 40, 20):

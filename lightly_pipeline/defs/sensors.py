@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 
 import dagster as dg
 
-from lightly_pipeline.datasources import list_videos
 from lightly_pipeline.defs.assets import DatasetAssets
+from lightly_pipeline.steps.listing import list_files
 from lightly_pipeline.tables.fingerprint import catalog_hash
 
 TICK_S = int(os.environ.get("LIGHTLY_PIPELINE_TICK_SECONDS", "60"))
@@ -86,10 +86,10 @@ def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
         job_name=f"{name}_catalog_job",
         minimum_interval_seconds=TICK_S,
         default_status=status,
-        description="Asks for a new listing when the videos in the INPUT datasource changed.",
+        description="Asks for a new listing when what is in the INPUT datasource changed.",
     )
     def new_videos(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        listed = catalog_hash(tuple(list_videos(owner.dataset.input.patient(_PATIENCE_S))))
+        listed = catalog_hash(tuple(list_files(owner.dataset.patient(_PATIENCE_S))))
         seen = Seen.from_cursor(context.cursor)
         now = seen.after(listed, failed_s=_failed_s(context.instance, f"{name}_catalog_job"))
         if now.n_requests == seen.n_requests:

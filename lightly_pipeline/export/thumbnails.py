@@ -41,12 +41,20 @@ class Thumbnails:
         Raises:
             DatasourceError: The store failed.
         """
-        path = thumbnail_path(self._template, image_path)
-        if self._store.stat(path) is not None:
+        if self.is_there(image_path):
             return
         if pixels is None or image_path.endswith(LOSSY_FORMATS):
             with Image.open(io.BytesIO(content)) as image:
                 pixels = np.asarray(image.convert("RGB"))
+        self.add_pixels(image_path, pixels)
+
+    def is_there(self, image_path: str) -> bool:
+        """Returns whether an image has its thumbnail."""
+        return self._store.stat(thumbnail_path(self._template, image_path)) is not None
+
+    def add_pixels(self, image_path: str, pixels: NDArray[np.uint8]) -> None:
+        """Stores the thumbnail of an image, given by its pixels, shape (H, W, 3)."""
+        path = thumbnail_path(self._template, image_path)
         self._store.write(path, _thumbnail(pixels, path))
 
 

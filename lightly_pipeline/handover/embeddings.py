@@ -121,7 +121,8 @@ def _of_video(pool: CandidatePool, video: EmbeddedVideo, chosen: set[tuple[str, 
     vectors = np.empty((len(video.indices), video.dim), dtype=np.float32)
     video.read_embeddings_into(vectors)
     names = [pool.name_of(video, index) for index in video.indices.tolist()]
-    selected = np.array([(video.video.path, i) in chosen for i in video.indices.tolist()], bool)
+    rows = video.as_rows()
+    selected = np.array([rows.frame(i) in chosen for i in video.indices.tolist()], bool)
     kept = np.array([name not in pool.duplicates for name in names], bool) | selected
     return (
         [name for name, keep in zip(names, kept, strict=True) if keep],

@@ -129,6 +129,7 @@ def export_run(
     task: str | None = None,
     copy_images: bool | None = None,
     signed_urls: bool = False,
+    source: Datasource | str | Path | None = None,
     progress: Progress = silent,
 ) -> ExportResult:
     """Writes chosen frames for another tool, with what the dataset predicts for them.
@@ -144,6 +145,8 @@ def export_run(
             have them there; they are by default.
         signed_urls: Give images as URLs that anyone can read for 7 days at most, instead of paths
             and s3:// ones.
+        source: Where the chosen images of an image dataset are; by default INPUT as the run names
+            it.
         progress: Told how many images were copied.
 
     Raises:
@@ -156,15 +159,16 @@ def export_run(
     store, target = _place(lightly), _place(out)
     if to not in FORMATS:
         raise InvalidConfigurationError(f"no format {to!r}; {did_you_mean(to, FORMATS)}")
-    images = ImageOptions(copy_images, signed_urls)
+    place = None if source is None else _place(source)
+    images = ImageOptions(copy_images, signed_urls, place)
     if tag is not None:
         if run != LATEST:
             raise InvalidConfigurationError("give a run or a tag, not both")
         return _export_tag(store, read_tag(store, tag), to, target, task, images, progress)
     run_id = find_run(store, run)
     if to in TOOLS:
-        handed = read_run(store, run_id, task=task)
-        return _export_frames(store, handed, to, target, task, images, progress)
+        handed = read_run(store, run_id, task=task, source=place)
+        return _export_frames(handed, to, target, task, images, progress)
     _begin(target, {"run_id": run_id, "to": to})
     if to == FILENAMES:
         n_names = lists.write_filenames(store, run_id, target)
@@ -174,10 +178,11 @@ def export_run(
 
 
 class ImageOptions(NamedTuple):
-    """How an export treats images: `copy_images` and `signed_urls` of `export_run`."""
+    """How an export treats images: `copy_images`, `signed_urls` and `source` of `export_run`."""
 
     copy: bool | None
     signed_urls: bool
+    source: Datasource | None
 
 
 def _export_tag(
@@ -190,8 +195,8 @@ def _export_tag(
     progress: Progress,
 ) -> ExportResult:
     if to in TOOLS:
-        handed = read_tagged(store, tag, task=task)
-        return _export_frames(store, handed, to, target, task, images, progress)
+        handed = read_tagged(store, tag, task=task, source=images.source)
+        return _export_frames(handed, to, target, task, images, progress)
     if to != FILENAMES:
         raise InvalidConfigurationError(
             f"{to} is about all frames that a run chose from: name the run and leave the tag out"
@@ -202,7 +207,6 @@ def _export_tag(
 
 
 def _export_frames(
-    store: Datasource,
     run: HandedRun,
     to: str,
     target: Datasource,
@@ -214,7 +218,7 @@ def _export_frames(
     image_path = None if images.copy is False else tool.image_path
     if images.copy and image_path is None:
         raise InvalidConfigurationError(f"{to} reads images where they are; leave copying out")
-    place_of = _place_of(store, signed_urls=images.signed_urls or tool.signs)
+    place_of = _place_of(run.images_in, signed_urls=images.signed_urls or tool.signs)
     if image_path and tool.names_copies:
         place_of = image_path
     files = list(tool.files(run, place_of))
@@ -224,7 +228,7 @@ def _export_frames(
     which = {"tag" if run.is_tag else "run_id": run.name, "to": to, "dataset": run.dataset}
     _begin(target, {**which, "task": task, **created})
     if image_path:
-        _copy(store, run.frames, target, image_path, progress)
+        _copy(run.images_in, run.frames, target, image_path, progress)
     for path, content in files:
         target.write(path, content)
     return ExportResult(

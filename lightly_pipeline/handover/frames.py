@@ -21,6 +21,7 @@ from lightly_pipeline.handover.prediction_files import (
 )
 from lightly_pipeline.handover.predictions import PredictedTask, Prediction, Size
 from lightly_pipeline.layout import MANIFEST_FILE, image_name, run_path, shown_path, table_folder
+from lightly_pipeline.runs.finding import image_store
 from lightly_pipeline.runs.tags import Tag
 from lightly_pipeline.tables.handle import VideoTable
 
@@ -89,6 +90,7 @@ class HandedRun:
         tasks: The tasks whose predictions were read.
         frames: In the order of picks.
         skipped: Reason by location of predictions that could not be used.
+        images_in: The datasource that their images are in: LIGHTLY, or INPUT of an image dataset.
     """
 
     name: str
@@ -97,6 +99,7 @@ class HandedRun:
     tasks: tuple[PredictedTask, ...]
     frames: tuple[HandedFrame, ...]
     skipped: Mapping[str, str]
+    images_in: Datasource
     is_tag: bool = False
 
     @property
@@ -144,6 +147,7 @@ def read_run(
     *,
     task: str | None = None,
     only: Collection[tuple[str, int]] | None = None,
+    source: Datasource | None = None,
 ) -> HandedRun:
     """Returns the chosen frames of a run that has completed, with what is predicted for them.
 
@@ -152,6 +156,7 @@ def read_run(
         run_id: Id of the run.
         task: The only prediction task that is wanted; all by default.
         only: Video and index of the frames that are wanted; all by default.
+        source: The INPUT datasource of an image dataset; that which the run names by default.
 
     Raises:
         RunNotFoundError: There is no such run, or it has not completed.
@@ -159,6 +164,7 @@ def read_run(
         DatasourceError: A store failed.
     """
     manifest = read_manifest(store, run_id)
+    images_in = image_store(store, manifest, source)
     images: list[dict[str, Any]] = manifest["images"]
     if only is not None:
         images = [image for image in images if (image["video"], image["frame_index"]) in only]
@@ -173,7 +179,7 @@ def read_run(
             rank=image["rank"],
             name=image_name(image["image"]),
             image=image["image"],
-            location=store.location(image["image"]),
+            location=images_in.location(image["image"]),
             video=shown_path(image["video"]),
             frame_index=image["frame_index"],
             time_s=image["time_s"],
@@ -188,10 +194,14 @@ def read_run(
         )
         for image, predictions in zip(images, predicted, strict=True)
     )
-    return HandedRun(run_id, manifest["dataset"], manifest["created"], tasks, frames, skipped)
+    return HandedRun(
+        run_id, manifest["dataset"], manifest["created"], tasks, frames, skipped, images_in
+    )
 
 
-def read_tagged(store: Datasource, tag: Tag, *, task: str | None = None) -> HandedRun:
+def read_tagged(
+    store: Datasource, tag: Tag, *, task: str | None = None, source: Datasource | None = None
+) -> HandedRun:
     """Returns the frames of a tag, with what is predicted for them; arguments as of `read_run`.
 
     Their ranks count on from run to run, where several have chosen them.
@@ -203,7 +213,11 @@ def read_tagged(store: Datasource, tag: Tag, *, task: str | None = None) -> Hand
     """
     runs = [
         read_run(
-            store, part.run_id, task=task, only={(f.video, f.frame_index) for f in part.frames}
+            store,
+            part.run_id,
+            task=task,
+            only={(f.video, f.frame_index) for f in part.frames},
+            source=source,
         )
         for part in tag.parts
     ]
@@ -215,17 +229,20 @@ def read_tagged(store: Datasource, tag: Tag, *, task: str | None = None) -> Hand
         runs[0].tasks,
         tuple(replace(frame, rank=rank) for rank, frame in enumerate(frames)),
         {location: reason for run in runs for location, reason in run.skipped.items()},
+        runs[0].images_in,
         is_tag=True,
     )
 
 
 def _wanted(store: Datasource, manifest: Mapping[str, Any]) -> Sequence[WantedFrame]:
-    sizes = _frame_sizes(store, manifest) if manifest["resize"] is not None else None
+    of_images = manifest.get("input") is not None
+    is_resized = manifest["resize"] is not None and not of_images
+    sizes = _frame_sizes(store, manifest) if is_resized else None
     wanted = []
     for image in manifest["images"]:
         size = (image["width"], image["height"])
         frame_size = size if sizes is None else sizes.get((image["video"], image["frame_index"]))
-        n_frames = manifest["videos"][image["video"]]["n_frames"]
+        n_frames = 0 if of_images else manifest["videos"][image["video"]]["n_frames"]
         wanted.append(WantedFrame(image["video"], n_frames, image["frame_index"], frame_size, size))
     return wanted
 

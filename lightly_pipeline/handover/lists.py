@@ -50,8 +50,9 @@ def write_names(names: Iterable[str], target: Datasource) -> None:
 
 def _removed(pool: CandidatePool, chosen: set[tuple[str, int]]) -> Iterator[str]:
     for video in pool.videos:
+        rows = video.as_rows()
         for index in video.indices.tolist():
-            if (video.video.path, index) in chosen:
+            if rows.frame(index) in chosen:
                 continue
             name = pool.name_of(video, index)
             if name not in pool.duplicates:

@@ -10,11 +10,10 @@ from lightly_pipeline.candidates.earlier import EmbeddedVideo
 from lightly_pipeline.candidates.loading import embedded_videos
 from lightly_pipeline.datasources import Datasource, StoredObject, concurrently
 from lightly_pipeline.errors import LightlyPipelineError
-from lightly_pipeline.layout import frame_name
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.runs.name_lists import read_duplicate_filenames, read_relevant_filenames
 from lightly_pipeline.runs.records import SelectionRecord, read_selection
-from lightly_pipeline.tables.catalog import Catalog, read_catalog
+from lightly_pipeline.tables.catalog import read_catalog
 from lightly_pipeline.tables.handle import video_table
 from lightly_pipeline.tables.outcome import VideoOutcome
 
@@ -45,7 +44,7 @@ class CandidatePool:
 
     def name_of(self, video: EmbeddedVideo, index: int) -> str:
         """Returns the name that the image of a frame has or would have."""
-        return frame_name(video.video.path, index, video.n_frames, self.record.image_format)
+        return video.as_rows().image_name(index, self.record.image_format)
 
 
 def read_pool(store: Datasource, run_id: str, *, with_processed: bool = False) -> CandidatePool:
@@ -67,14 +66,17 @@ def read_pool(store: Datasource, run_id: str, *, with_processed: bool = False) -
             f"{store.describe()} has no catalogue of videos any more: run again to list them"
         )
     wanted = read_relevant_filenames(store, run_id)
-    listed = [v for v in catalog.videos if wanted is None or v.path in wanted]
-    if Catalog(tuple(listed)).hash != record.catalog_hash:
+    if wanted is not None:
+        catalog = catalog.among(lambda file: file.path in wanted)
+    if catalog.hash != record.catalog_hash:
         _logger.warning(
             "videos were listed anew since run %s: those that were replaced or removed are missing",
             run_id,
         )
     if record.datapool is not None and not (with_processed or _takes_all(record.config)):
-        listed = [video for video in listed if video.path in record.datapool.processed]
+        processed = record.datapool.processed
+        catalog = catalog.among(lambda file: file.path in processed)
+    listed = catalog.videos
 
     def outcome(video: StoredObject) -> VideoOutcome | None:
         return video_table(store, record.table_id, video).outcome()

@@ -39,7 +39,7 @@ class WantedFrame:
 
     Attributes:
         video: Path of its video.
-        n_frames: Decoded frames of that video.
+        n_frames: Decoded frames of that video; 0 for an image, which is no frame of one.
         frame_index: Its position there.
         frame_size: (width, height) in pixels, which predictions refer to; None when unknown.
         image_size: (width, height) of its image.
@@ -54,6 +54,8 @@ class WantedFrame:
     @property
     def stem(self) -> str:
         """The name of its files, without ending."""
+        if not self.n_frames:
+            return self.video.rpartition(".")[0]
         name = frame_name(self.video, self.frame_index, self.n_frames, "json")
         return name.removesuffix(".json")
 

@@ -3,7 +3,7 @@
 What a file says of a key is in `metadata.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -102,16 +102,30 @@ def _video_files(rows: FrameRows, names: set[str]) -> _Files:
     files: _Files = {}
     for video, places in rows.of_video():
         name = video_stem(video.path)
-        if name in names:
+        if name in names and not video.images:
             files.setdefault(name, []).append((places, (video.path.rpartition("/")[2],)))
     return files
 
 
 def _frame_files(rows: FrameRows, names: set[str]) -> _Files:
     return {
-        name: [(np.array(places, dtype=np.int64), _image_names(name))]
+        name: list(_called(name, places, rows))
         for name, places in sorted(rows_by_name(rows, names).items())
     }
+
+
+def _called(
+    name: str, places: list[int], rows: FrameRows
+) -> Iterator[tuple[NDArray[np.int64], tuple[str, ...]]]:
+    """Yields rows that a file may be about, and what they are called there.
+
+    Images of several formats may share a file's name: each is called as it is.
+    """
+    of_images = [row for row in places if rows.videos[rows.owner[row]].images]
+    for row in of_images:
+        yield np.array([row], dtype=np.int64), (rows.frame(row)[0].rpartition("/")[2],)
+    if not of_images:
+        yield np.array(places, dtype=np.int64), _image_names(name)
 
 
 def _image_names(name: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.candidates.rows import FrameRows, frame_stem
+from lightly_pipeline.candidates.rows import FrameRows, RowVideo, frame_stem
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.logs import logger_of
 
@@ -81,6 +81,9 @@ def _matches(
 ) -> Iterator[tuple[NDArray[np.int64] | int, re.Match[str]]]:
     """Yields every match, and the rows that it speaks of."""
     for video, places in rows.of_video():
+        if video.images:
+            yield from _of_images(expression, video, places, rows)
+            continue
         match = expression.search(video.path)
         if match is not None:
             yield places, match
@@ -89,6 +92,15 @@ def _matches(
             match = expression.search(f"{frame_stem(video, int(rows.index[place]))}.png")
             if match is not None:
                 yield place, match
+
+
+def _of_images(
+    expression: re.Pattern[str], video: RowVideo, places: NDArray[np.int64], rows: FrameRows
+) -> Iterator[tuple[int, re.Match[str]]]:
+    for place in places.tolist():
+        match = expression.search(video.images[int(rows.index[place])].path)
+        if match is not None:
+            yield place, match
 
 
 def _numbers(name: str, texts: NDArray[Any], rows: FrameRows) -> NDArray[np.float64]:

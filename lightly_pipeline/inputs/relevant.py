@@ -1,7 +1,8 @@
-"""Relevant filenames: a file that names the videos that take part, in the original's grammar.
+"""Relevant filenames: a file that names the videos, or images, that take part.
 
-A line is the path of a video, or a prefix and `*`, and after it patterns of gitignore: what they
-match is left out, `!` brings it back. What becomes of the videos is `steps.relevant`'s business.
+In the original's grammar: a line is a path, or a prefix and `*`, and after it patterns of
+gitignore: what they match is left out, `!` brings it back. What becomes of the files is
+`steps.relevant`'s business.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from pathspec import GitIgnoreSpec
 
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.errors import LightlyPipelineError, ObjectNotFoundError
+from lightly_pipeline.tables.catalog import Catalog
 
 OPTION = "worker_config.relevant_filenames_file"
 _OUTSIDE = ("/", "./", "../")
@@ -24,7 +26,9 @@ class RelevantVideos:
     """What a file of relevant filenames leaves of a listing.
 
     Attributes:
-        videos: Those that it names, in the order of the listing.
+        videos: Those that it names, in the order of the listing; or shards with the images that it
+            names.
+        n_files: How many videos or images these are.
         n_listed: Of how many.
         n_lines: Lines with something in them.
         n_rejected: Of these, lines that cannot be used.
@@ -34,6 +38,7 @@ class RelevantVideos:
     """
 
     videos: tuple[StoredObject, ...]
+    n_files: int
     n_listed: int
     n_lines: int
     n_rejected: int
@@ -44,7 +49,7 @@ class RelevantVideos:
     def counts(self) -> dict[str, int]:
         """Returns the numbers by name, for records."""
         return {
-            "n_videos": len(self.videos),
+            "n_videos": self.n_files,
             "n_listed": self.n_listed,
             "n_lines": self.n_lines,
             "n_rejected": self.n_rejected,
@@ -87,13 +92,13 @@ class RelevantFilenames:
     rejected: Cases
     doubles: Cases
 
-    def among(self, listed: Sequence[StoredObject]) -> RelevantVideos:
-        """Returns which videos of a listing are named."""
+    def among(self, listed: Catalog) -> RelevantVideos:
+        """Returns which videos, or images, of a listing are named."""
         lengths = sorted({len(prefix) for prefix in self.prefixes})
         used: set[str] = set()
-        videos = []
-        for video in listed:
-            path = video.path
+
+        def is_named(file: StoredObject) -> bool:
+            path = file.path
             lines = [path] if path in self.paths else []
             lines += [
                 line
@@ -102,14 +107,16 @@ class RelevantFilenames:
                 for line, left_out in self.prefixes.get(path[:length], ())
                 if not left_out.match_file(path)
             ]
-            if lines:
-                videos.append(video)
-                used.update(lines)
+            used.update(lines)
+            return bool(lines)
+
+        named = listed.among(is_named)
         unused = self._texts() - used
         unmatched = Cases(len(unused), nsmallest(_SHOWN, unused))
         return RelevantVideos(
-            tuple(videos),
-            len(listed),
+            named.videos,
+            named.n_files,
+            listed.n_files,
             self.n_lines,
             self.rejected.count,
             self.doubles.count,
@@ -124,7 +131,7 @@ class RelevantFilenames:
         cases = {
             "rejected": self.rejected,
             "there twice, and used once": self.doubles,
-            "of no video in INPUT": unmatched,
+            "of no file in INPUT": unmatched,
         }
         return tuple(
             f"{found.count} of {self.n_lines} lines are {what}: {'; '.join(found.first)}"

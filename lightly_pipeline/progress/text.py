@@ -18,6 +18,7 @@ _TITLES = {
     "copy": "Copying images",
     "export": "Writing embeddings",
 }
+_IMAGES = "images"
 _NAMED = 3
 _MAX_NAME = 80
 _EXACT_S, _MINUTE, _HOUR = 10, 60, 3600
@@ -30,7 +31,7 @@ def title(step: str) -> str:
 
 def line(view: StepView) -> str:
     """Returns how far a step is and what it works on, for a log."""
-    text = f"{title(view.step)}: {', '.join([_counts(view, with_share=True), *_speed(view)])}"
+    text = f"{_title(view)}: {', '.join([_counts(view, with_share=True), *_speed(view)])}"
     return f"{text}; in hand: {names(view.in_hand)}" if view.in_hand else text
 
 
@@ -42,16 +43,16 @@ def short_line(view: StepView) -> str:
     how_far = [share] if share else [_counts(view)]
     if view.items_total is not None:
         how_far.append(items(view))
-    return f"{title(view.step)}: {', '.join([*how_far, time_left(view)])}".removesuffix(", ")
+    return f"{_title(view)}: {', '.join([*how_far, time_left(view)])}".removesuffix(", ")
 
 
 def closing_line(view: StepView) -> str:
     """Returns what a step has done."""
     if view.items_total == 0:
-        return f"{title(view.step)}: nothing left to do"
-    text = f"{title(view.step)}: {view.done:,} {view.unit}"
+        return f"{_title(view)}: nothing left to do"
+    text = f"{_title(view)}: {view.done:,} {view.unit}"
     if view.items_total is not None:
-        text += f" of {_videos(view.items_total)}"
+        text += f" of {_items(view, view.items_total)}"
     return f"{text} in {took(view)}"
 
 
@@ -70,10 +71,13 @@ def time_left(view: StepView | ItemView) -> str:
 
 
 def items(view: StepView) -> str:
-    """Returns how many videos are over, and of how many; empty for a step without a list."""
+    """Returns how many videos, or shards of images, are over, and of how many.
+
+    Empty for a step without a list.
+    """
     if view.items_total is None:
         return ""
-    return f"{view.items_done:,} of {_videos(view.items_total)}"
+    return f"{view.items_done:,} of {_items(view, view.items_total)}"
 
 
 def total(view: StepView) -> str:
@@ -136,8 +140,13 @@ def _speed(view: StepView) -> list[str]:
     return [part for part in parts if part]
 
 
-def _videos(count: int) -> str:
-    return f"{count:,} video{'' if count == 1 else 's'}"
+def _items(view: StepView, count: int) -> str:
+    noun = "shard" if view.unit == _IMAGES else "video"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _title(view: StepView) -> str:
+    return "Listing images" if (view.step, view.unit) == ("list", _IMAGES) else title(view.step)
 
 
 def _details(item: ItemView) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lightly_pipeline.layout import frame_name, image_name
-from lightly_pipeline.report.numbers import Distances, Histogram, Report
+from lightly_pipeline.report.numbers import Distances, Histogram, Report, Twin
 
 _LIGHTLY_NUMBERS = (
     "uniform_row_ratio",
@@ -74,20 +74,22 @@ def _run_information(report: Report) -> dict[str, Any]:
 
 
 def _dataset_information(report: Report) -> dict[str, Any]:
-    sizes = report.sizes
+    sizes, of_images = report.sizes, report.facts.of_images
     with_selected = {chosen.video for chosen in report.chosen if chosen.image is not None}
     n_usable = sizes.n_input_videos - sizes.n_corrupt_videos - sizes.n_failed_videos
     return {
         "datasetSizes": {
             "nInput": sizes.n_input_frames,
-            "nCorrupt": sizes.n_damaged_frames,
+            "nCorrupt": sizes.n_corrupt_videos if of_images else sizes.n_damaged_frames,
             "nDuplicate": sizes.n_removed_duplicates,
             "nRemoved": max(0, sizes.n_candidates - sizes.n_selected),
             "nSelected": sizes.n_selected,
             "nPreselectedDatapool": sizes.n_preselected,
             "nSelectedWithDatapool": sizes.n_selected + sizes.n_preselected,
         },
-        "videoLevelSizes": {
+        "videoLevelSizes": None
+        if of_images
+        else {
             "nInput": sizes.n_input_videos,
             "nCorrupt": sizes.n_corrupt_videos,
             "nDuplicate": 0,
@@ -105,6 +107,12 @@ def _dataset_information(report: Report) -> dict[str, Any]:
 def _examples(report: Report) -> list[dict[str, Any]]:
     n_frames = {timeline.video: timeline.n_frames for timeline in report.timelines}
     image_format = report.facts.config["worker_config"]["output_image_format"]
+
+    def name_of(twin: Twin) -> str:
+        if report.facts.of_images:
+            return twin.video
+        return frame_name(twin.video, twin.frame_index, n_frames[twin.video], image_format)
+
     examples = []
     for twin in report.twins:
         image = report.chosen[twin.rank].image
@@ -112,9 +120,7 @@ def _examples(report: Report) -> list[dict[str, Any]]:
             examples.append(
                 {
                     "selectedImage": image_name(image),
-                    "removedImage": frame_name(
-                        twin.video, twin.frame_index, n_frames[twin.video], image_format
-                    ),
+                    "removedImage": name_of(twin),
                     "distance": twin.distance,
                 }
             )

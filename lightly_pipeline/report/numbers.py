@@ -29,6 +29,7 @@ class RunFacts:
         versions: Release by package, and the embedding id.
         dataset_id: Id of the dataset.
         folder: Location of the run's files.
+        of_images: Whether what was chosen from is images, and no frames of videos.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class RunFacts:
     versions: Mapping[str, str]
     dataset_id: str = ""
     folder: str = ""
+    of_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class CoverageCurve:
     """How well the first n of a sequence of frames cover the candidates: distances of embeddings.
 
     Attributes:
-        name: "this choice", "random" or "evenly in time".
+        name: "this choice", "random" or "evenly in time" (of images "evenly by name").
         n: Shape (p,), int64, ascending: numbers of frames.
         median: Shape (p,), float64: median distance of a candidate to its nearest of the first n.
         largest: Shape (p,), float64: the largest such distance.
@@ -181,6 +183,7 @@ class EmbeddingMap:
         point_time_s: Shape (s,), float64, NaN where unknown.
         point_frame: Shape (s,), int64: frame index.
         chosen: Shape (k, 2), float32, by rank.
+        point_name: Of images, their paths; empty for frames of videos.
     """
 
     method: str
@@ -192,6 +195,7 @@ class EmbeddingMap:
     point_time_s: NDArray[np.float64]
     point_frame: NDArray[np.int64]
     chosen: NDArray[np.float32]
+    point_name: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

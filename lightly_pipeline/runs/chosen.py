@@ -39,7 +39,7 @@ class StoredFrame:
     Attributes:
         video: Path of the video relative to the INPUT root.
         frame_index: Position among the video's decoded frames, from 0.
-        image: Path of its image in the LIGHTLY datasource.
+        image: Path of its image in the LIGHTLY datasource; of an image of INPUT its own, there.
         embedding_row: Its row in the embeddings of the run that chose it.
     """
 
@@ -47,6 +47,11 @@ class StoredFrame:
     frame_index: int
     image: str
     embedding_row: int
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is an image of INPUT, which stays where it is."""
+        return self.image == self.video
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,12 @@
-"""Which run of a dataset a person means: the latest, a whole id, or how one begins."""
+"""Which run of a dataset a person means: the latest, a whole id, or how one begins.
 
-from collections.abc import Iterator
+And where the images are that it chose.
+"""
 
-from lightly_pipeline.datasources import Datasource, StoredObject
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lightly_pipeline.datasources import Datasource, StoredObject, datasource_from_url
 from lightly_pipeline.errors import RunNotFoundError
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.layout import RUNS_FOLDER
@@ -48,6 +52,23 @@ def find_run(store: Datasource, wanted: str = LATEST) -> str:
 def run_ids(store: Datasource) -> list[str]:
     """Returns the ids of all runs that have left a file, in the order of the ids."""
     return list(dict.fromkeys(run_id for run_id, _, _ in run_files(store)))
+
+
+def image_store(
+    store: Datasource, manifest: Mapping[str, Any], source: Datasource | None = None
+) -> Datasource:
+    """Returns where the images are that a manifest names: LIGHTLY, or INPUT for chosen images.
+
+    Args:
+        store: The LIGHTLY datasource.
+        manifest: Of the run.
+        source: The INPUT datasource, where it is at hand; else that which the manifest names is
+            reached with what the environment says of stores.
+    """
+    place = manifest.get("input")
+    if place is None:
+        return store
+    return source if source is not None else datasource_from_url(place)
 
 
 def run_files(store: Datasource) -> Iterator[tuple[str, str, StoredObject]]:

@@ -112,6 +112,8 @@ class SelectionRecord:
             its path or name.
         sequence_length: Frames per chosen sequence, which follow each other in `frames`.
         datapool: What the run enters into the datapool; None when it does not.
+        input: Where the chosen images are, of a dataset of images: they stay in INPUT. None of
+            videos, the images of whose frames are in LIGHTLY.
     """
 
     run_id: str
@@ -136,11 +138,17 @@ class SelectionRecord:
     warnings: dict[str, list[str]] = field(default_factory=dict)
     sequence_length: int = 1
     datapool: PoolClaim | None = None
+    input: str | None = None
 
     @property
     def is_trial(self) -> bool:
         """Whether the run used the datapool and leaves it as it was."""
         return bool(self.config["worker_config"]["use_datapool"]) and self.datapool is None
+
+    @property
+    def n_broken_files(self) -> int:
+        """Videos, or images, that gave no frame."""
+        return len(self.corrupt_videos if self.input is None else self.corrupt_samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +174,10 @@ class StoredCrop:
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:
-    """One image in the LIGHTLY datasource, the frame it shows, and the frame's crops."""
+    """One image in the LIGHTLY datasource, the frame it shows, and the frame's crops.
+
+    Of a dataset of images, a chosen image in the INPUT datasource.
+    """
 
     rank: int
     image: str
@@ -288,7 +299,9 @@ def chosen_set_of(record: SelectionRecord, frames: Iterable[ChosenFrame]) -> Cho
 
 
 def image_path(record: SelectionRecord, frame: ChosenFrame) -> str:
-    """Returns where the image of a chosen frame belongs."""
+    """Returns where the image of a chosen frame belongs; a chosen image is its own, in INPUT."""
+    if record.input is not None:
+        return frame.video
     n_frames = record.videos[frame.video].n_frames
     return frame_path(frame.video, frame.frame_index, n_frames, record.image_format, record.resize)
 

@@ -4,7 +4,7 @@ Values only; the files that a run leaves are in `records.py`.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lightly_pipeline.errors import MissingExtraError
 from lightly_pipeline.layout import shown_path
@@ -34,7 +34,7 @@ class SelectedFrame:
         video: Path of the video relative to the INPUT root.
         frame_index: Position among the video's decoded frames, from 0.
         time_s: Presentation time in seconds.
-        image: Path of the image in the LIGHTLY datasource.
+        image: Path of the image in the LIGHTLY datasource; of a chosen image its own, in INPUT.
         rank: Position in the order of picks, from 0.
         pts: Presentation time in the stream's time base.
         width: Of the image, pixels.
@@ -59,6 +59,8 @@ class SelectedFrame:
 class RunResult:
     """What a run did.
 
+    Of an image dataset, an image is what a video is otherwise, and its only frame.
+
     Attributes:
         run_id: Id of the run; its files are in `.lightly/runs/<run_id>/`.
         n_input_videos: Videos listed, corrupt ones included.
@@ -80,12 +82,15 @@ class RunResult:
         bytes_read: What they brought.
         seconds: Wall time by step.
         manifest: Location of the manifest.
-        images: Location of the folder that all images of the dataset are in.
+        images: Location of the folder that all images of the dataset are in; INPUT of an image
+            dataset.
         summary: What the selection achieved.
         tag: Name of the tag that holds the chosen frames.
         report: Location of the page that shows the run; None where there is none.
-        coverage: With a report, by choice ("this choice", "random", "evenly in time"): "median" and
-            "largest" distance of a candidate to its nearest chosen frame.
+        coverage: With a report, by choice ("this choice", "random", "evenly in time", or of images
+            "evenly by name"): "median" and "largest" distance of a candidate to its nearest
+            chosen frame.
+        kind: "video" or "image": of what the dataset is.
     """
 
     run_id: str
@@ -109,6 +114,7 @@ class RunResult:
     tag: str | None = None
     report: str | None = None
     coverage: dict[str, dict[str, float]] = field(default_factory=dict)
+    kind: Literal["video", "image"] = "video"
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the result as JSON-able values."""

@@ -9,7 +9,7 @@ from lightly_pipeline.datasources import Datasource, concurrently
 from lightly_pipeline.errors import ObjectNotFoundError
 from lightly_pipeline.layout import MANIFEST_FILE, run_path
 from lightly_pipeline.progress import Progress, silent
-from lightly_pipeline.runs.finding import run_files
+from lightly_pipeline.runs.finding import image_store, run_files
 
 _N_READERS = 16
 
@@ -38,12 +38,20 @@ class RunCheck:
         return not (self.missing or self.changed or self.problem)
 
 
-def verify_run(store: Datasource, run_id: str, *, progress: Progress = silent) -> RunCheck:
+def verify_run(
+    store: Datasource,
+    run_id: str,
+    *,
+    source: Datasource | None = None,
+    progress: Progress = silent,
+) -> RunCheck:
     """Reads every image of a run's manifest and compares its hash.
 
     Args:
         store: The LIGHTLY datasource.
         run_id: Id of the run.
+        source: The INPUT datasource, in which chosen images of an image dataset are; that which
+            the manifest names by default.
         progress: Told how many images were read.
 
     Raises:
@@ -51,15 +59,17 @@ def verify_run(store: Datasource, run_id: str, *, progress: Progress = silent) -
     """
     path = run_path(run_id, MANIFEST_FILE)
     try:
-        images = json.loads(store.read(path))["images"]
+        manifest = json.loads(store.read(path))
+        images = manifest["images"]
         stored = [stored for image in images for stored in (image, *image.get("crops", ()))]
         named = {image["image"]: image["sha256"] for image in stored}
+        place = image_store(store, manifest, source)
     except ObjectNotFoundError:
         return RunCheck(run_id, 0, problem=f"{store.location(path)} does not exist")
     except (ValueError, KeyError, TypeError):
         return RunCheck(run_id, 0, problem=f"{store.location(path)} is not a manifest")
     found: dict[str, str | None] = {}
-    digests = concurrently(lambda image: _digest(store, image), named, at_once=_N_READERS)
+    digests = concurrently(lambda image: _digest(place, image), named, at_once=_N_READERS)
     for image, digest in zip(named, digests, strict=True):
         found[image] = digest
         progress("verify", len(found), len(named), "images")
@@ -71,11 +81,14 @@ def verify_run(store: Datasource, run_id: str, *, progress: Progress = silent) -
     )
 
 
-def verify_runs(store: Datasource, *, progress: Progress = silent) -> Iterator[RunCheck]:
+def verify_runs(
+    store: Datasource, *, source: Datasource | None = None, progress: Progress = silent
+) -> Iterator[RunCheck]:
     """Yields a check of every run that has a manifest, in order of their ids.
 
     Args:
         store: The LIGHTLY datasource.
+        source: As in `verify_run`.
         progress: Told how many images of each run were read.
 
     Raises:
@@ -83,7 +96,7 @@ def verify_runs(store: Datasource, *, progress: Progress = silent) -> Iterator[R
     """
     for run_id, name, _ in run_files(store):
         if name == MANIFEST_FILE:
-            yield verify_run(store, run_id, progress=progress)
+            yield verify_run(store, run_id, source=source, progress=progress)
 
 
 def _digest(store: Datasource, path: str) -> str | None:

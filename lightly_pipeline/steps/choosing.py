@@ -83,7 +83,7 @@ def choose_frames(run: Run, processed: ProcessResult) -> SelectionRecord:
         ),
     )
     observe_choice(run, processed, record, candidates, pool, inputs, choice)
-    write_relevant_filenames(store, run.run_id, (v.path for v in processed.catalog.videos))
+    write_relevant_filenames(store, run.run_id, (f.path for f in processed.catalog.files))
     _keep(run, record, pool, inputs, choice, current)
     return record
 

@@ -40,6 +40,8 @@ def usable_videos(
         own=run.own_vectors,
     )
     where = run.dataset.input.describe()
+    if run.dataset.of_images:
+        _check_images(processed, found, where)
     if not found:
         reasons = unusable_videos(run, processed) | processed.failed
         shown = [f"{video}: {reason}" for video, reason in list(reasons.items())[:_SHOWN]]
@@ -70,10 +72,28 @@ def candidate_videos(
     fresh = fresh_videos(current.values(), None if process_all else datapool)
     if not fresh:
         raise LightlyPipelineError(
-            f"nothing new to select from: all {len(current)} videos in "
-            f"{run.dataset.input.describe()} were candidates of earlier datapool runs; add "
-            "videos, or set worker_config.datasource.process_all to choose among all of them again"
+            f"nothing new to select from: all {_count(run, current)} in "
+            f"{run.dataset.input.describe()} were candidates of earlier datapool runs; add more, "
+            "or set worker_config.datasource.process_all to choose among all of them again"
         )
     if wrong := nothing_matched(run, fresh):
         raise wrong
     return fresh
+
+
+def _count(run: Run, current: Mapping[str, EmbeddedVideo]) -> str:
+    if run.dataset.of_images:
+        return f"{sum(len(shard.indices) for shard in current.values())} images"
+    return f"{len(current)} videos"
+
+
+def _check_images(processed: ProcessResult, found: Mapping[str, EmbeddedVideo], where: str) -> None:
+    if any(len(shard.indices) for shard in found.values()):
+        return
+    reasons = {k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()}
+    reasons |= processed.failed
+    shown = "; ".join(f"{path}: {reason}" for path, reason in list(reasons.items())[:_SHOWN])
+    raise LightlyPipelineError(
+        f"none of the {processed.catalog.n_files} images in {where} can be used; reasons: "
+        f"{shown or 'they were removed or replaced since they were listed'}"
+    )

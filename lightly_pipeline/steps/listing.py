@@ -1,11 +1,20 @@
-"""First step: what a run needs is there, and which videos the INPUT datasource holds."""
+"""First step: what a run needs is there, and which videos or images the INPUT datasource holds."""
+
+from collections.abc import Iterator, Sequence
 
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.datasources import StoredObject, list_videos, verify_access
+from lightly_pipeline.datasources import (
+    IMAGE_EXTENSIONS,
+    StoredObject,
+    list_images,
+    list_videos,
+    verify_access,
+)
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog, read_catalog, write_catalog
+from lightly_pipeline.tables.shards import ImageShard, deal, write_shards
 
 _logger = logger_of(__name__)
 
@@ -24,31 +33,60 @@ def check_first(run: Run) -> None:
 
 
 def list_catalog(run: Run) -> Catalog:
-    """Lists the videos of the INPUT datasource and remembers them.
+    """Lists the videos, or images, of the INPUT datasource and remembers them.
 
     Raises:
-        LightlyPipelineError: There is no video.
+        LightlyPipelineError: There is none.
     """
     dataset = run.dataset
     # An empty answer is a verdict like any other: it is asked for twice.
-    videos = _listed(run) or _listed(run)
-    if not videos:
-        raise LightlyPipelineError(
-            f"no videos in {dataset.input.describe()}: files ending in .mp4, .m4v, .hevc, .mpg, "
-            ".mpeg, .avi, .mov or .webm are looked for, in all subfolders"
-        )
-    catalog = Catalog(tuple(videos))
+    files = _listed(run) or _listed(run)
+    if not files:
+        raise LightlyPipelineError(_nothing_in(dataset))
+    catalog = Catalog(tuple(_dealt(dataset, files) if dataset.of_images else files))
     write_catalog(dataset.lightly, catalog)
-    _logger.info("%d videos in %s", len(videos), dataset.input.describe())
+    what = "images" if dataset.of_images else "videos"
+    _logger.info("%d %s in %s", len(files), what, dataset.input.describe())
     return catalog
 
 
+def list_files(dataset: Dataset) -> Iterator[StoredObject]:
+    """Yields what the INPUT datasource holds of the dataset's type: videos, or images."""
+    return list_images(dataset.input) if dataset.of_images else list_videos(dataset.input)
+
+
 def _listed(run: Run) -> list[StoredObject]:
-    videos = []
-    for video in list_videos(run.dataset.input):
-        videos.append(video)
-        run.progress("list", len(videos), None, "videos")
-    return videos
+    files = []
+    unit = "images" if run.dataset.of_images else "videos"
+    for file in list_files(run.dataset):
+        files.append(file)
+        run.progress("list", len(files), None, unit)
+    return files
+
+
+def _nothing_in(dataset: Dataset) -> str:
+    where = dataset.input.describe()
+    if not dataset.of_images:
+        return (
+            f"no videos in {where}: files ending in .mp4, .m4v, .hevc, .mpg, "
+            ".mpeg, .avi, .mov or .webm are looked for, in all subfolders"
+        )
+    has_videos = next(list_videos(dataset.input), None) is not None
+    hint = "; there are videos: make it a dataset of videos (DatasetType.VIDEOS)"
+    return (
+        f"no images in {where}: files ending in {', '.join(sorted(IMAGE_EXTENSIONS))} are looked "
+        f"for, in all subfolders{hint if has_videos else ''}"
+    )
+
+
+def _dealt(dataset: Dataset, images: Sequence[StoredObject]) -> list[ImageShard]:
+    """Returns the shards of images; what new ones hold is stored."""
+    catalog = read_catalog(dataset.lightly)
+    before = [v for v in (catalog.videos if catalog else ()) if isinstance(v, ImageShard)]
+    shards = deal(before, images)
+    known = {shard.path for shard in before}
+    write_shards(dataset.lightly, [shard for shard in shards if shard.path not in known])
+    return shards
 
 
 def stored_catalog(dataset: Dataset) -> Catalog:
@@ -59,8 +97,9 @@ def stored_catalog(dataset: Dataset) -> Catalog:
     """
     catalog = read_catalog(dataset.lightly)
     if catalog is None:
+        what = "images" if dataset.of_images else "videos"
         raise LightlyPipelineError(
-            f"dataset {dataset.name} has no catalogue yet: list its videos first "
+            f"dataset {dataset.name} has no catalogue yet: list its {what} first "
             "(materialize video_catalog)"
         )
     return catalog

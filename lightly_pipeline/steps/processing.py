@@ -63,6 +63,11 @@ class ProcessResult:
     relevant: RelevantVideos | None = None
     lasting: LastingVideos | None = None
 
+    @property
+    def n_files(self) -> int:
+        """Videos or images that were to be processed; a shard that failed counts as one."""
+        return self.catalog.n_files + len(self.failed)
+
 
 @dataclass(frozen=True, slots=True)
 class WantedVideos:
@@ -124,7 +129,8 @@ def process_videos(
     _logger.info("%d videos to decode, %d known", len(todo), len(found) - len(todo))
     if lacking:
         _logger.info("%d of them again, for objects that came or changed since", len(lacking))
-    meter = run.progress.begin("decode", "frames", sizes=[video.size_bytes for video in todo])
+    unit = "images" if run.dataset.of_images else "frames"
+    meter = run.progress.begin("decode", unit, sizes=[video.size_bytes for video in todo])
     failures = _Failures(run.dataset)
 
     def work(video: StoredObject, spare: Spare) -> tuple[StoredObject, VideoOutcome] | None:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from lightly_pipeline.candidates.earlier import EmbeddedVideo
 from lightly_pipeline.candidates.loading import Pool
 from lightly_pipeline.candidates.rows import FrameRows
+from lightly_pipeline.candidates.whereabouts import Whereabouts
 from lightly_pipeline.inputs.files import in_threads
 from lightly_pipeline.inputs.values import SelectionInputs
-from lightly_pipeline.layout import frame_name
 from lightly_pipeline.runs.datapool import Datapool, PoolClaim
 from lightly_pipeline.runs.records import ChosenFrame, SelectionRecord, VideoVersion
 from lightly_pipeline.selection import GridEmbeddings, SelectionResult
@@ -25,6 +25,8 @@ from lightly_pipeline.steps.expiring import OPTION as EXPIRATION_OPTION
 from lightly_pipeline.steps.own_vectors import OwnVectorsReport
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.tables.catalog import Catalog
+from lightly_pipeline.tables.shards import ImageShard
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,41 +75,62 @@ def selection_record(
         resize=run.config.worker.resize,
         frames=frames,
         videos=versions_of(frames, processed),
-        n_input_videos=len(processed.catalog.videos) + len(processed.failed),
+        n_input_videos=processed.n_files,
         n_input_frames=pool.n_candidate_rows,
         summary=_summary(run, choice, inputs, pool) | _of_videos(processed) | _of_own(own),
         corrupt_videos=unusable_videos(run, processed),
-        corrupt_samples={k: v for o in processed.outcomes for k, v in o.corrupt_samples.items()},
+        corrupt_samples=_corrupt_samples(processed),
         failed_videos=processed.failed,
         n_damaged_frames=sum(outcome.n_damaged for outcome in processed.outcomes),
         sequence_length=run.config.worker.selected_sequence_length,
         warnings=_warnings(run, processed, own),
         datapool=claim,
+        input=run.dataset.input.describe() if run.dataset.of_images else None,
     )
 
 
 def chosen_frames(pool: Pool, choice: Choice, sequence_length: int) -> tuple[ChosenFrame, ...]:
     """Returns the frames of a choice in the order of picks."""
-    return tuple(
-        ChosenFrame(
-            rank=rank,
-            video=pool.rows.videos[pool.rows.owner[row]].path,
-            frame_index=int(pool.rows.index[row]),
-            distance=float(distance) if np.isfinite(distance) else None,
-            decided_by=choice.result.decided_by[rank // sequence_length],
+    frames = []
+    for rank, (row, distance) in enumerate(zip(choice.rows, choice.distances, strict=True)):
+        path, index = pool.rows.frame(row)
+        frames.append(
+            ChosenFrame(
+                rank=rank,
+                video=path,
+                frame_index=index,
+                distance=float(distance) if np.isfinite(distance) else None,
+                decided_by=choice.result.decided_by[rank // sequence_length],
+            )
         )
-        for rank, (row, distance) in enumerate(zip(choice.rows, choice.distances, strict=True))
-    )
+    return tuple(frames)
 
 
 def versions_of(frames: Iterable[ChosenFrame], processed: ProcessResult) -> dict[str, VideoVersion]:
     """Returns the versions of the videos that frames are of, by path."""
     chosen = {frame.video for frame in frames}
-    return {
-        video.path: VideoVersion(video.size_bytes, video.etag, o.fingerprint, o.n_frames)
-        for video, o in zip(processed.catalog.videos, processed.outcomes, strict=True)
-        if video.path in chosen
-    }
+    versions = {}
+    for video, outcome in zip(processed.catalog.videos, processed.outcomes, strict=True):
+        is_shard = isinstance(video, ImageShard)
+        for file in Catalog((video,)).files:
+            if file.path in chosen:
+                n_frames = 1 if is_shard else outcome.n_frames
+                versions[file.path] = VideoVersion(
+                    file.size_bytes, file.etag, outcome.fingerprint, n_frames
+                )
+    return versions
+
+
+def _corrupt_samples(processed: ProcessResult) -> dict[str, str]:
+    """Returns the reason by place of what could not be decoded, of files that take part."""
+    found: dict[str, str] = {}
+    for video, outcome in zip(processed.catalog.videos, processed.outcomes, strict=True):
+        if not isinstance(video, ImageShard):
+            found |= outcome.corrupt_samples
+        elif outcome.corrupt_samples:
+            paths = {image.path for _, image in video.taking_part()}
+            found |= {k: v for k, v in outcome.corrupt_samples.items() if k in paths}
+    return found
 
 
 def unusable_videos(run: Run, processed: ProcessResult) -> dict[str, str]:
@@ -178,9 +201,10 @@ def pool_claim(
         datapool.number + 1,
         datapool.adopted,
         {
-            one.video.path: (one.video.size_bytes, one.video.etag)
+            file.path: (file.size_bytes, file.etag)
             for one in candidates
-            if not datapool.is_processed(one.video)
+            for file in one.files()
+            if not datapool.is_processed(file)
         },
     )
 
@@ -192,23 +216,25 @@ def chosen_embeddings(
 
     They come from the tables: those that the selection works on are rounded.
     """
-    places: dict[str, list[int]] = defaultdict(list)
+    where = Whereabouts(current)
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for frame in record.frames:
-        places[frame.video].append(frame.rank)
+        found = where.find(frame.video, frame.frame_index)
+        assert found is not None
+        places[found.video.video.path].append((frame.rank, found.index))
     vectors = np.empty((len(record.frames), next(iter(current.values())).dim), dtype=np.float32)
 
     def read(path: str) -> NDArray[np.float32]:
-        return current[path].embeddings_of([record.frames[r].frame_index for r in places[path]])
+        return current[path].embeddings_of([index for _, index in places[path]])
 
     for path, rows in in_threads(read, list(places)):
-        vectors[places[path]] = rows
+        vectors[[rank for rank, _ in places[path]]] = rows
     return vectors
 
 
 def image_names(rows: FrameRows, wanted: NDArray[np.int64], image_format: str) -> list[str]:
     """Returns the names that the images of some rows would have."""
-    videos = [rows.videos[owner] for owner in rows.owner[wanted]]
     return [
-        frame_name(video.path, int(index), video.n_frames, image_format)
-        for video, index in zip(videos, rows.index[wanted], strict=True)
+        rows.videos[owner].image_name(int(index), image_format)
+        for owner, index in zip(rows.owner[wanted], rows.index[wanted], strict=True)
     ]

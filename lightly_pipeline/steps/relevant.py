@@ -22,13 +22,14 @@ def relevant_videos(run: Run, catalog: Catalog) -> RelevantVideos | None:
     filenames = run.relevant_filenames
     if filenames is None:
         return None
-    relevant = filenames.among(catalog.videos)
-    _logger.info("%d of %d videos are relevant", len(relevant.videos), relevant.n_listed)
+    relevant = filenames.among(catalog)
+    what = "images" if run.dataset.of_images else "videos"
+    _logger.info("%d of %d %s are relevant", relevant.n_files, relevant.n_listed, what)
     for warning in relevant.warnings:
         _logger.warning("%s: %s", filenames.location, warning)
     if not relevant.videos:
         raise LightlyPipelineError(
-            f"{OPTION}: {filenames.location} names none of the {relevant.n_listed} videos in "
+            f"{OPTION}: {filenames.location} names none of the {relevant.n_listed} {what} in "
             f"{run.dataset.input.describe()}: {'; '.join(relevant.warnings) or 'it is empty'}"
         )
     return relevant

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.config import RunBlocks, RunConfig, SelectionConfig
+from lightly_pipeline.config.images import check_for_images, warnings_for_images
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.progress import ProgressMeter
 from lightly_pipeline.tables.fingerprint import embedding_id
@@ -202,6 +203,12 @@ class Run:
         return self.plan.boxes if compares else {}
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Lines about given options that have no effect."""
+        images = warnings_for_images(self.config) if self.dataset.of_images else ()
+        return (*self.config.warnings, *images)
+
+    @property
     def n_threads(self) -> int:
         """How many videos are worked on at once: `num_threads`, by default all cores."""
         wanted = self.config.worker.num_threads
@@ -234,6 +241,8 @@ def resolve_config(
         worker_config, lightly_config, selection_config, pipeline_config, defaults=defaults
     )
     config.check_supported()
+    if dataset.of_images:
+        check_for_images(config)
     return config
 
 

@@ -80,7 +80,9 @@ def upload_frames(run: Run) -> UploadedRun:
         write_sequence_information(dataset.lightly, record, uploaded.images)
     manifest = write_manifest(dataset.lightly, record, uploaded.images)
     tag = add_tag(dataset.lightly, record.created, chosen, is_trial=record.is_trial)
-    folder = dataset.lightly.location(frames_folder(record.resize).removesuffix("/"))
+    folder = record.input or dataset.lightly.location(
+        frames_folder(record.resize).removesuffix("/")
+    )
     _logger.info("%d images in %s", len(uploaded.images), folder)
     result = RunResult(
         run_id=run_id,
@@ -102,6 +104,7 @@ def upload_frames(run: Run) -> UploadedRun:
         images=folder,
         summary=record.summary,
         tag=tag.name if tag else None,
+        kind="video" if record.input is None else "image",
     )
     return UploadedRun(result, record, uploaded.images, choice, uploaded.previews, missing)
 
@@ -131,24 +134,10 @@ def _with_replacements(
     run: Run, record: SelectionRecord
 ) -> "tuple[SelectionRecord, UploadResult, ChoiceNumbers | None]":
     """Stores the images; what cannot be decoded again is replaced by the next choice, and that."""
-    from lightly_pipeline.export.thumbnails import Thumbnails
-    from lightly_pipeline.export.upload import upload_images
-
-    source, store = run.dataset.input, run.dataset.lightly
-    suffix = run.dataset.thumbnail_suffix
-    thumbnails = Thumbnails(store, suffix) if suffix else None
     traffic = Traffic()
     for round_number in range(1 + _MAX_ROUNDS):
         choice = _choice_numbers(run, record)
-        uploaded = upload_images(
-            source,
-            store,
-            record,
-            n_threads=run.n_threads,
-            progress=run.progress,
-            plan=_preview_plan(run, record, choice),
-            thumbnails=thumbnails,
-        )
+        uploaded = _uploaded(run, record, _preview_plan(run, record, choice))
         traffic = Traffic.sum((traffic, uploaded.traffic))
         if not uploaded.failed or round_number == _MAX_ROUNDS:
             break
@@ -157,6 +146,30 @@ def _with_replacements(
         _logger.warning("%d chosen frames cannot be decoded again", len(uploaded.failed))
         record = replace_frames(run, record, uploaded.failed)
     return record, replace(uploaded, traffic=traffic), choice
+
+
+def _uploaded(run: Run, record: SelectionRecord, plan: "PreviewPlan | None") -> "UploadResult":
+    """Stores the images of chosen frames, or looks at chosen images where they are."""
+    from lightly_pipeline.export.in_place import refer_to_images
+    from lightly_pipeline.export.thumbnails import Thumbnails
+    from lightly_pipeline.export.upload import upload_images
+
+    source, store = run.dataset.input, run.dataset.lightly
+    suffix = run.dataset.thumbnail_suffix
+    thumbnails = Thumbnails(store, suffix) if suffix else None
+    if record.input is not None:
+        return refer_to_images(
+            source, record, progress=run.progress, plan=plan, thumbnails=thumbnails
+        )
+    return upload_images(
+        source,
+        store,
+        record,
+        n_threads=run.n_threads,
+        progress=run.progress,
+        plan=plan,
+        thumbnails=thumbnails,
+    )
 
 
 def _choice_numbers(run: Run, record: SelectionRecord) -> "ChoiceNumbers | None":
@@ -199,7 +212,7 @@ def _missing(record: SelectionRecord, uploaded: "UploadResult") -> dict[str, str
     """Returns the reason by frame of what was chosen, is not stored and was not replaced."""
     nothing_left = dict(f.describe() for f in record.replaced if f.by_video is None)
     given_up = {
-        f"{f.video} (frame {f.frame_index})": uploaded.failed[f.rank]
+        f.video if record.input else f"{f.video} (frame {f.frame_index})": uploaded.failed[f.rank]
         for f in record.frames
         if f.rank in uploaded.failed
     }

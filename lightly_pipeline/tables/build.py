@@ -1,4 +1,4 @@
-"""Makes the table of one video: one decode, frame rows and embeddings written as it goes.
+"""Makes the table of one video, or shard of images: frame rows and embeddings as they are decoded.
 
 Objects whose boxes are there before come from the same decode; `object_build.py` makes the others.
 
@@ -32,6 +32,7 @@ from lightly_pipeline.tables.object_build import ObjectBuilder
 from lightly_pipeline.tables.object_writing import ObjectPass
 from lightly_pipeline.tables.outcome import VideoOutcome, described, log_outcome
 from lightly_pipeline.tables.segmented import SegmentedVideo, decode_segments
+from lightly_pipeline.tables.shards import ImageShard
 from lightly_pipeline.tables.source import opened
 from lightly_pipeline.tables.writing import write_frames
 from lightly_pipeline.threads import Spare, none_spare
@@ -142,15 +143,20 @@ class TableBuilder:
         blank = VideoOutcome(
             video=video.path, fingerprint=table.fingerprint, isolated=attempt.isolated
         )
+        segmented: SegmentedVideo | None = None
         try:
             with table.beating(attempt) as live:
-                objects = self.objects.expected(video)
-                segmented = self._segmented(video, table, blank, objects)
-                outcome = blank
-                if segmented is not None:
-                    outcome = self._by_segments(segmented, live, blank, item, spare)
-                if not outcome.report:
-                    outcome = self._read_surely(video, table.folder, outcome, item, objects)
+                if isinstance(video, ImageShard):
+                    from lightly_pipeline.tables.images import embed_images
+
+                    encoder = self.load_encoder()
+                    outcome = embed_images(self.source, video, table, encoder, blank, item)
+                else:
+                    objects = self.objects.expected(video)
+                    segmented = self._segmented(video, table, blank, objects)
+                    outcome = self._of_video(
+                        video, table, segmented, live, blank, item, spare, objects
+                    )
         except BaseException as error:
             table.abandon(error)
             raise
@@ -177,6 +183,23 @@ class TableBuilder:
         """
         traffic = self.objects.build(video, outcome, item)
         return replace(outcome, requests=0, bytes_read=0).with_traffic(traffic)
+
+    def _of_video(
+        self,
+        video: StoredObject,
+        table: VideoTable,
+        segmented: SegmentedVideo | None,
+        live: LiveAttempt,
+        blank: VideoOutcome,
+        item: ItemMeter,
+        spare: Spare,
+        objects: ObjectPass,
+    ) -> VideoOutcome:
+        if segmented is not None:
+            blank = self._by_segments(segmented, live, blank, item, spare)
+        if blank.report:
+            return blank
+        return self._read_surely(video, table.folder, blank, item, objects)
 
     def _segmented(
         self, video: StoredObject, table: VideoTable, blank: VideoOutcome, objects: ObjectPass

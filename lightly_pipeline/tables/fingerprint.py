@@ -6,8 +6,11 @@ compared with is in `lightly_pipeline.tables.outcome`.
 
 import hashlib
 import json
+from functools import cache
+from importlib.metadata import version
 
 from lightly_pipeline.datasources import StoredObject
+from lightly_pipeline.tables.shards import ImageShard
 
 SCHEMA_VERSION = 8
 """Raised when the files' layout or meaning changes: older tables are then made anew."""
@@ -46,12 +49,25 @@ def embedding_id(
 
 def video_fingerprint(video: StoredObject, embedding_id: str) -> str:
     """Returns the fingerprint of one video's table: same fingerprint, same content."""
-    return _hash([video.path, video.size_bytes, video.etag, embedding_id, SCHEMA_VERSION])
+    parts = [video.path, video.size_bytes, video.etag, embedding_id, SCHEMA_VERSION]
+    return _hash([*parts, _image_decoder()] if isinstance(video, ImageShard) else parts)
+
+
+@cache
+def _image_decoder() -> str:
+    """Returns the release that decides over the pixels of images."""
+    return f"pillow {version('pillow')}"
 
 
 def catalog_hash(videos: tuple[StoredObject, ...]) -> str:
     """Returns a hash of which videos there are, in which version."""
-    return _hash([[video.path, video.size_bytes, video.etag] for video in videos])
+    return _hash([_identity(video) for video in videos])
+
+
+def _identity(video: StoredObject) -> list[object]:
+    """Returns what tells a version of a video, or which images of a shard take part."""
+    left_out = [sorted(video.left_out)] if isinstance(video, ImageShard) else []
+    return [video.path, video.size_bytes, video.etag, *left_out]
 
 
 def _hash(parts: object) -> str:

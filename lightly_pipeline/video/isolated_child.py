@@ -21,7 +21,7 @@ def _serve() -> None:
     request = json.loads(sys.stdin.buffer.read())
     output = sys.stdout.buffer
     try:
-        _bound(request["memory_bytes"], request["cpu_s"])
+        bound(request["memory_bytes"], request["cpu_s"])
         if "rows" in request:
             _serve_fetch(request, output)
         else:
@@ -36,7 +36,8 @@ def _serve() -> None:
     output.flush()
 
 
-def _bound(memory_bytes: int, cpu_s: int) -> None:
+def bound(memory_bytes: int, cpu_s: int) -> None:
+    """Bounds this process: its address space, and its processor time in seconds."""
     import resource
 
     # At the soft limit of CPU time comes SIGXCPU, which says what it is; at the hard one SIGKILL.

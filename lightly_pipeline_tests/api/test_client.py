@@ -62,7 +62,7 @@ def test_wrong_datasets_are_refused(client: ApiWorkflowClient) -> None:
     with pytest.raises(ValueError, match=r"already exists.*create_new_dataset_with_unique_name"):
         client.create_dataset("dataset-name", DatasetType.VIDEOS)
     with pytest.raises(InvalidConfigurationError, match=r"DatasetType\.VIDEOS"):
-        client.create_dataset("images")
+        client.create_dataset("crops", DatasetType.CROPS)
     with pytest.raises(InvalidConfigurationError, match="three letters"):
         client.create_dataset("a/b", DatasetType.VIDEOS)
 

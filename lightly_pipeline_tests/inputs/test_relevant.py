@@ -10,6 +10,7 @@ from lightly_pipeline import LocalDatasource
 from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs.relevant import RelevantVideos, parse_relevant, read_relevant
+from lightly_pipeline.tables.catalog import Catalog
 
 LISTED = [
     "a.mp4",
@@ -26,7 +27,7 @@ LISTED = [
 
 def among(*lines: str, listed: list[str] = LISTED) -> RelevantVideos:
     videos = [StoredObject(path, 1, "etag") for path in listed]
-    return parse_relevant(lines, "relevant.txt").among(videos)
+    return parse_relevant(lines, "relevant.txt").among(Catalog(tuple(videos)))
 
 
 def named(*lines: str) -> list[str]:
@@ -91,7 +92,7 @@ def test_lines_that_cannot_be_used_are_counted_and_shown() -> None:
     assert "line 5: subdir/*.mp4 (* ends a prefix: patterns follow after a space" in rejected
     assert "line 6: * ! (" in rejected
     assert double == "1 of 9 lines are there twice, and used once: line 7: a.mp4"
-    assert unmatched == "2 of 9 lines are of no video in INPUT: gone.mp4; x/*"
+    assert unmatched == "2 of 9 lines are of no file in INPUT: gone.mp4; x/*"
 
 
 def test_of_many_wrong_lines_the_first_are_shown() -> None:

@@ -55,7 +55,7 @@ def test_only_named_videos_are_decoded_and_chosen_from(dataset: Dataset) -> None
     assert [warning.partition(":")[0] for warning in result.warnings[FILE]] == [
         "1 of 4 lines are rejected",
         "1 of 4 lines are there twice, and used once",
-        "1 of 4 lines are of no video in INPUT",
+        "1 of 4 lines are of no file in INPUT",
     ]
     folder = f".lightly/runs/{result.run_id}/"
     manifest = json.loads(dataset.lightly.read(folder + "manifest.json"))

@@ -83,7 +83,9 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
             metadata=run_metadata(dataset, result),
             check_results=[
                 images_check(
-                    uploaded, verify_run(dataset.lightly, result.run_id), result.missing_frames
+                    uploaded,
+                    verify_run(dataset.lightly, result.run_id, source=dataset.input),
+                    result.missing_frames,
                 ),
                 copies_check(uploaded, dataset, result.run_id),
             ],
@@ -106,8 +108,8 @@ def _specs(dataset: Dataset, selected: dg.AssetKey, uploaded: dg.AssetKey) -> li
         dg.AssetSpec(
             uploaded,
             deps=[selected],
-            description="The chosen frames as images in LIGHTLY. The metadata `manifest` "
-            "names the file that lists them, for who goes on from here.",
+            description="The chosen frames as images in LIGHTLY; chosen images stay in INPUT. The "
+            "metadata `manifest` names the file that lists them, for who goes on from here.",
             **described(dataset, "image", store=dataset.lightly, path=FRAMES_FOLDER),
         ),
     ]

@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 from lightly_pipeline.report.figures.chart import Line, LineChart, Role, number
 from lightly_pipeline.report.numbers import CoverageCurve
 
-_ROLES: dict[str, Role] = {"this choice": "choice", "random": "random", "evenly in time": "even"}
+_ROLES: dict[str, Role] = {
+    "this choice": "choice",
+    "random": "random",
+    "evenly in time": "even",
+    "evenly by name": "even",
+}
 _LAST_PART = 0.1
 
 

@@ -6,6 +6,7 @@ embeddings in memory: reading them again would be most of a report's work.
 
 import numpy as np
 
+from lightly_pipeline.candidates.whereabouts import Found
 from lightly_pipeline.report.gather import coverage
 from lightly_pipeline.report.gather.balances import balances
 from lightly_pipeline.report.gather.columns import FrameColumns, read_frame_columns
@@ -33,11 +34,8 @@ def gather_choice(material: Material) -> ChoiceNumbers:
         curves, spread, pairs = _distances(material, columns)
         rows = material.pool.rows.take(material.chosen)
         return ChoiceNumbers(
-            frames=tuple(
-                (rows.videos[owner].path, int(index))
-                for owner, index in zip(rows.owner, rows.index, strict=True)
-            ),
-            n_input_frames=sum(outcome.n_frames for outcome in material.outcomes.values()),
+            frames=tuple(rows.frame(row) for row in range(len(rows))),
+            n_input_frames=material.n_input_frames,
             n_candidates=len(material.candidates),
             times=tuple(_time(value) for value in columns.times[material.chosen]),
             nearest_ranks=nearest_earlier(
@@ -55,6 +53,7 @@ def gather_choice(material: Material) -> ChoiceNumbers:
                 material.pool.rows.index,
                 columns.times,
                 method=material.config.pipeline.report_map,
+                name_of=material.image_of,
             ),
             twins=tuple(_twin(pair, material, columns) for pair in pairs),
             twin_videos=_versions(pairs, material),
@@ -89,18 +88,24 @@ def _distances(
         squared = np.minimum(by_step[:, -1], measured.before)
         spread.append(distances(name, np.sqrt(squared) * embeddings.scale, len(candidates)))
     return (
-        coverage.curves(measured, compared, embeddings.scale, len(candidates)),
+        coverage.curves(
+            measured,
+            compared,
+            embeddings.scale,
+            len(candidates),
+            "evenly by name" if material.of_images else "evenly in time",
+        ),
         tuple(one for one in spread if one is not None),
         find_pairs(measured, chosen),
     )
 
 
 def _twin(pair: Pair, material: Material, columns: FrameColumns) -> Twin:
-    rows = material.pool.rows
+    video, frame_index = material.pool.rows.frame(pair.row)
     return Twin(
         kind=pair.kind,
-        video=rows.videos[rows.owner[pair.row]].path,
-        frame_index=int(rows.index[pair.row]),
+        video=video,
+        frame_index=frame_index,
         time_s=_time(columns.times[pair.row]),
         distance=float(np.sqrt(pair.squared)) * material.embeddings.scale,
         rank=pair.rank,
@@ -113,11 +118,13 @@ def _time(value: np.float64) -> float | None:
 
 
 def _versions(pairs: list[Pair], material: Material) -> dict[str, VideoVersion]:
-    owners = dict.fromkeys(int(material.pool.rows.owner[pair.row]) for pair in pairs)
+    rows = material.pool.rows
     versions = {}
-    for owner in owners:
-        one = material.videos[owner]
-        versions[one.video.path] = VideoVersion(
-            one.video.size_bytes, one.video.etag, one.table.fingerprint, one.n_frames
+    for row in (pair.row for pair in pairs):
+        one, index = material.videos[rows.owner[row]], int(rows.index[row])
+        file = Found(one, index).file
+        n_frames = 1 if rows.videos[rows.owner[row]].images else one.n_frames
+        versions[file.path] = VideoVersion(
+            file.size_bytes, file.etag, one.table.fingerprint, n_frames
         )
     return versions

@@ -35,7 +35,7 @@ class FrameColumns:
         times: Shape (N,), float64: presentation time in seconds, NaN where unknown.
         clock: Shape (N,), float64, ascending: the same, one video after the other.
         quality: Shape (N,), float32, by column.
-        timelines: In the order of the videos.
+        timelines: In the order of the videos; none of images.
     """
 
     times: NDArray[np.float64]
@@ -75,6 +75,9 @@ def read_frame_columns(material: Material) -> FrameColumns:
         clock = float(clock + (elapsed[-1] if len(elapsed) else 0.0) + _step(times))
         for name in QUALITY:
             found.quality[name][rows] = table[name][video.rows]
+        if material.of_images:
+            start = rows.stop
+            continue
         can_be_chosen = np.zeros(video.n_rows, dtype=bool)
         can_be_chosen[video.rows] = is_candidate[rows]
         first_own, last_own = np.searchsorted(chosen_rows, [rows.start, rows.stop])

@@ -169,7 +169,11 @@ def measure(
 
 
 def curves(
-    measured: Measured, compared: Choices, scale: float, n_candidates: int
+    measured: Measured,
+    compared: Choices,
+    scale: float,
+    n_candidates: int,
+    evenly_how: str = "evenly in time",
 ) -> tuple[CoverageCurve, ...]:
     """Returns a curve for each choice.
 
@@ -178,13 +182,14 @@ def curves(
         compared: The choices.
         scale: Of the embeddings.
         n_candidates: Of which those measured are a part, or all.
+        evenly_how: How the choice that is spread evenly is called.
     """
     n_measured = len(measured.rows) if len(measured.rows) < n_candidates else None
     found = []
     for name, by_step in (
         ("this choice", measured.this),
         ("random", measured.random),
-        ("evenly in time", measured.even),
+        (evenly_how, measured.even),
     ):
         distances = np.sqrt(np.minimum(by_step, measured.before[:, None])) * scale
         median, largest = np.median(distances, axis=0), distances.max(axis=0)

@@ -4,6 +4,7 @@ UMAP: McInnes, Healy, Melville, "UMAP: Uniform Manifold Approximation and Projec
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -33,6 +34,7 @@ def embedding_map(
     times: NDArray[np.float64],
     *,
     method: Literal["pca", "umap"] = "pca",
+    name_of: Callable[[int], str] = lambda _: "",
 ) -> EmbeddingMap | None:
     """Returns a map of the candidates; None with fewer than two dimensions or candidates.
 
@@ -47,6 +49,7 @@ def embedding_map(
         index: Frame index by row.
         times: Presentation time by row, NaN where unknown.
         method: Principal components of all candidates, or UMAP of those that are shown as points.
+        name_of: Gives the name of a row that is an image.
 
     Raises:
         MissingExtraError: UMAP is asked for and not installed.
@@ -77,6 +80,7 @@ def embedding_map(
         point_time_s=times[rows],
         point_frame=index[rows],
         chosen=of_chosen.astype(np.float32),
+        point_name=tuple(filter(None, map(name_of, rows.tolist()))),
     )
 
 

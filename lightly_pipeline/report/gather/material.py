@@ -59,6 +59,20 @@ class Material:
         """Rows that earlier runs chose, shape (P,)."""
         return np.setdiff1d(self.pool.earlier.rows, self.chosen)
 
+    @property
+    def n_input_frames(self) -> int:
+        """Decoded frames of all videos; images that decode."""
+        return sum(o.n_rows if self.of_images else o.n_frames for o in self.outcomes.values())
+
+    @property
+    def of_images(self) -> bool:
+        """Whether the rows are images, and no frames of videos."""
+        return any(video.images for video in self.pool.rows.videos)
+
+    def image_of(self, row: int) -> str:
+        """Returns the path of a row's image; of a frame of a video nothing."""
+        return self.pool.rows.frame(row)[0] if self.of_images else ""
+
 
 @dataclass(frozen=True, slots=True)
 class ChoiceNumbers:

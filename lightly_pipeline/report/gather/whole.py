@@ -79,9 +79,10 @@ def _facts(
     n_decoded_frames: int,
 ) -> RunFacts:
     record = stored.record
+    unit = "frames" if record.input is None else "images"
     counted = {
-        "decode_and_embed": (n_decoded_frames, "frames"),
-        "select": (choice.n_candidates, "frames"),
+        "decode_and_embed": (n_decoded_frames, unit),
+        "select": (choice.n_candidates, unit),
         "upload": (len(stored.images), "images"),
     }
     rates = {
@@ -100,6 +101,7 @@ def _facts(
         versions=_versions(record),
         dataset_id=dataset.dataset_id,
         folder=dataset.lightly.location(run_path(record.run_id, "").removesuffix("/")),
+        of_images=record.input is not None,
     )
 
 
@@ -119,7 +121,7 @@ def _sizes(choice: ChoiceNumbers, stored: Stored) -> Sizes:
     removes = record.config["pipeline_config"]["remove_exact_duplicates"]
     return Sizes(
         n_input_videos=record.n_input_videos,
-        n_corrupt_videos=len(record.corrupt_videos),
+        n_corrupt_videos=record.n_broken_files,
         n_failed_videos=len(record.failed_videos),
         n_input_frames=choice.n_input_frames,
         n_damaged_frames=record.n_damaged_frames,

@@ -31,6 +31,7 @@ def run_payload(report: Report) -> dict[str, Any]:
     return {
         "run": facts.run_id,
         "dataset": facts.dataset,
+        "of_images": facts.of_images,
         "created": facts.created,
         "steps": _steps(report),
         "sizes": asdict(report.sizes),
@@ -42,7 +43,7 @@ def run_payload(report: Report) -> dict[str, Any]:
         if report.coverage
         else [],
         "problems": _problems(report),
-        "chosen": [_chosen(frame) for frame in report.chosen],
+        "chosen": [_chosen(frame, of_images=facts.of_images) for frame in report.chosen],
         "timelines": [asdict(timeline_picture(t, by_rank)) for t in report.timelines],
         "map": None if report.map is None else _map(report.map),
         "twins": [_twin(twin) for twin in report.twins],
@@ -89,14 +90,16 @@ def _problems(report: Report) -> list[dict[str, Any]]:
     return groups
 
 
-def _chosen(frame: ChosenPicture) -> dict[str, Any]:
+def _chosen(frame: ChosenPicture, *, of_images: bool) -> dict[str, Any]:
+    # A chosen image lies in INPUT, to which nothing leads from here.
+    link = None if of_images else frame.image
     return {
         "rank": frame.rank,
         "video": frame.video,
         "frame": frame.frame_index,
         "time": _finite(frame.time_s),
         "image": frame.image,
-        "href": frame.image and _TO_ROOT + quote(frame.image.encode("utf-8", "surrogateescape")),
+        "href": link and _TO_ROOT + quote(link.encode("utf-8", "surrogateescape")),
         "by": frame.decided_by,
         "distance": _finite(frame.distance),
         "nearest": frame.nearest_rank,
@@ -141,6 +144,9 @@ def _map(embedding_map: EmbeddingMap) -> dict[str, Any]:
         "videos": _bytes(embedding_map.point_video[sample], np.int32),
         "times": _bytes(embedding_map.point_time_s[sample], np.float32),
         "frames": _bytes(embedding_map.point_frame[sample], np.int32),
+        "names": [embedding_map.point_name[place] for place in sample]
+        if embedding_map.point_name
+        else None,
         "chosen": _bytes(picture.chosen, np.float32),
     }
 

@@ -32,10 +32,11 @@ def _summary(flow: Flow, report: Report) -> None:
     flow.page.text((box.x, box.y + 10), fitted(facts.dataset, 18, box.width), 18, bold=True)
     flow.paragraph(f"Run {facts.run_id}, {facts.created}", muted=True)
     flow.room(8)
+    listed, seen = ("Images", "Images seen") if facts.of_images else ("Videos", "Frames seen")
     counts = {
-        "Videos": f"{sizes.n_input_videos:,}; {sizes.n_corrupt_videos:,} broken, "
+        listed: f"{sizes.n_input_videos:,}; {sizes.n_corrupt_videos:,} broken, "
         f"{sizes.n_failed_videos:,} left out",
-        "Frames seen": f"{sizes.n_input_frames:,}",
+        seen: f"{sizes.n_input_frames:,}",
         "Damaged frames": f"{sizes.n_damaged_frames:,}",
         "Copies": f"{sizes.n_duplicates:,}",
         "Removed by thresholds": f"{sizes.n_removed_by_threshold:,}",
@@ -109,14 +110,15 @@ def _frames(flow: Flow, report: Report) -> None:
     if len(report.chosen) > len(shown):
         text = f"The first {len(shown)} of {len(report.chosen):,}; the page has them all."
         flow.paragraph(text, muted=True)
-    flow.grid(shown, 5, 96, lambda box, frame: _frame(flow, box, frame))
+    of_images = report.facts.of_images
+    flow.grid(shown, 5, 96, lambda box, frame: _frame(flow, box, frame, of_images=of_images))
 
 
-def _frame(flow: Flow, box: Box, frame: ChosenPicture) -> None:
+def _frame(flow: Flow, box: Box, frame: ChosenPicture, *, of_images: bool) -> None:
     _picture(flow, Box(box.x, box.y + 28, box.width, box.height - 30), frame.preview)
     to = "" if frame.distance is None else f", {number(frame.distance)} away"
     at = f"frame {frame.frame_index}" if frame.time_s is None else f"{frame.time_s:,.2f} s"
-    lines = (f"#{frame.rank + 1}{to}", frame.video, at)
+    lines = (f"#{frame.rank + 1}{to}", frame.video, "" if of_images else at)
     for i, line in enumerate(lines):
         place = (box.x, box.y + 20 - 8.5 * i)
         flow.page.text(place, fitted(line, 7, box.width), 7, bold=i == 0)

@@ -34,11 +34,16 @@ function step(frame, by) {
   (buttons.find((b) => b.getAttribute("aria-label") === wanted) ?? buttons.at(-1)).focus();
 }
 
+function imageText(frame) {
+  if (!frame.image) return "not stored";
+  return frame.href ? h("a", { href: frame.href, class: "wrap" }, named(frame.image)) : named(frame.image);
+}
+
 function frameFacts(frame) {
   const rows = [
-    ["Video", named(frame.video)], ["Frame", count(frame.frame)], ["Time", clock(frame.time)],
+    ...(data.of_images ? [] : [["Video", named(frame.video)], ["Frame", count(frame.frame)], ["Time", clock(frame.time)]]),
     ["Decided by", frame.by ?? "–"], ["Distance", nearestText(frame)],
-    ["Image", frame.image ? h("a", { href: frame.href, class: "wrap" }, named(frame.image)) : "not stored"],
+    ["Image", imageText(frame)],
   ];
   return h("dl", {}, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }

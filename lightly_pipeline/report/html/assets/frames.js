@@ -66,16 +66,16 @@ function picture(item, alt) {
   return h("span", { class: "picture" }, content);
 }
 
-const place = (item) => `${item.video}, frame ${count(item.frame)}, ${clock(item.time)}`;
+const place = (item) => (data.of_images ? item.video : `${item.video}, frame ${count(item.frame)}, ${clock(item.time)}`);
 const choiceName = (rank) => `#${count(rank + 1)}`;
 
 function frameCard(frame) {
   const newest = order.n < frames.length && frame === frames[order.n - 1];
   const facts = h(
     "span", { class: "facts" },
-    h("b", {}, choiceName(frame.rank), h("span", {}, clock(frame.time))),
+    h("b", {}, choiceName(frame.rank), data.of_images ? null : h("span", {}, clock(frame.time))),
     h("bdi", { class: "muted", title: frame.video }, frame.video),
-    h("span", {}, `frame ${count(frame.frame)}`),
+    data.of_images ? null : h("span", {}, `frame ${count(frame.frame)}`),
     strategies.length > 1 && frame.by ? h("span", { class: "muted by", title: frame.by }, frame.by) : null,
     h("span", {}, nearestText(frame)),
   );

@@ -36,10 +36,12 @@ function decoded(map) {
   const [videos, times, numbers] = [ints(map.videos), floats(map.times), ints(map.frames)];
   // A chosen frame has a point of its own, which its place in the sample would lie upon.
   const isChosen = new Set(frames.map((frame) => JSON.stringify([frame.video, frame.frame])));
-  const sample = [...videos.keys()].filter((i) => !isChosen.has(JSON.stringify([data.timelines[videos[i]]?.video, numbers[i]])));
+  const key = (i) => (map.names ? [map.names[i], 0] : [data.timelines[videos[i]]?.video, numbers[i]]);
+  const sample = [...videos.keys()].filter((i) => !isChosen.has(JSON.stringify(key(i))));
   const ranks = [...Array(chosen.length / 2).keys()];
   return {
     ...map, shade: bytes(map.shade),
+    names: map.names && sample.map((i) => map.names[i]),
     videos: sample.map((i) => videos[i]), times: sample.map((i) => times[i]), frames: sample.map((i) => numbers[i]),
     x: sample.map((i) => points[2 * i]), y: sample.map((i) => points[2 * i + 1]),
     chosenX: ranks.map((i) => chosen[2 * i]), chosenY: ranks.map((i) => chosen[2 * i + 1]),
@@ -128,6 +130,7 @@ function inView(plot, map) {
 /** A point as a frame: chosen ones are known in full, others by video, frame and time. */
 function pointFrame(map, curve, i) {
   if (curve === 1) return frames[i];
+  if (map.names) return { video: map.names[i], frame: 0, time: null };
   const video = data.timelines[map.videos[i]]?.video ?? "unknown video";
   return { video, frame: map.frames[i], time: Number.isNaN(map.times[i]) ? null : map.times[i] };
 }
@@ -136,20 +139,23 @@ function mapListing(map, picked) {
   if (!picked) return [h("p", { class: "muted" }, "Frames that are picked on the map are listed here. Each chosen one opens.")];
   const found = picked.map(([curve, i]) => pointFrame(map, curve, i)).filter(Boolean)
     .sort((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity) || compareText(a.video, b.video) || a.frame - b.frame);
-  const row = (f) => [f.rank === undefined ? "" : choiceName(f.rank), f.video, String(f.frame), f.time === null ? "" : String(f.time)];
-  const text = [["choice", "video", "frame", "time_s"], ...found.map(row)].map((r) => r.join("\t")).join("\n");
+  const [columns, facts, written] = data.of_images
+    ? [["image"], (f) => [named(f.video)], (f) => [f.video]]
+    : [["video", "frame", "time"], (f) => [named(f.video), count(f.frame), clock(f.time)], (f) => [f.video, String(f.frame), f.time === null ? "" : String(f.time)]];
+  const row = (f) => [f.rank === undefined ? "" : choiceName(f.rank), ...written(f)];
+  const text = [["choice", ...columns.map((name) => (name === "time" ? "time_s" : name))], ...found.map(row)].map((r) => r.join("\t")).join("\n");
   const button = h("button", { type: "button" }, "Copy as table");
   button.addEventListener("click", () => copy(text, button));
   const nChosen = found.filter((f) => f.rank !== undefined).length;
   const shown = found.slice(0, LISTED).map((f) => [
     f.rank === undefined ? "" : h("button", { type: "button", onclick: () => showFrame(f) }, choiceName(f.rank)),
-    named(f.video), count(f.frame), clock(f.time),
+    ...facts(f),
   ]);
   const cut = found.length > LISTED ? ` The table shows the first ${count(LISTED)}, a copy has all.` : "";
   const said = `${plural(found.length, "point")}, ${count(nChosen)} of them chosen.${cut}`;
   return [
     h("div", { class: "controls", style: "margin:0" }, h("span", {}, said), button),
-    table("Frames of the points", ["choice", "video", "frame", "time"], shown, [2, 3]),
+    table("Frames of the points", ["choice", ...columns], shown, data.of_images ? [] : [2, 3]),
   ];
 }
 
@@ -173,7 +179,7 @@ function pointed(plot, map, { points: [point], event }) {
 function showTip(frame, event) {
   const image = frame.src ? h("img", { src: frame.src, alt: "" }) : null;
   const name = frame.rank === undefined ? "not chosen" : `choice ${choiceName(frame.rank)}`;
-  tip.replaceChildren(...[image, h("b", {}, name), named(frame.video), h("span", {}, `frame ${count(frame.frame)}, ${clock(frame.time)}`)].filter(Boolean));
+  tip.replaceChildren(...[image, h("b", {}, name), named(frame.video), data.of_images ? null : h("span", {}, `frame ${count(frame.frame)}, ${clock(frame.time)}`)].filter(Boolean));
   tip.hidden = false;
   const { width, height } = tip.getBoundingClientRect();
   tip.style.left = `${Math.min(event.clientX + 14, innerWidth - width - 8)}px`;

@@ -33,9 +33,9 @@ function tiles() {
   const seconds = totalSeconds();
   return h(
     "dl", { class: "card tiles" },
-    tile("Videos read", count(read), `of ${count(s.n_input_videos)}${broken.length ? `: ${broken.join(", ")}` : ""}`),
-    tile("Frames seen", count(s.n_input_frames), left.join(", ")),
-    tile("Candidates", count(s.n_candidates), s.n_input_frames ? `${share(s.n_candidates / s.n_input_frames)} of the frames` : ""),
+    tile(data.of_images ? "Images read" : "Videos read", count(read), `of ${count(s.n_input_videos)}${broken.length ? `: ${broken.join(", ")}` : ""}`),
+    tile(data.of_images ? "Images seen" : "Frames seen", count(s.n_input_frames), left.join(", ")),
+    tile("Candidates", count(s.n_candidates), s.n_input_frames ? `${share(s.n_candidates / s.n_input_frames)} of the ${data.of_images ? "images" : "frames"}` : ""),
     tile("Chosen", count(s.n_selected), chosen.join(", ") || (s.n_candidates ? `${share(s.n_selected / s.n_candidates)} of the candidates` : ""), "strong"),
     tile("Problems", count(nProblems), nProblems ? h("a", { href: "#problems" }, "What and why") : "Nothing is broken", nProblems ? "bad" : null),
     tile("Time", seconds === null ? "–" : duration(seconds), topRate()),

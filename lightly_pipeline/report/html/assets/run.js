@@ -1,7 +1,7 @@
 // The page of a run: its sections in order, the way between them.
 
 const sections = [
-  overview(), framesSection(), timelinesSection(), mapSection(), twinsSection(), balanceSection(),
+  overview(), framesSection(), data.of_images ? null : timelinesSection(), mapSection(), twinsSection(), balanceSection(),
   histogramsSection(), distancesSection(), problemsSection(), repeatSection(),
 ].filter(Boolean);
 
