@@ -17,12 +17,13 @@ from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.listener import RunListener, SilentListener
 from lightly_pipeline.steps.listing import check_first, list_catalog
 from lightly_pipeline.steps.own_vectors import check_names
-from lightly_pipeline.steps.processing import ProcessResult, process_videos, wanted_videos
+from lightly_pipeline.steps.processing import ProcessResult, process_videos
 from lightly_pipeline.steps.reporting import report_run
 from lightly_pipeline.steps.selecting import select_frames
 from lightly_pipeline.steps.setup import Block, Run, resolve_config
 from lightly_pipeline.steps.timing import timed
 from lightly_pipeline.steps.uploading import upload_frames
+from lightly_pipeline.steps.wanted import wanted_videos
 from lightly_pipeline.tables.catalog import Catalog
 
 _logger = logger_of(__name__)
@@ -108,7 +109,7 @@ class _RunSteps:
         with self._step("decode_and_embed"):
             wanted = wanted_videos(self._run, catalog)
             check_names(self._run, Catalog(wanted.videos))
-            return wanted.told(process_videos(self._run, Catalog(wanted.videos)))
+            return process_videos(self._run, Catalog(wanted.videos)).telling(wanted)
 
     def finish(self, processed: ProcessResult) -> RunResult:
         """Selects, and writes the images, the manifest and the report."""

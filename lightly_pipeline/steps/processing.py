@@ -23,9 +23,9 @@ from lightly_pipeline.errors import (
 from lightly_pipeline.inputs.relevant import RelevantVideos
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
-from lightly_pipeline.steps.expiring import LastingVideos, lasting_videos
-from lightly_pipeline.steps.relevant import relevant_videos
+from lightly_pipeline.steps.expiring import LastingVideos
 from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.steps.wanted import WantedVideos, wanted_videos
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline.threads import ContextThreadPool, Spare
@@ -68,36 +68,10 @@ class ProcessResult:
         """Videos or images that were to be processed; a shard that failed counts as one."""
         return self.catalog.n_files + len(self.failed)
 
-
-@dataclass(frozen=True, slots=True)
-class WantedVideos:
-    """The videos of a catalogue that take part in a run, and what left others out."""
-
-    videos: tuple[StoredObject, ...]
-    relevant: RelevantVideos | None
-    lasting: LastingVideos | None
-
-    def told(self, processed: ProcessResult) -> ProcessResult:
-        """Returns what became of the videos, with what there is to say of the others."""
-        skipped = self.lasting.skipped if self.lasting else {}
-        return replace(
-            processed,
-            failed={**processed.failed, **skipped},
-            relevant=self.relevant,
-            lasting=self.lasting,
-        )
-
-
-def wanted_videos(run: Run, catalog: Catalog) -> WantedVideos:
-    """Returns which videos of a catalogue take part.
-
-    Raises:
-        LightlyPipelineError: None does, or one expires and the run is to abort then.
-    """
-    relevant = relevant_videos(run, catalog)
-    videos = catalog.videos if relevant is None else relevant.videos
-    lasting = lasting_videos(run, videos)
-    return WantedVideos(videos if lasting is None else lasting.videos, relevant, lasting)
+    def telling(self, wanted: WantedVideos) -> "ProcessResult":
+        """Returns the same, with what left other videos out before."""
+        left_out = {**self.failed, **wanted.skipped}
+        return replace(self, failed=left_out, relevant=wanted.relevant, lasting=wanted.lasting)
 
 
 def process_videos(
@@ -283,7 +257,7 @@ def read_outcomes(run: Run, catalog: Catalog, *, with_objects: bool = True) -> P
         0,
         {path: failure or "not processed yet" for path, failure in failed.items()},
     )
-    return wanted.told(processed)
+    return processed.telling(wanted)
 
 
 def _build_current(
