@@ -12,7 +12,8 @@ from lightly_pipeline.selection.vectors.distances import filter_slack, squared_b
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 
 _CHOSEN = -1.0
-_BLOCK_ROWS = 256
+# Scores of a block, so that it stays in the cache.
+_BLOCK_ROWS, _BLOCK_SCORES = 256, 2**16
 _SAMPLE = 65536
 
 
@@ -102,8 +103,9 @@ class ActiveSet:
         self.distances[np.searchsorted(self.rows, picks)] = _CHOSEN
         vectors = np.asarray(self._embeddings.vectors)[picks]
         half_norms = self._embeddings.squared_norms[picks] / 2
-        for start in range(0, len(self), _BLOCK_ROWS):
-            where = slice(start, start + _BLOCK_ROWS)
+        block_rows = max(_BLOCK_ROWS, _BLOCK_SCORES // max(len(picks), 1))
+        for start in range(0, len(self), block_rows):
+            where = slice(start, start + block_rows)
             scores = self._vectors[where] @ vectors.T - half_norms.astype(np.float32)
             self._apply_block(start, scores, picks, first_number)
 

@@ -77,7 +77,11 @@ class ActiveRows:
 
 
 class LazyParts:
-    """Bounds of the D of all rows, which come near it where that is asked for."""
+    """Bounds of the D of all rows, which come near it where that is asked for.
+
+    Attributes:
+        parts_per_row: On average, rounded up, at least 1.
+    """
 
     def __init__(self, parts: Parts, n_rows: int) -> None:
         """Begins without picks.
@@ -87,8 +91,8 @@ class LazyParts:
             n_rows: About how many rows are going to be picked.
         """
         self._parts = parts
-        per_row = -(-len(parts.embeddings) // max(len(parts), 1))
-        self._blocks = LazyBlocks(parts.embeddings, n_picks=n_rows * per_row)
+        self.parts_per_row = max(-(-len(parts.embeddings) // max(len(parts), 1)), 1)
+        self._blocks = LazyBlocks(parts.embeddings, n_picks=n_rows * self.parts_per_row)
 
     @property
     def is_empty(self) -> bool:

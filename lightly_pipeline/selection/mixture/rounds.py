@@ -29,6 +29,7 @@ from lightly_pipeline.selection.mixture.tally import Tally
 from lightly_pipeline.selection.vectors.grid import GridEmbeddings
 from lightly_pipeline.selection.vectors.parts import NOTHING
 
+# In parts, of which objects make several a row.
 _MIN_ACTIVE, _MAX_ACTIVE = 1024, 16384
 _MIN_ACTIVE_PER_GROUP = 32
 # Scores looked at while serving, in rows of all: above, a smaller active set is cheaper.
@@ -51,7 +52,7 @@ def pick_lazily(
     for row in preselected.tolist():
         tally.join(row)
     state = _Rows(embeddings, tally, preselected)
-    n_active = _MIN_ACTIVE
+    n_active = max(_MIN_ACTIVE // state.parts_per_row, 1)
     while tally.stopped_by is None:
         if state.is_blank:
             state.pick_first()
@@ -63,19 +64,24 @@ def pick_lazily(
         active, outside = state.split(bounds, n_active)
         n_served = _serve(state, active, outside)
         state.settle(active, n_served)
-        n_active = _next_size(n_active, n_served, len(embeddings))
+        n_active = _next_size(n_active, n_served, len(embeddings), state.parts_per_row)
     return state.largest_squared()
 
 
-def _next_size(n_active: int, n_served: int, n_rows: int) -> int:
-    """Returns the size of the next active set, by what serving cost against starting a round."""
+def _next_size(n_active: int, n_served: int, n_rows: int, parts_per_row: int) -> int:
+    """Returns the size of the next active set, by what serving cost against starting a round.
+
+    A pick is compared with the parts of all active rows once for each part of its own.
+    """
     if not n_served:
         # All active rows score as outside ones may, within the slack: only more of them decide.
         return n_active * 4
-    if n_served * n_active < n_rows:
-        return min(2 * n_active, _MAX_ACTIVE)
-    if n_served * n_active > _LONG_ROUND * n_rows:
-        return max(min(n_active, _MAX_ACTIVE) // 2, _MIN_ACTIVE)
+    least, most = (max(size // parts_per_row, 1) for size in (_MIN_ACTIVE, _MAX_ACTIVE))
+    cost = n_served * n_active * parts_per_row
+    if cost < n_rows:
+        return min(2 * n_active, most)
+    if cost > _LONG_ROUND * n_rows:
+        return max(min(n_active, most) // 2, least)
     return n_active
 
 
@@ -106,6 +112,8 @@ class _Rows:
 
     Attributes:
         is_free: Shape (N,): neither chosen nor preselected.
+        parts_per_row: What is compared of a row, on average, where that is most.
+        distances: What is known of D, by place of the DIVERSITY strategy.
         groups: Shape (N,): class group of each row.
     """
 
@@ -128,6 +136,7 @@ class _Rows:
         }
         for distances in self.distances.values():
             distances.choose(preselected)
+        self.parts_per_row = max(known.parts_per_row for known in self.distances.values())
 
     @property
     def is_blank(self) -> bool:
