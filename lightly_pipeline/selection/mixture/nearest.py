@@ -10,6 +10,7 @@ from lightly_pipeline.selection.vectors.distances import (
     NearestChosen,
     blocks_of,
     lower_to_nearest,
+    squared_to,
 )
 from lightly_pipeline.selection.vectors.parts import Parts
 
@@ -57,7 +58,7 @@ class SampleDistances:
     """
 
     def __init__(self, parts: Parts, rows: NDArray[np.int64]) -> None:
-        self._all, self._parts = parts, parts.take(rows)
+        self._all, self._numbers, self._parts = parts, parts.of(rows), parts.take(rows)
         self._nearest = np.full(len(self._parts.embeddings), np.inf)
         self.squared = self._parts.unknown()
 
@@ -66,8 +67,12 @@ class SampleDistances:
         chosen = self._all.of(np.array([row]))
         if not len(chosen) or not len(self._nearest):
             return
-        blocks = blocks_of(len(self._nearest))
-        lower_to_nearest(
-            self._nearest, self._parts.embeddings, self._all.embeddings, chosen, blocks
-        )
+        if len(chosen) == 1:
+            squared = squared_to(self._all.embeddings, self._numbers, int(chosen[0]))
+            np.minimum(self._nearest, squared, out=self._nearest)
+        else:
+            blocks = blocks_of(len(self._nearest))
+            lower_to_nearest(
+                self._nearest, self._parts.embeddings, self._all.embeddings, chosen, blocks
+            )
         self.squared = self._parts.mean_squared(self._nearest)
