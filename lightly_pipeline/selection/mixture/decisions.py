@@ -3,7 +3,8 @@
 The one whose factor, to the power of its strength, favours the pick most over an ordinary
 candidate: the largest strength * (ln O(pick) - mean of ln O over the candidates of a fixed sample),
 the first in the configuration on ties. The sample is up to 128 evenly spaced rows, without those
-chosen already, and without those that have no objects where these are compared; so the answer does not depend on the engine, and costs next to nothing.
+chosen already, and without those that have no objects where these are compared; so the answer does
+not depend on the engine, and costs next to nothing.
 """
 
 import numpy as np
