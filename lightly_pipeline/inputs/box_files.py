@@ -1,4 +1,4 @@
-"""The boxes of a prediction task, video by video: read from a file per frame.
+"""The boxes of a prediction task, video by video: from a file per frame, or one for many.
 
 What a file says is in `boxes.py`; what is made of boxes is the tables' business.
 """
@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import xxhash
 
@@ -14,6 +15,7 @@ from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs.boxes import parse_boxes
 from lightly_pipeline.inputs.files import in_threads, read_json
+from lightly_pipeline.inputs.prediction_files import prediction_lines
 from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline.layout import frame_name
 from lightly_pipeline.tables.boxes import VideoBoxes
@@ -24,21 +26,36 @@ _FRAME = re.compile(r"(.*)-([0-9]+)-([^-/.]*)", re.DOTALL)
 
 @dataclass(slots=True)
 class _Files:
-    """The files of one video whose names have numbers of one length.
+    """What there is of one video's frames under names whose numbers are of one length.
 
     Attributes:
-        numbers: Of the frames that have one.
-        version: Differs when a file is added, removed or written again.
+        numbers: Of the frames that have a file.
+        lines: By number: boxes of a line in the file for many frames, or what is wrong with it.
+        places: By number: where that line is, for people.
+        version: Differs when a file or line is added, removed or written again.
     """
 
-    numbers: list[int] = field(default_factory=list)
+    numbers: set[int] = field(default_factory=set)
+    lines: dict[int, Boxes | str] = field(default_factory=dict)
+    places: dict[int, str] = field(default_factory=dict)
     version: int = 0
 
     def add(self, number: int, item: StoredObject) -> None:
         # A sum does not depend on the order of the listing.
         written = f"{number} {item.size_bytes} {item.etag}"
         self.version += xxhash.xxh3_128_intdigest(written.encode())
-        self.numbers.append(number)
+        self.numbers.add(number)
+
+    def add_line(self, number: int, found: Boxes | str, place: str) -> None:
+        if number in self.lines:
+            return
+        content = found.encode() if isinstance(found, str) else found.astype("<f8").tobytes()
+        self.version += xxhash.xxh3_128_intdigest(f"{number} line ".encode() + content)
+        self.lines[number], self.places[number] = found, place
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.numbers | self.lines.keys())
 
 
 _Names = dict[tuple[str, str], dict[int, _Files]]
@@ -82,14 +99,22 @@ class PredictedBoxes:
             return f"{self.schema.folder}{begins}-{index:0{digits}d}-{ends}.json"
 
         def read(index: int) -> Boxes | str:
+            line = files.lines.get(index)
+            if index not in files.numbers and line is not None:
+                return line
             try:
                 return parse_boxes(read_json(self.store, path(index)), self.schema)
             except (ValueError, LightlyPipelineError) as error:
-                return str(error)
+                return str(error) if line is None or isinstance(line, str) else line
+
+        def locate(index: int) -> str:
+            is_file = index in files.numbers or index not in files.places
+            return self.store.location(path(index)) if is_file else files.places[index]
 
         by_frame: dict[int, Boxes] = {}
         skipped: dict[int, str] = {}
-        wanted = [i for i in sorted(files.numbers) if n_frames is None or i < n_frames]
+        known = files.numbers | files.lines.keys()
+        wanted = [i for i in sorted(known) if n_frames is None or i < n_frames]
         for index, found in in_threads(read, wanted):
             if isinstance(found, str):
                 skipped[index] = found
@@ -98,7 +123,7 @@ class PredictedBoxes:
         return VideoBoxes(
             by_frame,
             skipped=skipped,
-            locate=lambda index: self.store.location(path(index)),
+            locate=locate,
             digits=digits if wanted else None,
             version=self._version(files),
         )
@@ -114,19 +139,35 @@ class PredictedBoxes:
         return f"{files.version:x}-{xxhash.xxh3_64_hexdigest(known.encode())}"
 
     def _names(self) -> _Names:
-        """Returns which frames have files; listed once."""
+        """Returns which frames have files or lines; listed and read once."""
         with self._lock:
             if not self._listed:
                 names: _Names = {}
                 for item in self.store.list(self.schema.folder):
                     name = item.path.removeprefix(self.schema.folder)
-                    parts = _FRAME.fullmatch(name.removesuffix(".json"))
-                    if parts is not None and name.endswith(".json"):
-                        by_digits = names.setdefault((parts[1], parts[3]), {})
-                        files = by_digits.setdefault(len(parts[2]), _Files())
-                        files.add(int(parts[2]), item)
+                    if name.endswith(".json"):
+                        files, number = _of_name(names, name.removesuffix(".json"))
+                        files.add(number, item)
+                for place, name, document in prediction_lines(self.store, self.schema):
+                    files, number = _of_name(names, name)
+                    files.add_line(number, self._boxes_in(document), place)
                 self._listed.append(names)
             return self._listed[0]
+
+    def _boxes_in(self, document: Any) -> Boxes | str:
+        try:
+            return parse_boxes(document, self.schema)
+        except ValueError as error:
+            return str(error)
+
+
+def _of_name(names: _Names, name: str) -> tuple[_Files, int]:
+    """Returns where a frame of this name is noted, and its number; nowhere for other names."""
+    parts = _FRAME.fullmatch(name)
+    if parts is None:
+        return _Files(), 0
+    by_digits = names.setdefault((parts[1], parts[3]), {})
+    return by_digits.setdefault(len(parts[2]), _Files()), int(parts[2])
 
 
 def _around_number(video: str) -> tuple[str, str]:
@@ -136,4 +177,4 @@ def _around_number(video: str) -> tuple[str, str]:
 
 
 def _most_common(by_digits: Mapping[int, _Files]) -> int:
-    return max(by_digits, key=lambda digits: (len(by_digits[digits].numbers), -digits), default=1)
+    return max(by_digits, key=lambda digits: (by_digits[digits].n_frames, -digits), default=1)

@@ -18,6 +18,7 @@ from lightly_pipeline.inputs.auto_tasks import RuleBoxes
 from lightly_pipeline.inputs.box_files import PredictedBoxes
 from lightly_pipeline.inputs.boxes import check_has_boxes
 from lightly_pipeline.inputs.files import read_json, read_required
+from lightly_pipeline.inputs.prediction_files import plan_bulk_predictions
 from lightly_pipeline.tables.boxes import BoxSource
 
 
@@ -56,6 +57,7 @@ def plan_boxes(store: Datasource, config: RunConfig) -> dict[str, BoxSource]:
         document = read_required(store, path, f"prediction task {name}")
         task = predictions.parse_task(document, name, store.location(path))
         check_has_boxes(task)
+        plan_bulk_predictions(store, task)
         sources[name] = PredictedBoxes(store, task)
     return sources
 
