@@ -12,6 +12,7 @@ import yaml
 from lightly_pipeline import VideoDataset
 from lightly_pipeline.config import RunConfig
 from lightly_pipeline.datasets import load_datasets
+from lightly_pipeline_tests.support.pictures import put_images
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +50,8 @@ def test_the_python_of_a_page_runs_on_a_fresh_instance(page: Path, tmp_path: Pat
     make_video(tmp_path / "in", BY_NAME["mpeg2.mpg"], "sub dir/b,c.mpg", seed=2)
     code = runnable(page)
     code = code.replace("/path/to/videos", str(tmp_path / "in"))
+    put_images(tmp_path / "images", 60)
+    code = code.replace("/path/to/images", str(tmp_path / "images"))
     code = code.replace("/path/to/results", str(tmp_path / "out"))
     (tmp_path / "home").mkdir()
     done = subprocess.run(
