@@ -133,7 +133,7 @@ def test_listings_of_a_part_by_relevant_filenames(client: ApiWorkflowClient, run
         put(store, f"metadata/{name}.json", {})
     file = ".lightly/some.txt"
     store.write(file, b"sub dir/*\ngone.mp4\n")
-    with pytest.warns(UserWarning, match=r"some.txt: 1 of 2 lines are of no video in INPUT: gone"):
+    with pytest.warns(UserWarning, match=r"some.txt: 1 of 2 lines are of no file in INPUT: gone"):
         samples = client.download_raw_samples(relevant_filenames_file_name=file)
     assert [name for name, _ in samples] == ["sub dir/b,c.avi"]
     store.write(file, b"sub dir/*\n")

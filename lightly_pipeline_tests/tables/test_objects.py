@@ -183,6 +183,51 @@ def test_a_wrong_file_and_a_box_outside_are_skipped_and_said_to_be(dataset: Data
     assert process(run_of(dataset)).n_decoded_videos == 0
 
 
+def as_lines(dataset: Dataset) -> list[dict[str, Any]]:
+    """Turns the prediction files into lines, and returns these."""
+    folder = Path(dataset.lightly.location(f".lightly/predictions/{TASK}"))
+    lines = []
+    for path in sorted(folder.rglob("*-*.json")):
+        name = path.relative_to(folder).with_suffix(".png").as_posix()
+        lines.append({"file_name": name, **json.loads(path.read_text())})
+        path.unlink()
+    write_lines(dataset, lines)
+    return lines
+
+
+def write_lines(dataset: Dataset, lines: list[dict[str, Any]]) -> None:
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    dataset.lightly.write(f".lightly/predictions/{TASK}/predictions.jsonl", text.encode())
+
+
+def test_boxes_come_from_one_file_for_many_frames_as_well(dataset: Dataset, tmp_path: Path) -> None:
+    by_files = objects_by_frame(run_of(dataset), process(run_of(dataset)))
+    shutil.rmtree(tmp_path / "out" / ".lightly" / "tables")
+    lines = as_lines(dataset)
+    assert same(objects_by_frame(run_of(dataset), process(run_of(dataset))), by_files)
+    # Another line of b.mp4: a.mp4 is not read again.
+    write_lines(dataset, [*lines, {**lines[-1], "file_name": "sub/b-01-mp4.png"}])
+    processed = process(run_of(dataset))
+    assert processed.n_decoded_frames <= N
+    added = objects_by_frame(run_of(dataset), processed)
+    assert added.keys() - by_files.keys() == {("sub/b.mp4", 1)}
+
+
+def test_a_frame_s_own_file_goes_over_its_line(dataset: Dataset) -> None:
+    lines = as_lines(dataset)
+    lines[0]["predictions"] = [{"category_id": 9}]
+    write_lines(dataset, lines)
+    put_boxes(dataset.lightly, "a.mp4", {2: PLACES[:1]}, N)
+    put(dataset.lightly, f"predictions/{TASK}/a-04-mp4.json", {"predictions": "none"})
+    run = run_of(dataset)
+    found = objects_by_frame(run, process(run))
+    counts = {index: len(found[video, index]) for video, index in found if video == "a.mp4"}
+    assert counts == {2: 1, 4: 2, 6: 2, 8: 2, 10: 2}
+    skipped = run.boxes[TASK].boxes_of("a.mp4", N)
+    assert "category_id 9" in skipped.skipped[0]
+    assert skipped.locate(0).endswith("predictions.jsonl line 1")
+
+
 def test_files_of_a_video_of_another_length_are_those_of_no_frame(dataset: Dataset) -> None:
     folder = dataset.lightly
     for path in [item.path for item in folder.list(".lightly/predictions/things/a")]:
