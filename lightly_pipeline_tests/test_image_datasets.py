@@ -179,6 +179,22 @@ def test_the_datapool_takes_new_images_only(tmp_path: Path, dataset: Dataset) ->
     assert not set(paths(everything)) & (set(paths(first)) | set(paths(second)) - {"day/0007.png"})
 
 
+def test_the_original_s_output_folder_has_every_image_once(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    first = run(dataset, POOL, selection_config=FIVE)
+    second = run(
+        dataset, POOL | {"datasource": {"process_all": True}}, selection_config={"n_samples": 3}
+    )
+    export_run(tmp_path / "out", to="lightly-output", out=tmp_path / "folder")
+    lines = (tmp_path / "folder" / "data" / "embeddings.csv").read_text().splitlines()[1:]
+    names = [line.split(",")[0].strip('"') for line in lines]
+    assert sorted(names) == sorted(item.path for item in dataset.input.list())
+    chosen_file = tmp_path / "folder" / "data" / "selected_embeddings_including_datapool.csv"
+    chosen_names = [line.split(",")[0].strip('"') for line in chosen_file.read_text().splitlines()]
+    assert sorted(chosen_names[1:]) == sorted(paths(first) + paths(second))
+
+
 def test_what_was_chosen_and_is_gone_still_counts(tmp_path: Path, dataset: Dataset) -> None:
     first = run(dataset, POOL, selection_config=FIVE)
     for path in paths(first):

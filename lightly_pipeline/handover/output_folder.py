@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lightly_pipeline.candidates.earlier import EmbeddedVideo, embeddings_of
+from lightly_pipeline.candidates.whereabouts import Whereabouts
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import ObjectNotFoundError
 from lightly_pipeline.handover.embeddings import Rows, candidate_rows, write_csv
@@ -59,7 +60,7 @@ def write_output_folder(
     pool = read_pool(store, run_id)
     own = _of_set(store, _chosen_of(pool, manifest["images"]), pool.record.embedding_id, {})
     earlier = _earlier_frames(store, pool)
-    videos = {video.video.path: video for video in pool.videos}
+    videos = Whereabouts({video.video.path: video for video in pool.videos})
     outside = [_only(rows, [not _is_among(videos, key) for key in keys]) for keys, rows in earlier]
     dim = pool.dim or own[1].shape[1]
     rows = chain(candidate_rows(pool, progress), outside)
@@ -93,15 +94,11 @@ def _earlier_frames(store: Datasource, pool: CandidatePool) -> list[tuple[list[_
     return found
 
 
-def _is_among(videos: Mapping[str, EmbeddedVideo], key: _Key) -> bool:
+def _is_among(videos: Whereabouts, key: _Key) -> bool:
     """Returns whether a frame was a candidate."""
     path, frame_index, version = key
-    video = videos.get(path)
-    return (
-        video is not None
-        and version.is_version(video.video)
-        and video.row_of(frame_index) is not None
-    )
+    found = videos.find(path, frame_index)
+    return found is not None and version.is_version(found.file)
 
 
 def _chosen_of(pool: CandidatePool, images: Sequence[Mapping[str, Any]]) -> ChosenSet:
