@@ -9,6 +9,7 @@ from typing import Any
 
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import (
+    DatasourceError,
     InvalidConfigurationError,
     LightlyPipelineError,
     ObjectNotFoundError,
@@ -177,6 +178,8 @@ def _document(
         return document, location, reasons
     except ObjectNotFoundError:
         pass
+    except DatasourceError:
+        raise
     except (ValueError, LightlyPipelineError) as error:
         reasons[location] = str(error)
     if stem not in lines:

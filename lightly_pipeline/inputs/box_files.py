@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import xxhash
 
 from lightly_pipeline.datasources import Datasource, StoredObject
-from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.inputs.boxes import parse_boxes
-from lightly_pipeline.inputs.files import in_threads, read_json
+from lightly_pipeline.inputs.files import in_threads, or_problem, read_json
 from lightly_pipeline.inputs.prediction_files import prediction_lines
 from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline.layout import frame_name
@@ -102,10 +102,8 @@ class PredictedBoxes:
             line = files.lines.get(index)
             if index not in files.numbers and line is not None:
                 return line
-            try:
-                return parse_boxes(read_json(self.store, path(index)), self.schema)
-            except (ValueError, LightlyPipelineError) as error:
-                return str(error) if line is None or isinstance(line, str) else line
+            found = or_problem(lambda: parse_boxes(read_json(self.store, path(index)), self.schema))
+            return line if isinstance(found, str) and isinstance(line, np.ndarray) else found
 
         def locate(index: int) -> str:
             is_file = index in files.numbers or index not in files.places

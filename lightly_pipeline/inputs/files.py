@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from lightly_pipeline.datasources import Datasource, concurrently
-from lightly_pipeline.errors import LightlyPipelineError, ObjectNotFoundError
+from lightly_pipeline.errors import DatasourceError, LightlyPipelineError, ObjectNotFoundError
 
 _N_READERS = 16
 _BATCH = 1024
@@ -68,6 +68,22 @@ def read_required(store: Datasource, path: str, needed_for: str) -> Any:
         raise LightlyPipelineError(
             f"{needed_for} needs {store.location(path)}, which does not exist"
         ) from None
+
+
+def or_problem(read: Callable[[], _Result]) -> _Result | str:
+    """Returns what reading a file gives, or what is wrong with it.
+
+    Raises:
+        DatasourceError: The store failed: that says nothing of the file.
+    """
+    try:
+        return read()
+    except ObjectNotFoundError as error:
+        return str(error)
+    except DatasourceError:
+        raise
+    except (ValueError, LightlyPipelineError) as error:
+        return str(error)
 
 
 def in_threads(

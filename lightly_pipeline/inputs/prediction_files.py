@@ -22,7 +22,7 @@ from lightly_pipeline.inputs.bulk_files import (
 )
 from lightly_pipeline.inputs.bulk_names import NameCheck
 from lightly_pipeline.inputs.entries import Entries, Entry
-from lightly_pipeline.inputs.files import in_threads, list_names, read_json
+from lightly_pipeline.inputs.files import in_threads, list_names, or_problem, read_json
 from lightly_pipeline.inputs.predictions import Task, parse_prediction
 from lightly_pipeline.logs import logger_of
 
@@ -88,6 +88,7 @@ def read_task(
 
     Raises:
         LightlyPipelineError: No frame has a usable file or line.
+        DatasourceError: The store failed.
     """
     table = TaskTable(task, len(rows), wanted, by_class=by_class)
     bulk = find_bulk(store, bulk_stem(task))
@@ -97,10 +98,8 @@ def read_task(
     files = rows_by_name(rows, list_names(store, task.folder) - {"schema"})
 
     def read(name: str) -> list[Entry] | str:
-        try:
-            return parse_prediction(read_json(store, f"{task.folder}{name}.json"), task)
-        except (ValueError, LightlyPipelineError) as error:
-            return str(error)
+        path = f"{task.folder}{name}.json"
+        return or_problem(lambda: parse_prediction(read_json(store, path), task))
 
     frames: _Frames = []
     for name, found in in_threads(read, sorted(files)):
