@@ -32,7 +32,9 @@ def all_tags(store: Datasource) -> list[Tag]:
     """Returns the tags of runs and those that people made, newest first."""
     own = read_tags(store, (name for name in stored_names(store) if is_own_name(name)))
     tags = [*own, *list_tags(store)]
-    return sorted(tags, key=lambda tag: tag.written or tag.created, reverse=True)
+    return sorted(
+        tags, key=lambda tag: datetime.fromisoformat(tag.written or tag.created), reverse=True
+    )
 
 
 def is_own_name(name: str) -> bool:
@@ -68,8 +70,9 @@ def create_tag(
     found = {image_name(frame.image) for part in parts for frame in part.frames}
     if not wanted or wanted - found:
         raise InvalidConfigurationError(_unknown(wanted, found, runs))
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    tag = Tag(name, 0, parent, now, parts, written=now)
+    now = datetime.now(UTC)
+    created, written = (now.isoformat(timespec=unit) for unit in ("seconds", "microseconds"))
+    tag = Tag(name, 0, parent, created, parts, written=written)
     if not store_tag(store, tag):
         raise InvalidConfigurationError(f"there is a tag {name!r} already")
     return tag

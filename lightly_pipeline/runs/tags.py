@@ -153,7 +153,7 @@ def add_tag(
             return existing
         number = number_of(names[0]) + 1 if names else 1
         name = INITIAL_TAG if number == 1 else f"tag-{number:04d}"
-        written = datetime.now(UTC).isoformat(timespec="seconds")
+        written = datetime.now(UTC).isoformat(timespec="microseconds")
         parent = names[0] if names else None
         tag = Tag(name, number, parent, created, (chosen,), is_trial, written)
         if store_tag(store, tag):
