@@ -175,7 +175,8 @@ class UploadMethods(ClientBase):
             InvalidConfigurationError: One is wrong; nothing was written of its task.
             LightlyPipelineError: A task has no schema.
         """
-        from lightly_pipeline.inputs.writing import read_task_schema, write_prediction
+        from lightly_pipeline.inputs.prediction_files import read_task_schema
+        from lightly_pipeline.inputs.writing import write_prediction
 
         of_task: dict[str, list[PredictionSingleton]] = defaultdict(list)
         for number, value in enumerate(prediction_singletons):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lightly_pipeline.datasources.local import LocalDatasource
     from lightly_pipeline.datasources.s3 import S3Datasource
     from lightly_pipeline.datasources.second_look import confirmed
-    from lightly_pipeline.datasources.urls import datasource_from_url
+    from lightly_pipeline.datasources.urls import datasource_at, datasource_from_url
     from lightly_pipeline.datasources.videos import (
         IMAGE_EXTENSIONS,
         VIDEO_EXTENSIONS,
@@ -41,6 +41,7 @@ __all__ = [
     "Traffic",
     "concurrently",
     "confirmed",
+    "datasource_at",
     "datasource_from_url",
     "is_image_path",
     "is_video_path",
@@ -59,6 +60,7 @@ _HOMES = {
     "VIDEO_EXTENSIONS": "videos",
     "concurrently": "documents",
     "confirmed": "second_look",
+    "datasource_at": "urls",
     "datasource_from_url": "urls",
     "is_image_path": "videos",
     "is_video_path": "videos",

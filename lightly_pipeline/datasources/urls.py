@@ -10,6 +10,11 @@ from lightly_pipeline.datasources.secrets import refuse_secrets
 from lightly_pipeline.errors import InvalidConfigurationError
 
 
+def datasource_at(place: Datasource | str | Path) -> Datasource:
+    """Returns a datasource that is given itself, or by what `datasource_from_url` takes."""
+    return datasource_from_url(str(place)) if isinstance(place, str | Path) else place
+
+
 def datasource_from_url(
     url: str, base: Path | None = None, options: Mapping[str, Any] | None = None
 ) -> Datasource:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from lightly_pipeline.datasources import Datasource, concurrently, datasource_from_url
+from lightly_pipeline.datasources import Datasource, concurrently, datasource_at
 from lightly_pipeline.errors import (
     InvalidConfigurationError,
     LightlyPipelineError,
@@ -156,10 +156,10 @@ def export_run(
         LightlyPipelineError: Something else is at `out`, or an image is not what the run stored.
         DatasourceError: A store failed.
     """
-    store, target = _place(lightly), _place(out)
+    store, target = datasource_at(lightly), datasource_at(out)
     if to not in FORMATS:
         raise InvalidConfigurationError(f"no format {to!r}; {did_you_mean(to, FORMATS)}")
-    place = None if source is None else _place(source)
+    place = None if source is None else datasource_at(source)
     images = ImageOptions(copy_images, signed_urls, place)
     if tag is not None:
         if run != LATEST:
@@ -241,10 +241,6 @@ def _export_frames(
         skipped=run.skipped,
         tag=run.name if run.is_tag else None,
     )
-
-
-def _place(place: Datasource | str | Path) -> Datasource:
-    return datasource_from_url(str(place)) if isinstance(place, str | Path) else place
 
 
 def _place_of(store: Datasource, *, signed_urls: bool) -> PlaceOf:

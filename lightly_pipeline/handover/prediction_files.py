@@ -24,6 +24,7 @@ from lightly_pipeline.inputs.predictions import (
     Task,
     parse_prediction,
     parse_task,
+    schema_path,
     task_folder,
 )
 from lightly_pipeline.layout import frame_name
@@ -93,7 +94,7 @@ def read_tasks(store: Datasource, only: str | None = None) -> list[PredictedTask
 
 
 def _read_task(store: Datasource, name: str) -> PredictedTask:
-    path = f"{task_folder(name)}schema.json"
+    path = schema_path(name)
     document = read_required(store, path, f"prediction task {name}")
     task = parse_task(document, name, store.location(path))
     by_id = {entry["id"]: entry for entry in document["categories"]}

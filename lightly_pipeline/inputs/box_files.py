@@ -3,7 +3,6 @@
 What a file says is in `boxes.py`; what is made of boxes is the tables' business.
 """
 
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from lightly_pipeline.candidates.rows import FRAME_STEM
 from lightly_pipeline.datasources import Datasource, StoredObject
 from lightly_pipeline.inputs.boxes import parse_boxes
 from lightly_pipeline.inputs.files import in_threads, or_problem, read_json
@@ -20,8 +20,6 @@ from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline.layout import frame_name
 from lightly_pipeline.tables.boxes import VideoBoxes
 from lightly_pipeline.video.boxes import Boxes
-
-_FRAME = re.compile(r"(.*)-([0-9]+)-([^-/.]*)", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -161,7 +159,7 @@ class PredictedBoxes:
 
 def _of_name(names: _Names, name: str) -> tuple[_Files, int]:
     """Returns where a frame of this name is noted, and its number; nowhere for other names."""
-    parts = _FRAME.fullmatch(name)
+    parts = FRAME_STEM.fullmatch(name)
     if parts is None:
         return _Files(), 0
     by_digits = names.setdefault((parts[1], parts[3]), {})
@@ -170,7 +168,7 @@ def _of_name(names: _Names, name: str) -> tuple[_Files, int]:
 
 def _around_number(video: str) -> tuple[str, str]:
     """Returns what stands before and behind the number in the names of a video's frames."""
-    parts = _FRAME.fullmatch(frame_name(video, 0, 1, "png").removesuffix(".png"))
+    parts = FRAME_STEM.fullmatch(frame_name(video, 0, 1, "png").removesuffix(".png"))
     return (parts[1], parts[3]) if parts is not None else ("", "")
 
 

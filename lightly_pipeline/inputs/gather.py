@@ -25,7 +25,11 @@ from lightly_pipeline.inputs.metadata_plan import plan_columns, plan_metadata
 from lightly_pipeline.inputs.object_plan import plan_boxes
 from lightly_pipeline.inputs.objects import ObjectTagQuery, read_objects
 from lightly_pipeline.inputs.path_groups import PathGroups, plan_path_groups
-from lightly_pipeline.inputs.prediction_files import plan_bulk_predictions, read_task
+from lightly_pipeline.inputs.prediction_files import (
+    plan_bulk_predictions,
+    read_task,
+    read_task_schema,
+)
 from lightly_pipeline.inputs.predictions import Task
 from lightly_pipeline.inputs.quality import KEY_PREFIX, read_column_values
 from lightly_pipeline.inputs.queries import FolderQuery, TagQuery, TextQuery, folder_query
@@ -189,9 +193,7 @@ def _plan_tasks(store: Datasource, entries: Sequence[StrategyEntry]) -> dict[str
         name = str(entry.input.task)
         if name not in tasks:
             predictions.check_task(listed, name, store.location(predictions.TASKS_PATH))
-            path = predictions.task_folder(name) + "schema.json"
-            document = read_required(store, path, f"prediction task {name}")
-            tasks[name] = predictions.parse_task(document, name, store.location(path))
+            tasks[name] = read_task_schema(store, name)
             plan_bulk_predictions(store, tasks[name])
         if entry.input.score is not None:
             predictions.check_score(tasks[name], entry.input.score)

@@ -17,8 +17,8 @@ from lightly_pipeline.inputs import predictions
 from lightly_pipeline.inputs.auto_tasks import RuleBoxes
 from lightly_pipeline.inputs.box_files import PredictedBoxes
 from lightly_pipeline.inputs.boxes import check_has_boxes
-from lightly_pipeline.inputs.files import read_json, read_required
-from lightly_pipeline.inputs.prediction_files import plan_bulk_predictions
+from lightly_pipeline.inputs.files import read_json
+from lightly_pipeline.inputs.prediction_files import plan_bulk_predictions, read_task_schema
 from lightly_pipeline.tables.boxes import BoxSource
 
 
@@ -53,9 +53,7 @@ def plan_boxes(store: Datasource, config: RunConfig) -> dict[str, BoxSource]:
             sources[name] = RuleBoxes(rules[name])
             continue
         _check_known(name, [*listed, *rules], "selection_config.strategies.input.task")
-        path = predictions.task_folder(name) + "schema.json"
-        document = read_required(store, path, f"prediction task {name}")
-        task = predictions.parse_task(document, name, store.location(path))
+        task = read_task_schema(store, name)
         check_has_boxes(task)
         plan_bulk_predictions(store, task)
         sources[name] = PredictedBoxes(store, task)

@@ -22,8 +22,19 @@ from lightly_pipeline.inputs.bulk_files import (
 )
 from lightly_pipeline.inputs.bulk_names import NameCheck
 from lightly_pipeline.inputs.entries import Entries, Entry
-from lightly_pipeline.inputs.files import in_threads, list_names, or_problem, read_json
-from lightly_pipeline.inputs.predictions import Task, parse_prediction
+from lightly_pipeline.inputs.files import (
+    in_threads,
+    list_names,
+    or_problem,
+    read_json,
+    read_required,
+)
+from lightly_pipeline.inputs.predictions import (
+    Task,
+    parse_prediction,
+    parse_task,
+    schema_path,
+)
 from lightly_pipeline.logs import logger_of
 
 _logger = logger_of(__name__)
@@ -70,6 +81,18 @@ class TaskTable:
         """Returns a score of all frames, shape (N,)."""
         values = self._scores[name]
         return scores.object_frequencies(values) if name == scores.OBJECT_FREQUENCY else values
+
+
+def read_task_schema(store: Datasource, name: str) -> Task:
+    """Returns the schema of a task.
+
+    Raises:
+        LightlyPipelineError: There is none, or it is wrong.
+        DatasourceError: The store failed.
+    """
+    path = schema_path(name)
+    document = read_required(store, path, f"prediction task {name}")
+    return parse_task(document, name, store.location(path))
 
 
 def read_task(

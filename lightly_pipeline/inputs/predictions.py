@@ -46,6 +46,11 @@ def task_folder(name: str) -> str:
     return f".lightly/predictions/{name}/"
 
 
+def schema_path(name: str) -> str:
+    """Returns where the schema of a task is."""
+    return task_folder(name) + "schema.json"
+
+
 def check_task(document: Any, wanted: str, location: str) -> None:
     """Refuses a task that is not listed.
 

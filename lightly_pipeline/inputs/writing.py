@@ -23,7 +23,7 @@ from lightly_pipeline.inputs.predictions import (
     Task,
     parse_prediction,
     parse_task,
-    task_folder,
+    schema_path,
 )
 
 _FRAME = re.compile(r".+-\d+-[^/.-]+")
@@ -89,9 +89,20 @@ def write_task(store: Datasource, name: str, schema: Mapping[str, Any]) -> Task:
         raise InvalidConfigurationError(
             f"task name {name!r}: use letters, digits and _+=,.@:- with single slashes between"
         )
-    path = f"{task_folder(name)}schema.json"
+    path = schema_path(name)
     task = parse_task(schema, name, path)
     store.write(path, _json(schema, path))
+    list_task(store, name)
+    return task
+
+
+def list_task(store: Datasource, name: str) -> None:
+    """Adds a task to the list of tasks, unless it is there; what others add meanwhile stays.
+
+    Raises:
+        LightlyPipelineError: The list is none.
+        DatasourceError: The store failed.
+    """
 
     def listed(document: Any) -> list[str]:
         if not isinstance(document, list):
@@ -100,19 +111,6 @@ def write_task(store: Datasource, name: str, schema: Mapping[str, Any]) -> Task:
         return document if name in document else [*document, name]
 
     _change(store, TASKS_PATH, listed)
-    return task
-
-
-def read_task_schema(store: Datasource, name: str) -> Task:
-    """Returns the schema of a task.
-
-    Raises:
-        LightlyPipelineError: There is none, or it is wrong.
-        DatasourceError: The store failed.
-    """
-    path = f"{task_folder(name)}schema.json"
-    document = read_required(store, path, f"prediction task {name}")
-    return parse_task(document, name, store.location(path))
 
 
 def write_prediction(
@@ -161,11 +159,17 @@ def _json(document: Any, what: str) -> bytes:
 
 
 def _change(store: Datasource, path: str, changed: Callable[[Any], Any]) -> None:
-    """Writes what a function makes of a JSON list, again when somebody else was faster."""
+    """Writes what a function makes of a JSON list, again when somebody else was faster.
+
+    Where that is what is there already, nothing is written.
+    """
     for _ in range(_MAX_RACES):
         found = store.stat(path)
         document = [] if found is None else read_required(store, path, path)
-        content = _json(changed(document), path)
+        wanted = changed(document)
+        if found is not None and wanted == document:
+            return
+        content = _json(wanted, path)
         try:
             if found is None:
                 store.write(path, content, if_absent=True)

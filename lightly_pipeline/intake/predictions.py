@@ -11,31 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lightly_pipeline.datasources import Datasource, datasource_from_url, list_videos
+from lightly_pipeline.datasources import Datasource, datasource_at, list_videos
 from lightly_pipeline.errors import (
     InvalidConfigurationError,
     LightlyPipelineError,
     ObjectNotFoundError,
-    PreconditionFailedError,
 )
 from lightly_pipeline.inputs.bulk_files import JSON_LINES, NAME, find_bulk
 from lightly_pipeline.inputs.files import read_json
 from lightly_pipeline.inputs.prediction_files import bulk_stem
 from lightly_pipeline.inputs.predictions import (
-    TASKS_PATH,
     Task,
     parse_prediction,
     parse_task,
-    task_folder,
+    schema_path,
 )
 from lightly_pipeline.inputs.relevant import Cases
+from lightly_pipeline.inputs.writing import list_task
 from lightly_pipeline.intake.formats import LabelledBox, Labels, read_labels
 from lightly_pipeline.intake.names import FrameFinder
 from lightly_pipeline.tables.catalog import read_catalog
 
 _TASK_TYPE = "object-detection"
 _TASK_NAME = re.compile(r"(?!\.)[a-zA-Z0-9_+=,.@:-]+(/(?!\.)[a-zA-Z0-9_+=,.@:-]+)*")
-_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +92,7 @@ def import_predictions(
         raise InvalidConfigurationError(
             f"task name {task!r}: give letters, digits and any of _+=,.@:- in parts apart by /"
         )
-    store = _place(lightly)
+    store = datasource_at(lightly)
     labels = read_labels(Path(source), tool)
     schema = _schema(store, task, labels.categories, str(source))
     known = _videos(store, videos)
@@ -107,7 +105,7 @@ def import_predictions(
         if not writing.n_frames:
             raise LightlyPipelineError(f"{source}: {_nothing(writing)}")
     _write_schema(store, schema)
-    _list_task(store, task)
+    list_task(store, task)
     return ImportResult(
         task=task,
         location=store.location(path),
@@ -173,14 +171,10 @@ def _nothing(writing: _Writing) -> str:
     return f"none of its images is a frame ({first})" if first else "it speaks of no image"
 
 
-def _place(place: Datasource | str | Path) -> Datasource:
-    return datasource_from_url(str(place)) if isinstance(place, str | Path) else place
-
-
 def _videos(store: Datasource, videos: Datasource | str | Path | None) -> list[str] | None:
     """Returns the paths of the videos that there are; None where nothing was listed yet."""
     if videos is not None:
-        return [video.path for video in list_videos(_place(videos))]
+        return [video.path for video in list_videos(datasource_at(videos))]
     catalog = read_catalog(store)
     return None if catalog is None else [video.path for video in catalog.videos]
 
@@ -191,7 +185,7 @@ def _schema(store: Datasource, name: str, categories: Mapping[int, str], source:
     Raises:
         InvalidConfigurationError: What is there is of another kind, or lacks a category.
     """
-    path = f"{task_folder(name)}schema.json"
+    path = schema_path(name)
     try:
         task = parse_task(read_json(store, path), name, store.location(path))
     except ObjectNotFoundError:
@@ -217,7 +211,7 @@ def _check_free(store: Datasource, task: Task) -> None:
 
 
 def _write_schema(store: Datasource, task: Task) -> None:
-    path = f"{task.folder}schema.json"
+    path = schema_path(task.name)
     if store.stat(path) is not None:
         return
     entries = [
@@ -226,30 +220,3 @@ def _write_schema(store: Datasource, task: Task) -> None:
     ]
     document = {"task_type": task.task_type, "categories": entries}
     store.write(path, json.dumps(document, indent=1).encode())
-
-
-def _list_task(store: Datasource, name: str) -> None:
-    """Adds a task to the list; what others add meanwhile stays.
-
-    Raises:
-        LightlyPipelineError: The list is none.
-    """
-    for _ in range(_ATTEMPTS):
-        there = store.stat(TASKS_PATH)
-        listed = read_json(store, TASKS_PATH) if there else []
-        if not isinstance(listed, list):
-            raise LightlyPipelineError(
-                f"{store.location(TASKS_PATH)}: expected a list of task names"
-            )
-        if name in listed:
-            return
-        content = json.dumps([*listed, name]).encode()
-        try:
-            if there:
-                store.write(TASKS_PATH, content, if_match=there.etag)
-            else:
-                store.write(TASKS_PATH, content, if_absent=True)
-        except PreconditionFailedError:
-            continue
-        return
-    raise LightlyPipelineError(f"{store.location(TASKS_PATH)} changes all the time: try again")

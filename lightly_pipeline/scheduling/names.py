@@ -10,7 +10,7 @@ import time
 
 from lightly_pipeline.errors import InvalidConfigurationError
 
-_DATASET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9 _-]{2,}")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9 _-]{2,}")
 _KEPT = re.compile(r"[a-z0-9]")
 
 
@@ -30,11 +30,7 @@ def check_dataset_name(name: str) -> None:
     Raises:
         InvalidConfigurationError: Says what is allowed.
     """
-    if not isinstance(name, str) or not _DATASET_NAME.fullmatch(name):
-        raise InvalidConfigurationError(
-            f"dataset name {name!r}: use at least three letters, digits, spaces, _ and -, "
-            "a letter or digit first"
-        )
+    _check_name(name, "dataset")
 
 
 def check_worker_name(name: str) -> None:
@@ -43,9 +39,13 @@ def check_worker_name(name: str) -> None:
     Raises:
         InvalidConfigurationError: Says what is allowed.
     """
-    if not isinstance(name, str) or not _DATASET_NAME.fullmatch(name):
+    _check_name(name, "worker")
+
+
+def _check_name(name: str, what: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise InvalidConfigurationError(
-            f"worker name {name!r}: use at least three letters, digits, spaces, _ and -, a letter "
+            f"{what} name {name!r}: use at least three letters, digits, spaces, _ and -, a letter "
             "or digit first"
         )
 
