@@ -18,9 +18,8 @@ from lightly_pipeline.handover.masks import Mask
 from lightly_pipeline.handover.predictions import Box, PredictedTask, Prediction, Size
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.inputs.files import in_threads, read_json, read_required
-from lightly_pipeline.inputs.prediction_files import prediction_lines
+from lightly_pipeline.inputs.prediction_files import prediction_lines, read_task_names
 from lightly_pipeline.inputs.predictions import (
-    TASKS_PATH,
     Task,
     parse_prediction,
     parse_task,
@@ -73,12 +72,7 @@ def read_tasks(store: Datasource, only: str | None = None) -> list[PredictedTask
         InvalidConfigurationError: There is no such task.
         LightlyPipelineError: The list, or the schema of the wanted task, is missing or wrong.
     """
-    try:
-        listed = read_json(store, TASKS_PATH)
-    except ObjectNotFoundError:
-        listed = []
-    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        raise LightlyPipelineError(f"{store.location(TASKS_PATH)}: expected a list of task names")
+    listed = read_task_names(store)
     if only is not None and only not in listed:
         hint = did_you_mean(only, listed) if listed else "there are no predictions"
         raise InvalidConfigurationError(f"no prediction task {only!r}; {hint}")

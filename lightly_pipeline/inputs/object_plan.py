@@ -3,22 +3,21 @@
 Looks at schemas alone, so that a mistake ends a run before its videos are decoded.
 """
 
-from typing import Any
-
 from lightly_pipeline.config import RunConfig
 from lightly_pipeline.datasources import Datasource
 from lightly_pipeline.errors import (
     InvalidConfigurationError,
-    LightlyPipelineError,
-    ObjectNotFoundError,
 )
 from lightly_pipeline.hints import did_you_mean
 from lightly_pipeline.inputs import predictions
 from lightly_pipeline.inputs.auto_tasks import RuleBoxes
 from lightly_pipeline.inputs.box_files import PredictedBoxes
 from lightly_pipeline.inputs.boxes import check_has_boxes
-from lightly_pipeline.inputs.files import read_json
-from lightly_pipeline.inputs.prediction_files import plan_bulk_predictions, read_task_schema
+from lightly_pipeline.inputs.prediction_files import (
+    plan_bulk_predictions,
+    read_task_names,
+    read_task_schema,
+)
 from lightly_pipeline.tables.boxes import BoxSource
 
 
@@ -38,7 +37,7 @@ def plan_boxes(store: Datasource, config: RunConfig) -> dict[str, BoxSource]:
     rules = {rule.name: rule for rule in config.selection.auto_tasks}
     if not (compared or rules or named):
         return {}
-    listed = _listed_tasks(store)
+    listed = read_task_names(store)
     for name in rules:
         if name in listed:
             raise InvalidConfigurationError(
@@ -83,15 +82,3 @@ def _check_known(name: str, known: list[str], option: str) -> None:
             f"{option}: {name!r} is neither a prediction task of the dataset nor one of "
             f"selection_config.auto_tasks; {hint}"
         )
-
-
-def _listed_tasks(store: Datasource) -> list[str]:
-    """Returns the prediction tasks of a dataset; none where it has no list of them."""
-    try:
-        listed: Any = read_json(store, predictions.TASKS_PATH)
-    except ObjectNotFoundError:
-        return []
-    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        location = store.location(predictions.TASKS_PATH)
-        raise LightlyPipelineError(f"{location}: expected a list of task names")
-    return listed

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.candidates.rows import FrameNames, FrameRows, frame_stem, rows_by_name
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.errors import LightlyPipelineError
+from lightly_pipeline.errors import LightlyPipelineError, ObjectNotFoundError
 from lightly_pipeline.inputs import scores
 from lightly_pipeline.inputs.bulk_files import (
     BulkFile,
@@ -30,9 +30,11 @@ from lightly_pipeline.inputs.files import (
     read_required,
 )
 from lightly_pipeline.inputs.predictions import (
+    TASKS_PATH,
     Task,
     parse_prediction,
     parse_task,
+    parse_task_names,
     schema_path,
 )
 from lightly_pipeline.logs import logger_of
@@ -81,6 +83,20 @@ class TaskTable:
         """Returns a score of all frames, shape (N,)."""
         values = self._scores[name]
         return scores.object_frequencies(values) if name == scores.OBJECT_FREQUENCY else values
+
+
+def read_task_names(store: Datasource) -> list[str]:
+    """Returns the prediction tasks of a dataset; none where it has no list of them.
+
+    Raises:
+        LightlyPipelineError: The list is wrong.
+        DatasourceError: The store failed.
+    """
+    try:
+        document = read_json(store, TASKS_PATH)
+    except ObjectNotFoundError:
+        return []
+    return parse_task_names(document, store.location(TASKS_PATH))
 
 
 def read_task_schema(store: Datasource, name: str) -> Task:

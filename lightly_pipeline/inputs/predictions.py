@@ -58,13 +58,23 @@ def check_task(document: Any, wanted: str, location: str) -> None:
         LightlyPipelineError: The list is not one.
         InvalidConfigurationError: The task is not in it; names the nearest.
     """
-    if not isinstance(document, list) or not all(isinstance(name, str) for name in document):
-        raise LightlyPipelineError(f"{location}: expected a list of task names")
-    if wanted not in document:
+    listed = parse_task_names(document, location)
+    if wanted not in listed:
         raise InvalidConfigurationError(
             f"prediction task {wanted!r} is not listed in {location}; "
-            f"{did_you_mean(wanted, document)}"
+            f"{did_you_mean(wanted, listed)}"
         )
+
+
+def parse_task_names(document: Any, location: str) -> list[str]:
+    """Returns the names in a list of tasks.
+
+    Raises:
+        LightlyPipelineError: It is none.
+    """
+    if not isinstance(document, list) or not all(isinstance(name, str) for name in document):
+        raise LightlyPipelineError(f"{location}: expected a list of task names")
+    return document
 
 
 def parse_task(document: Any, name: str, location: str) -> Task:
