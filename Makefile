@@ -5,7 +5,10 @@
 #   make dev                             the Dagster UI with the sample videos
 #   make test                            the test suite
 #   make test-fast                       the quick part of it, under a minute
+#   make deploy-test                     several machines: PostgreSQL, Redis and Celery workers on this one
+#   make test-ceph                       datasources on Ceph, where Debian's packages of it are installed
 #   make coverage                        the suite, and the lines it does not reach
+#   make soak                            videos arrive for twenty minutes while everything fails now and then
 #   make lint                            ruff, mypy, import contracts, generated pages
 #   make docs                            the documentation as a site, in site/
 #
@@ -22,7 +25,7 @@ DEMO_FOLDER ?= demo_data
 DAGSTER_HOME ?= $(CURDIR)/.dagster_home
 PORT ?= 3000
 
-.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss segments bench-chain bench-encoder bench-images bench-inputs bench-orchestration bench-own-vectors bench-selection bench-mixtures bench-objects bench-report bench-start bench-stores bench-typicality bench-video clean help
+.PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss segments bench-chain bench-encoder bench-images bench-inputs bench-orchestration bench-own-vectors bench-selection bench-mixtures bench-networks bench-objects bench-report bench-start bench-stores bench-telemetry bench-typicality bench-video clean bench-catalogue deploy-test bench-deploy soak test-ceph help
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -79,10 +82,18 @@ dev: $(STAMP)
 	  $(BIN)/dagster dev --workspace workspace.yaml --port $(PORT)
 
 test: $(STAMP)
-	$(BIN)/pytest -n $(WORKERS) -q
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -q
 
 test-fast: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -q -m 'not slow and not integration'
+
+deploy-test: $(STAMP)
+	$(BIN)/pytest -q lightly_pipeline_tests/deploy
+
+# apt install ceph-mon ceph-osd radosgw ceph-common
+test-ceph: $(STAMP)
+	LIGHTLY_PIPELINE_TEST_CEPH=1 $(BIN)/pytest -n 0 -q -k ceph \
+	  lightly_pipeline_tests/datasources/test_contract.py
 
 coverage: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -q --cov --cov-report=term-missing:skip-covered --cov-report=html
@@ -105,6 +116,9 @@ loss: $(STAMP)
 
 segments: $(STAMP)
 	SVT_LOG=1 $(BIN)/python -m lightly_pipeline_tests.tables.segments 2>/dev/null
+
+soak: $(STAMP)
+	$(BIN)/python -m lightly_pipeline_tests.reliability.soak $(SOAK)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -131,6 +145,9 @@ bench-video: $(STAMP)
 bench-images: $(STAMP)
 	$(BIN)/python -m benchmarks.images $(BENCH)
 
+bench-deploy: $(STAMP)
+	$(BIN)/python -m benchmarks.deploy
+
 bench-encoder: $(STAMP)
 	$(BIN)/python -m benchmarks.encoder
 
@@ -140,6 +157,9 @@ bench-inputs: $(STAMP)
 bench-orchestration: $(STAMP)
 	$(BIN)/python -m benchmarks.orchestration
 
+bench-catalogue: $(STAMP)
+	$(BIN)/python -m benchmarks.catalogue $(BENCH)
+
 bench-own-vectors: $(STAMP)
 	$(BIN)/python -m benchmarks.own_vectors
 
@@ -148,6 +168,9 @@ bench-selection: $(STAMP)
 
 bench-mixtures: $(STAMP)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 $(BIN)/python -m benchmarks.mixtures
+
+bench-networks: $(STAMP)
+	$(BIN)/python -m benchmarks.networks $(BENCH)
 
 bench-objects: $(STAMP)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.objects
@@ -164,6 +187,9 @@ bench-start: $(STAMP)
 
 bench-stores: $(STAMP)
 	$(BIN)/python -m benchmarks.stores
+
+bench-telemetry: $(STAMP)
+	$(BIN)/python -m benchmarks.telemetry
 
 clean:
 	rm -rf $(VENV) build dist site htmlcov .coverage bench_data $(DEMO_FOLDER) .pytest_cache .mypy_cache .ruff_cache

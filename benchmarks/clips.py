@@ -32,6 +32,12 @@ class Clip:
 
 CLIPS = {
     "h264": Clip("libx264", "mp4", (1920, 1080), 240, {"preset": "medium", "b": "10M", "g": "250"}),
+    "h264-2s": Clip(
+        "libx264", "mp4", (1920, 1080), 60, {"preset": "medium", "b": "10M", "g": "250"}
+    ),
+    "h264-short": Clip(
+        "libx264", "mp4", (1920, 1080), 8, {"preset": "medium", "b": "10M", "g": "250"}
+    ),
     "hevc": Clip(
         "libx265",
         "mp4",

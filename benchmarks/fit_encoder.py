@@ -6,12 +6,11 @@ The same scenes give the same file. Only sums over all frames end up in it.
 """
 
 import hashlib
-import json
-from pathlib import Path
 
 import safetensors.numpy
 
 from benchmarks import fitting
+from benchmarks.packaged import fit_list, fit_list_sha256, write_weights
 from benchmarks.scenes import changes, load_scenes, samples_folder
 from lightly_pipeline.embedding.families.shipped import WEIGHTS_FILE
 from lightly_pipeline.embedding.features import BLOCKS, statistics
@@ -28,21 +27,16 @@ def main() -> None:
         statistics(scenes.small), scenes.scene, changes(scenes, kinds, SEED), BLOCKS
     )
     content = safetensors.numpy.save({"mean": fitted.mean, "matrix": fitted.matrix})
-    package = Path(__file__).resolve().parents[1] / "lightly_pipeline" / "embedding"
-    target = package / WEIGHTS_FILE
-    target.parent.mkdir(exist_ok=True)
-    target.write_bytes(content)
-    listed = json.loads((folder / "scenes.json").read_text())["scenes"]
-    fit_list = [[scene["scene"], scene["source"], scene["file"]] for scene in listed]
+    listed = fit_list(folder)
     document = {
         "recipe": "soft HSV histogram and uniform LBP of 64x64 pixels, within-scene whitening",
         "weights_sha256": hashlib.sha256(content).hexdigest(),
         "n_frames": len(scenes.scene),
-        "fit_list_sha256": hashlib.sha256(json.dumps(fit_list).encode()).hexdigest(),
-        "fitted_on": fit_list,
+        "fit_list_sha256": fit_list_sha256(listed),
+        "fitted_on": listed,
     }
-    target.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
-    print(f"fitted on {len(scenes.scene)} frames of {len(fit_list)} scenes; {len(content)} bytes")
+    write_weights(WEIGHTS_FILE, content, document)
+    print(f"fitted on {len(scenes.scene)} frames of {len(listed)} scenes; {len(content)} bytes")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ root of its deviation (exponent -0.25 of the spectrum). Only sums over all frame
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from benchmarks.packaged import write_weights
 from benchmarks.scenes import load_scenes, samples_folder
 from lightly_pipeline.embedding import encoder_spec, load_encoder
 from lightly_pipeline.embedding.families.joined import map_file
@@ -46,8 +46,7 @@ def main() -> None:
     content = safetensors.numpy.save(
         {"mean": mean.astype(np.float16), "matrix": matrix.astype(np.float16)}
     )
-    target = Path(__file__).resolve().parents[1] / "lightly_pipeline/embedding" / map_file(name)
-    target.write_bytes(content)
+    write_weights(map_file(name), content)
     print(f"fitted on {len(scenes.scene)} frames; {len(content)} bytes")
 
 

@@ -19,13 +19,13 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 
 from benchmarks.material import long_video, material
+from lightly_pipeline.datasources.answers import RangeAnswer
 from lightly_pipeline.datasources.protocol import ByteRange
-from lightly_pipeline.datasources.s3_reader import RangeReader
+from lightly_pipeline.datasources.range_reader import RangeReader
 from lightly_pipeline.video import FrameIndex, open_video
 from lightly_pipeline.video.plan import KeyGroup, byte_ranges, key_groups
 from lightly_pipeline.video.versions import decoder_version
@@ -154,12 +154,13 @@ class _Range:
     def __init__(self, path: Path) -> None:
         self._file, self._size = path.open("rb"), path.stat().st_size
 
-    def __call__(self, header: str) -> dict[str, Any]:
-        first, last = map(int, header.removeprefix("bytes=").split("-"))
+    def __call__(self, first: int, last: int) -> RangeAnswer:
         self._file.seek(first)
         body = self._file.read(last + 1 - first)
         place = f"bytes {first}-{first + len(body) - 1}/{self._size}"
-        return {"Body": io.BytesIO(body), "ContentRange": place, "ETag": "version"}
+        return RangeAnswer(
+            "version", place, len(body), is_part=True, is_page=False, md5="", body=io.BytesIO(body)
+        )
 
 
 def _bucket(

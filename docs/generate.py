@@ -18,9 +18,11 @@ from pydantic.fields import FieldInfo
 from lightly_pipeline.cli import command_line
 from lightly_pipeline.config import LightlyConfig, PipelineConfig, SelectionConfig, WorkerConfig
 from lightly_pipeline.config.base import model_of
+from lightly_pipeline.config.checks import CheckLimits
 from lightly_pipeline.config.dataset import DatasetDeclaration, Place
 from lightly_pipeline.config.strategies import COMBINATIONS
 from lightly_pipeline.config.support import REFUSED, Support, note_on, support_of
+from lightly_pipeline.telemetry.metrics import INSTRUMENTS
 
 DOCS = Path(__file__).parent
 BLOCKS: dict[str, type[BaseModel]] = {
@@ -29,7 +31,11 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "selection_config": SelectionConfig,
     "pipeline_config": PipelineConfig,
 }
-DECLARATIONS: dict[str, type[BaseModel]] = {"dataset": DatasetDeclaration, "place": Place}
+DECLARATIONS: dict[str, type[BaseModel]] = {
+    "dataset": DatasetDeclaration,
+    "place": Place,
+    "checks": CheckLimits,
+}
 _PART = re.compile(r"(<!-- generated: ([a-z_ ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -59,6 +65,7 @@ def _made(name: str) -> str:
         "combinations": _combinations,
         "refused": _refused,
         "commands": _commands,
+        "metrics": _metrics,
     }
     return "".join(f"{line}\n" for line in makers[kind](argument))
 
@@ -84,6 +91,10 @@ def _declaration(name: str) -> Iterator[str]:
 
 def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
+    if isinstance(value, CheckLimits):
+        return ""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_none=True) or None
     return "" if value is None or field.is_required() else f"`{json.dumps(value)}`"
 
 
@@ -152,6 +163,15 @@ def _refused(_: str) -> Iterator[str]:
     """Yields the list of what is refused, and why."""
     for what, reason in REFUSED.items():
         yield f"- `{what}`: {reason}."
+
+
+def _metrics(_: str) -> Iterator[str]:
+    """Yields the table of figures that are sent to a collector."""
+    yield "| figure | kind | unit | labels | meaning |"
+    yield "|---|---|---|---|---|"
+    for one in INSTRUMENTS:
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        yield f"| `{one.name}` | {one.kind} | {one.unit} | {labels} | {one.meaning} |"
 
 
 def _commands(_: str) -> Iterator[str]:

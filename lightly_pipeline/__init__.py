@@ -2,8 +2,8 @@
 
 Only the public names live here, loaded when first used so that importing the package costs
 nothing: `Dataset`, `DatasetType`, `EncoderSpec`, `FrameInput`, `LocalDatasource`, `Objects`,
-`ProgressMeter`, `RunResult`, `S3Datasource`, `VideoDataset`, `build_definitions`, `export_run`,
-`import_predictions` and `run`.
+`ProgressMeter`, `RunResult`, `S3Datasource`, `VideoDataset`, `build_definitions`, `clean`,
+`export_run`, `import_predictions` and `run`.
 `__version__` is that of the installed package.
 """
 
@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightly_pipeline.config import DatasetType
     from lightly_pipeline.datasets import Dataset
-    from lightly_pipeline.datasources import LocalDatasource, S3Datasource
+    from lightly_pipeline.datasources import (
+        AzureDatasource,
+        GCSDatasource,
+        LocalDatasource,
+        S3Datasource,
+    )
     from lightly_pipeline.defs.build import build_definitions
     from lightly_pipeline.defs.component import VideoDataset
     from lightly_pipeline.embedding import EncoderSpec
@@ -23,13 +28,16 @@ if TYPE_CHECKING:
     from lightly_pipeline.progress import ProgressMeter
     from lightly_pipeline.runs.result import RunResult
     from lightly_pipeline.selection import Objects
+    from lightly_pipeline.upkeep.cleaning import clean
     from lightly_pipeline.video import FrameInput
 
 __all__ = [
+    "AzureDatasource",
     "Dataset",
     "DatasetType",
     "EncoderSpec",
     "FrameInput",
+    "GCSDatasource",
     "LocalDatasource",
     "Objects",
     "ProgressMeter",
@@ -37,6 +45,7 @@ __all__ = [
     "S3Datasource",
     "VideoDataset",
     "build_definitions",
+    "clean",
     "export_run",
     "import_predictions",
     "run",
@@ -52,8 +61,11 @@ _HOMES = {
     "ProgressMeter": "lightly_pipeline.progress",
     "RunResult": "lightly_pipeline.runs.result",
     "S3Datasource": "lightly_pipeline.datasources",
+    "AzureDatasource": "lightly_pipeline.datasources",
+    "GCSDatasource": "lightly_pipeline.datasources",
     "VideoDataset": "lightly_pipeline.defs.component",
     "build_definitions": "lightly_pipeline.defs.build",
+    "clean": "lightly_pipeline.upkeep.cleaning",
     "export_run": "lightly_pipeline.handover.export",
     "import_predictions": "lightly_pipeline.intake.predictions",
     "run": "lightly_pipeline.pipeline",

@@ -1,23 +1,26 @@
 """The command line: `run` and `demo` over `pipeline.run`, and `worker`.
 
 Arguments and exit codes live here; the commands about results are in `cli_results.py`, those
-about encoders and predictions in `cli_encoders.py` and `cli_predictions.py`; what a person sees is
-in `console.py`, every decision is the pipeline's. Imports stay light so that `--help` answers at
-once.
+that look after them in `cli_upkeep.py`, those about encoders, predictions and partitions in modules
+of their own beside it; what a person sees is in `console.py`, every decision is the pipeline's.
+Imports stay light so that `--help` answers at once.
 """
 
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightly_pipeline import cli_encoders, cli_predictions, cli_results
+from lightly_pipeline import (
+    cli_encoders,
+    cli_partitions,
+    cli_predictions,
+    cli_results,
+    cli_upkeep,
+)
 from lightly_pipeline.console import (
     describe,
     escape_what_is_no_text,
@@ -26,12 +29,14 @@ from lightly_pipeline.console import (
 )
 from lightly_pipeline.display import ProgressDisplay
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
+from lightly_pipeline.interrupts import Terminated, ending_when_asked
+from lightly_pipeline.log_display import LogDisplay, display_on
 from lightly_pipeline.progress import ProgressMeter
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasets import Dataset
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 _WORKER_VARIABLE = "LIGHTLY_WORKER_ID"
 
 
@@ -40,45 +45,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C, 143 by SIGTERM.
     """
-    escape_what_is_no_text()
-    options = command_line().parse_args(arguments)
-    display = ProgressDisplay(sys.stderr)
-    try:
-        with showing_log(display), _interrupted_by_sigterm():
-            exit_code: int = options.command(options, display)
-    except InvalidConfigurationError as error:
-        show(f"error: {error}", sys.stderr)
-        return EXIT_USAGE
-    except (LightlyPipelineError, OSError) as error:
-        show(f"error: {error}", sys.stderr)
+    with ending_when_asked() as asked:
+        display = ProgressDisplay(sys.stderr)
+        try:
+            escape_what_is_no_text()
+            options = command_line().parse_args(arguments)
+            display = display_on(sys.stderr)
+            with showing_log(display):
+                exit_code: int = options.command(options, display)
+        except BaseException as error:  # noqa: BLE001  raised again, but for interruptions
+            # An interruption may come out of a library as another error.
+            if asked.number is None and not isinstance(error, KeyboardInterrupt):
+                return _failed(error, display)
+        else:
+            return exit_code
+    asked.tell()
+    return asked.exit_code
+
+
+def _failed(error: BaseException, display: ProgressDisplay) -> int:
+    """Says what went wrong and returns the exit code; raises what is no error of ours again."""
+    if isinstance(error, MemoryError):
+        display.complain("there is not enough memory; what is complete is kept")
         return EXIT_FAILED
-    except KeyboardInterrupt as stop:
-        show("interrupted; run the same command again to go on where it stopped", sys.stderr)
-        return 128 + (stop.signal if isinstance(stop, _Terminated) else signal.SIGINT)
-    return exit_code
-
-
-class _Terminated(KeyboardInterrupt):
-    """The process was asked to end by another signal than Ctrl-C."""
-
-    signal = signal.SIGTERM
-
-
-@contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Ends on SIGTERM as on Ctrl-C, so that what is in progress is left as it should be."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(*_: object) -> None:
-    raise _Terminated
+    if not isinstance(error, LightlyPipelineError | OSError):
+        raise error
+    display.complain(str(error))
+    return EXIT_USAGE if isinstance(error, InvalidConfigurationError) else EXIT_FAILED
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -97,7 +90,7 @@ def command_line() -> argparse.ArgumentParser:
         "--input",
         required=True,
         metavar="PATH",
-        help="folder of videos or images, or s3://bucket/prefix/",
+        help="folder of videos or images, or s3://bucket/prefix/, gs://... or az://container/prefix/",
     )
     run.add_argument(
         "--type",
@@ -109,7 +102,7 @@ def command_line() -> argparse.ArgumentParser:
         "--lightly",
         required=True,
         metavar="PATH",
-        help="folder for images and tables, or s3://bucket/prefix/",
+        help="folder for images and tables, or s3://, gs:// or az:// as for --input",
     )
     run.add_argument(
         "--config", metavar="FILE", help="YAML with worker_config, lightly_config, ..."
@@ -128,8 +121,10 @@ def command_line() -> argparse.ArgumentParser:
 
     _add_worker(commands)
     cli_results.add_commands(commands)
+    cli_upkeep.add_commands(commands)
     cli_encoders.add_commands(commands)
     cli_predictions.add_commands(commands)
+    cli_partitions.add_commands(commands)
     for command in (run, demo):
         command.add_argument(
             "--n-samples", type=_positive, metavar="N", help="frames to select (default 50)"
@@ -155,6 +150,11 @@ def _add_worker(commands: Any) -> None:
         f"the environment's {_WORKER_VARIABLE})",
     )
     worker.add_argument("--once", action="store_true", help="end when nothing is left to take")
+    worker.add_argument(
+        "--status",
+        action="store_true",
+        help="say how all workers and the queue are, and execute nothing; 1 if something is wrong",
+    )
     worker.set_defaults(command=_worker)
 
 
@@ -191,7 +191,7 @@ def _demo(options: argparse.Namespace, display: ProgressDisplay) -> int:
     if not options.videos:
         from lightly_pipeline.demo import make_demo_videos
 
-        show(f"Making sample videos in {videos} ...", sys.stderr)
+        display.say(f"Making sample videos in {videos} ...")
         make_demo_videos(videos)
     lightly = folder / "lightly"
     lightly.mkdir(parents=True, exist_ok=True)
@@ -200,6 +200,17 @@ def _demo(options: argparse.Namespace, display: ProgressDisplay) -> int:
 
 
 def _worker(options: argparse.Namespace, display: ProgressDisplay) -> int:
+    if options.status:
+        return _show_health()
+    try:
+        return EXIT_DONE if _work(options, display) else EXIT_FAILED
+    except KeyboardInterrupt as stop:
+        display.say("stopped; a run in progress was given back")
+        # SIGTERM is how services are asked to end: nothing is wrong then.
+        return EXIT_DONE if isinstance(stop, Terminated) else EXIT_INTERRUPTED
+
+
+def _work(options: argparse.Namespace, display: ProgressDisplay) -> bool:
     from lightly_pipeline.scheduling.deployment import Deployment
     from lightly_pipeline.scheduling.names import labels_of
     from lightly_pipeline.scheduling.worker import work
@@ -207,20 +218,29 @@ def _worker(options: argparse.Namespace, display: ProgressDisplay) -> int:
     deployment = Deployment()
     labels = labels_of(options.labels)
     shown = f", labels {', '.join(sorted(labels))}" if labels else ""
-    display.say(f"waiting for runs in {deployment.home}{shown}")
-    try:
-        all_well = work(
-            deployment,
-            labels=labels,
-            worker_id=options.worker_id or os.environ.get(_WORKER_VARIABLE) or None,
-            once=options.once,
-            say=show,
-            showing=display.showing,
-        )
-    except KeyboardInterrupt:
-        display.say("stopped; a run in progress was given back")
+    display.say(f"waiting for runs in {deployment.address}{shown}")
+    return work(
+        deployment,
+        labels=labels,
+        worker_id=options.worker_id or os.environ.get(_WORKER_VARIABLE) or None,
+        once=options.once,
+        say=display.say if isinstance(display, LogDisplay) else show,
+        showing=display.showing,
+    )
+
+
+def _show_health() -> int:
+    from lightly_pipeline.scheduling.database import now_ms
+    from lightly_pipeline.scheduling.deployment import Deployment
+    from lightly_pipeline.scheduling.health import health_of
+
+    deployment = Deployment.existing()
+    if deployment is None:
+        show("no client has scheduled a run yet")
         return EXIT_DONE
-    return EXIT_DONE if all_well else EXIT_FAILED
+    health = health_of(deployment, now_ms())
+    show("\n".join([*health.lines, *(f"PROBLEM: {problem}" for problem in health.problems)]))
+    return EXIT_FAILED if health.problems else EXIT_DONE
 
 
 def _launch(dataset: "Dataset", options: argparse.Namespace, display: ProgressDisplay) -> int:

@@ -6,7 +6,7 @@ Arguments and what is printed; files are read and written by `intake`.
 import argparse
 from typing import Any
 
-from lightly_pipeline.console import show
+from lightly_pipeline.console import LIGHTLY_HELP, show
 
 # Known without importing the formats, so that `--help` answers at once; a test compares them.
 TOOLS = ("coco", "yolo", "pascal-voc", "label-studio")
@@ -35,9 +35,7 @@ def add_commands(commands: Any) -> None:
         help=", ".join(TOOLS),
     )
     command.add_argument("--task", required=True, metavar="NAME", help="name of the task")
-    command.add_argument(
-        "--lightly", required=True, metavar="PATH", help="folder or s3://bucket/prefix/ of results"
-    )
+    command.add_argument("--lightly", required=True, metavar="PATH", help=LIGHTLY_HELP)
     command.add_argument(
         "--input",
         metavar="PATH",

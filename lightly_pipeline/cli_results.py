@@ -1,4 +1,4 @@
-"""The commands about what runs have left: `show`, `export` and `verify`.
+"""The commands about what runs have left: `show` and `export`.
 
 Arguments and what is printed; which run is meant is found in `places.py`, formats are `handover`'s.
 """
@@ -11,7 +11,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lightly_pipeline.console import describe_check, show
+from lightly_pipeline.console import INPUT_HELP, LIGHTLY_HELP, show
 from lightly_pipeline.display import ProgressDisplay
 from lightly_pipeline.errors import ObjectNotFoundError
 from lightly_pipeline.layout import REPORT_FILE, RUNS_PAGE, run_path
@@ -39,13 +39,8 @@ FORMATS = (
     "filenames",
 )
 _LIGHTLY_HELP = (
-    "folder or s3://bucket/prefix/ of results; by default the run is looked for in the working "
-    "folder, the demo's, and the declared and scheduled datasets'"
-)
-
-_INPUT_HELP = (
-    "folder or s3://bucket/prefix/ of the chosen images of an image dataset, where it is another "
-    "by now than the run names"
+    f"{LIGHTLY_HELP}; by default the run is looked for in the working folder, the demo's, and the "
+    "declared and scheduled datasets'"
 )
 
 
@@ -53,14 +48,6 @@ def add_commands(commands: Any) -> None:
     """Adds the commands to a parser's."""
     _add_show(commands)
     _add_export(commands)
-    verify = commands.add_parser(
-        "verify", help="check that every run's images are as its manifest says"
-    )
-    verify.add_argument(
-        "--lightly", required=True, metavar="PATH", help="folder or s3://bucket/prefix/ of results"
-    )
-    verify.add_argument("--input", metavar="PATH", help=_INPUT_HELP)
-    verify.set_defaults(command=_verify)
 
 
 def _add_show(commands: Any) -> None:
@@ -102,7 +89,7 @@ def _add_export(commands: Any) -> None:
         metavar="PATH",
         help="new folder or s3://bucket/prefix/ to write; FORMAT-RUN in the working folder",
     )
-    command.add_argument("--input", metavar="PATH", help=_INPUT_HELP)
+    command.add_argument("--input", metavar="PATH", help=INPUT_HELP)
     command.add_argument("--task", metavar="NAME", help="the only prediction task that is wanted")
     command.add_argument(
         "--copy-images",
@@ -203,17 +190,3 @@ def _input(options: argparse.Namespace) -> "Datasource | None":
     from lightly_pipeline.datasources import datasource_from_url
 
     return datasource_from_url(options.input) if options.input else None
-
-
-def _verify(options: argparse.Namespace, display: ProgressDisplay) -> int:
-    from lightly_pipeline.datasources import datasource_from_url
-    from lightly_pipeline.runs.verification import verify_runs
-
-    store = datasource_from_url(options.lightly)
-    meter = ProgressMeter()
-    with display.showing(meter):
-        checks = list(verify_runs(store, source=_input(options), progress=meter))
-    for check in checks:
-        show(describe_check(check, store.location))
-    show(f"{sum(check.is_true for check in checks)} of {len(checks)} runs are as they were")
-    return 0 if all(check.is_true for check in checks) else 1

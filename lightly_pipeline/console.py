@@ -7,15 +7,24 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from lightly_pipeline.datasources.retries import described_retries
 from lightly_pipeline.display import ProgressDisplay
+from lightly_pipeline.log_display import LogDisplay
+from lightly_pipeline.telemetry.json_lines import LOGGERS
 
 if TYPE_CHECKING:
     from lightly_pipeline.runs.result import RunResult
     from lightly_pipeline.runs.verification import RunCheck
 
+LIGHTLY_HELP = "folder or s3://bucket/prefix/ of results"
+INPUT_HELP = (
+    "folder or s3://bucket/prefix/ of the chosen images of an image dataset, where it is another "
+    "by now than the run names"
+)
+"""What more than one command says of an option of theirs."""
 _SHOWN_PROBLEMS = 20
 
 
@@ -48,6 +57,8 @@ def describe(result: "RunResult") -> str:
     if result.requests:
         megabytes = result.bytes_read / 1e6
         lines += [f"  downloaded      {megabytes:.1f} MB in {result.requests} requests"]
+    if result.retries:
+        lines += [f"  store           {described_retries(result.retries, result.waited_s)}"]
     lines += _problems("broken videos", result.corrupt_videos)
     n_broken = max(result.n_damaged_frames, len(result.corrupt_samples))
     lines += _problems(f"broken {frame}s", result.corrupt_samples, n_broken)
@@ -83,6 +94,18 @@ def _problems(title: str, reasons: Mapping[str, str], count: int | None = None) 
     return lines
 
 
+def amount(n_bytes: int) -> str:
+    """Returns a number of bytes for people.
+
+    >>> amount(0), amount(2_500), amount(3_000_000_000)
+    ('0 bytes', '2.5 kB', '3.0 GB')
+    """
+    for name, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {name}"
+    return f"{n_bytes} bytes"
+
+
 def describe_check(check: "RunCheck", location_of: Callable[[str], str]) -> str:
     """Returns what became of a run's images, as text.
 
@@ -109,11 +132,31 @@ class _DisplayHandler(logging.Handler):
 
 @contextmanager
 def showing_log(display: ProgressDisplay) -> Iterator[None]:
-    """Lets warnings of the package appear among the progress, while the context lasts."""
-    logger = logging.getLogger("lightly_pipeline")
-    before = logger.handlers, logger.propagate
-    logger.handlers, logger.propagate = [_DisplayHandler(display)], False
+    """Lets warnings of the package appear among the progress, while the context lasts.
+
+    Of a log as JSON, all lines.
+    """
+    if isinstance(display, LogDisplay):
+        with ExitStack() as stack:
+            for name in LOGGERS:
+                stack.enter_context(_handled_by(display.handler, name, logging.INFO))
+            yield
+        return
+    with _handled_by(_DisplayHandler(display), "lightly_pipeline", logging.NOTSET):
+        yield
+
+
+@contextmanager
+def _handled_by(handler: logging.Handler, name: str, level: int) -> Iterator[None]:
+    """Gives a logger one handler, and this level if it is one, while the context lasts."""
+    logger = logging.getLogger(name)
+    before, level_before = (logger.handlers, logger.propagate), logger.level
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(level or level_before)
     try:
         yield
     finally:
-        logger.handlers, logger.propagate = before
+        # Without any Python would print bare what is said at exit, of a collector that is gone.
+        handlers, logger.propagate = before
+        logger.handlers = handlers or [logging.NullHandler()]
+        logger.setLevel(level_before)

@@ -8,11 +8,11 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lightly_pipeline.config import DatasetDeclaration, DatasetType, Place, read_yaml
+from lightly_pipeline.config import CheckLimits, DatasetDeclaration, DatasetType, Place, read_yaml
 from lightly_pipeline.datasources import Datasource, datasource_from_url
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.layout import check_thumbnail_suffix
@@ -41,17 +41,24 @@ class Dataset:
         selection_config: Default block in Lightly's shape.
         pipeline_config: Default block of our own options.
         automation: Whether new videos are processed without being asked for.
+        videos_per_partition: Videos that share a partition in Dagster; one each by default. The
+            same tables and the same choice: what differs is how much Dagster has to keep.
         owners: Of the assets: e-mail addresses, or `team:NAME`.
         freshness_hours: How often a listing is expected; the catalogue is overdue later. Never by
             default: where nothing changes, nothing is listed anew.
+        selection_freshness_hours: As above of a selection with its images.
+        checks: From when on its asset checks fail: fields of `CheckLimits`, or such a model.
+        run_tags: Of the runs that its jobs and sensors start. Launchers read there what a run
+            needs: `dagster-k8s/config`, `dagster-celery/queue`.
         dataset_id: 24 hexadecimal digits by which SIMILARITY names the dataset; by default the
             first of the SHA-256 of its name.
         thumbnail_suffix: Where thumbnails of the images go, below `.lightly/thumbnails/`, with
             `[filename]` and `[extension]` for those of the image; none without.
 
     Raises:
-        InvalidConfigurationError: The name or the type is not supported, an owner is neither, or
-            thumbnails would lie elsewhere.
+        InvalidConfigurationError: The name or the type is not supported, images are to be put into
+            batches of videos, an owner is neither, a limit is none, or thumbnails would lie
+            elsewhere.
     """
 
     name: str
@@ -64,8 +71,12 @@ class Dataset:
     selection_config: Mapping[str, Any] | None = None
     pipeline_config: Mapping[str, Any] | None = None
     automation: bool = False
+    videos_per_partition: int | None = None
     owners: Sequence[str] = ()
     freshness_hours: float | None = None
+    selection_freshness_hours: float | None = None
+    checks: CheckLimits | Mapping[str, Any] = field(default_factory=CheckLimits)
+    run_tags: Mapping[str, Any] = field(default_factory=dict)
     dataset_id: str = ""
     thumbnail_suffix: str | None = None
 
@@ -87,6 +98,8 @@ class Dataset:
                 f"dataset {self.name}: type CROPS is not supported; this package selects frames of "
                 "videos (DatasetType.VIDEOS), or images (DatasetType.IMAGES)"
             )
+        _ = self.limits
+        self._check_partitions()
         if self.thumbnail_suffix is not None:
             check_thumbnail_suffix(self.thumbnail_suffix)
         for owner in self.owners:
@@ -95,6 +108,25 @@ class Dataset:
                     f"dataset {self.name}: owner {owner!r} is neither an e-mail address nor "
                     "team:NAME"
                 )
+
+    def _check_partitions(self) -> None:
+        if self.videos_per_partition is None:
+            return
+        if self.of_images:
+            raise InvalidConfigurationError(
+                f"dataset {self.name}: videos_per_partition is for videos; a partition of a "
+                "dataset of images is a shard of up to 1000 of them already"
+            )
+        if self.videos_per_partition < 1:
+            raise InvalidConfigurationError(
+                f"dataset {self.name}: videos_per_partition {self.videos_per_partition} is not a "
+                "whole number of at least 1"
+            )
+
+    @property
+    def limits(self) -> CheckLimits:
+        """From when on its asset checks fail."""
+        return CheckLimits.from_block(self.checks, f"dataset {self.name}: checks")
 
     @property
     def of_images(self) -> bool:
@@ -159,8 +191,12 @@ def declared_dataset(
         selection_config=declaration.selection_config,
         pipeline_config=declaration.pipeline_config,
         automation=declaration.automation,
+        videos_per_partition=declaration.videos_per_partition,
         owners=tuple(declaration.owners),
         freshness_hours=declaration.freshness_hours,
+        selection_freshness_hours=declaration.selection_freshness_hours,
+        checks=declaration.checks,
+        run_tags=declaration.run_tags,
         dataset_id=declaration.dataset_id,
         thumbnail_suffix=declaration.thumbnail_suffix,
     )

@@ -56,6 +56,10 @@ class ProgressDisplay:
         else:
             self._console.print(clean, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
+    def complain(self, problem: str) -> None:
+        """Prints why the command has failed."""
+        print(f"error: {problem}", file=self._stream, flush=True)
+
     @contextmanager
     def showing(self, meter: ProgressMeter) -> Iterator[None]:
         """Shows how far a run is, while the context lasts; what it has done stays in sight."""

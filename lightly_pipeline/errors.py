@@ -7,6 +7,8 @@ decodes to whoever records it.
 
 from collections.abc import Sequence
 
+_SHOWN_RUNS = 5
+
 
 class LightlyPipelineError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -53,6 +55,18 @@ class DamagedDocumentError(DatasourceError):
 
 class StoreFullError(DatasourceError):
     """There is no room left to write; nothing else can be written there either."""
+
+
+class RunInProgressError(LightlyPipelineError):
+    """What was asked for has to wait until runs have ended."""
+
+    def __init__(self, where: str, run_ids: Sequence[str]) -> None:
+        shown = ", ".join(run_ids[:_SHOWN_RUNS]) + (", ..." if len(run_ids) > _SHOWN_RUNS else "")
+        which = f"run {shown} is" if len(run_ids) == 1 else f"{len(run_ids)} runs ({shown}) are"
+        super().__init__(
+            f"{which} in progress in {where}: nothing was removed; try again once it has ended. A "
+            "run whose process was killed on another machine counts as ended after some minutes"
+        )
 
 
 class TagNotFoundError(LightlyPipelineError):

@@ -1,6 +1,7 @@
 """Packages that only some options need: loaded when asked for, and missed in plain words."""
 
 import importlib
+import importlib.util
 from typing import Any
 
 from lightly_pipeline.errors import MissingExtraError
@@ -20,3 +21,8 @@ def package(module: str, extra: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"what was asked for ({module})", extra) from error
+
+
+def is_installed(*modules: str) -> bool:
+    """Returns whether all of some packages are here, without importing them."""
+    return all(importlib.util.find_spec(module) is not None for module in modules)

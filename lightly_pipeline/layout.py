@@ -19,6 +19,9 @@ THUMBNAIL_SUFFIX = f"{THUMBNAILS_FOLDER}[filename]_thumb.[extension]"
 """Where Lightly puts thumbnails."""
 CROPS_FOLDER = ".lightly/crops/"
 ENCODERS_FOLDER = ".lightly/encoders/"
+TRAINING_FOLDER = ".lightly/training/"
+CHECKPOINT_FILE, MODEL_FILE = "checkpoint.ckpt", "model.json"
+"""Of a run that trained a model; of one that used a trained model."""
 MANIFEST_FILE, REPORT_FILE = "manifest.json", "report.html"
 """Of a run, in its folder."""
 RUNS_PAGE = f"{RUNS_FOLDER}index.html"
@@ -56,8 +59,13 @@ def video_path(partition_key: str) -> str:
 
 def table_folder(embedding_id: str, video_path: str) -> str:
     """Returns where the table of a video lies: under the hash of its path, as paths can be long."""
-    digest = hashlib.sha256(_encode(video_path)).hexdigest()
+    digest = path_digest(video_path)
     return f"{TABLES_FOLDER}{embedding_id}/{digest[:2]}/{digest}"
+
+
+def path_digest(video_path: str) -> str:
+    """Returns the hash by which the folder of a video's table is called."""
+    return hashlib.sha256(_encode(video_path)).hexdigest()
 
 
 def objects_folder(table_folder: str, task: str) -> str:

@@ -1,12 +1,16 @@
 """Threads that know for whom they work: their jobs see the context of whoever gave them.
 
-What is logged in a job then belongs to the run that the job is part of.
+What is logged in a job then belongs to the run that the job is part of. When whoever waits for the
+threads is interrupted, what they wait for ends, too.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from types import TracebackType
 from typing import Generic, ParamSpec, TypeVar
 
 _Parameters = ParamSpec("_Parameters")
@@ -16,13 +20,84 @@ Spare = Callable[[Callable[[], None], int], None]
 """Has a job run up to so many times on threads that have nothing else to do, or not at all."""
 
 
+_STOP: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
+
+
+class StoppedError(BaseException):
+    """Who waits for this thread was interrupted; no failure of what the thread worked on."""
+
+
+def pause(seconds: float) -> None:
+    """Waits, unless whoever waits for this thread is interrupted.
+
+    Raises:
+        StoppedError: It was.
+    """
+    stop = _STOP.get()
+    if stop is None:
+        time.sleep(seconds)
+    elif stop.wait(seconds):
+        raise StoppedError
+
+
+def raise_if_stopped() -> None:
+    """Ends the work of this thread if whoever waits for it was interrupted.
+
+    Raises:
+        StoppedError: It was.
+    """
+    stop = _STOP.get()
+    if stop is not None and stop.is_set():
+        raise StoppedError
+
+
 def none_spare(job: Callable[[], None], n_times: int) -> None:
     """Stands for no thread that is free."""
     del job, n_times
 
 
+@contextmanager
+def repeated(call: Callable[[], None], *, every_s: float) -> Iterator[None]:
+    """Calls now and then, on a thread of its own, while the context lasts; not at once."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        while not stop.wait(every_s):
+            call()
+
+    thread = threading.Thread(target=repeat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 class ContextThreadPool(ThreadPoolExecutor):
-    """A thread pool that runs each job in a copy of the context it was submitted in."""
+    """A thread pool that runs each job in a copy of the context it was submitted in.
+
+    As a context it waits for its jobs in the end, and on an error drops those that have not begun.
+    When it is interrupted (Ctrl-C, a signal, Dagster's own), pauses of its jobs end, and of the
+    pools that they made.
+
+    Args:
+        n_threads: At most.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        super().__init__(n_threads)
+        self._stop = _STOP.get() or threading.Event()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None and not issubclass(kind, Exception | GeneratorExit):
+            self._stop.set()
+        self.shutdown(wait=True, cancel_futures=kind is not None)
 
     def submit(
         self,
@@ -33,6 +108,7 @@ class ContextThreadPool(ThreadPoolExecutor):
     ) -> Future[_Result]:
         """Schedules `fn(*args, **kwargs)`."""
         context = copy_context()
+        context.run(_STOP.set, self._stop)
         return super().submit(lambda: context.run(fn, *args, **kwargs))
 
     def spare(self, job: Callable[[], None], n_times: int) -> None:

@@ -18,6 +18,9 @@ from lightly_pipeline_tests.support.selections import make_dataset
 from lightly_pipeline_tests.support.videos import VideoFolder
 
 os.environ.setdefault("SVT_LOG", "1")
+# OpenMP's threads wait by spinning, which keeps other workers from what they are waited for:
+# a training takes three times as long where two of them share two cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # How fast a machine is, and what else it does, decides no test.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

@@ -157,4 +157,4 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path: Path) -> None:
     terminal.interrupt()
     assert terminal.wait() == 130
     assert not terminal.is_cursor_hidden
-    assert terminal.lines[-1].startswith("interrupted; run the same command again")
+    assert terminal.lines[-1].startswith("interrupted; what is complete is kept: run the same")

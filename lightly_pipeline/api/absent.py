@@ -3,13 +3,9 @@
 Calling one raises an error that says so. docs/from-lightly.md lists them, too.
 """
 
-_STORES = "S3, stores with its protocol (set_obs_config) and folders are supported"
 _SHARING = "there are no user accounts here; who can read the state folder uses the deployment"
 
 ABSENT: dict[str, str] = {
-    "get_compute_worker_run_checkpoint_url": "no run trains a model",
-    "set_azure_config": _STORES,
-    "set_gcs_config": _STORES,
     "share_dataset_only_with": _SHARING,
     "get_shared_users": _SHARING,
     "upload_scores": "scores are computed from predictions (create_or_update_prediction); numbers "

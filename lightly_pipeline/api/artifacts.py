@@ -4,13 +4,15 @@ from pathlib import Path
 
 from lightly_pipeline.api.models import DockerRunArtifactData
 from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.layout import run_path
+from lightly_pipeline.layout import CHECKPOINT_FILE, MODEL_FILE, run_path
 from lightly_pipeline.scheduling.errors import ArtifactNotExist
+from lightly_pipeline.training.models import model_of_run
 
 _TYPES = {
     "log.txt": "LOG",
     "memlog.txt": "MEMLOG",
-    "checkpoint.ckpt": "CHECKPOINT",
+    CHECKPOINT_FILE: "CHECKPOINT",
+    MODEL_FILE: "MODEL",
     "report.pdf": "REPORT_PDF",
     "report.json": "REPORT_JSON",
     "report_v2.json": "REPORT_V2_JSON",
@@ -25,14 +27,19 @@ _TYPES = {
 
 
 def artifacts_of(store: Datasource, run_id: str) -> tuple[DockerRunArtifactData, ...]:
-    """Returns the files directly in a run's folder."""
+    """Returns the files directly in a run's folder, and the model that it used of another run."""
     folder = run_path(run_id, "")
     names = [item.path.removeprefix(folder) for item in store.list(folder)]
-    return tuple(
+    found = [
         DockerRunArtifactData(folder + name, _TYPES.get(name, "OTHER"), name)
         for name in names
         if name and "/" not in name
-    )
+    ]
+    if MODEL_FILE in names and CHECKPOINT_FILE not in names:
+        model = model_of_run(store, run_id)
+        if model is not None and store.stat(model.checkpoint) is not None:
+            found.append(DockerRunArtifactData(model.checkpoint, "CHECKPOINT", CHECKPOINT_FILE))
+    return tuple(found)
 
 
 def artifact_of_type(store: Datasource, run_id: str, kind: str) -> DockerRunArtifactData:

@@ -25,11 +25,12 @@ class ApiWorkflowClient(
 ):
     """Creates datasets, schedules runs and reads their results, as the original's client does.
 
-    It speaks to no server: everything is kept in the deployment's state folder, which
-    LIGHTLY_PIPELINE_HOME names (by default `$DAGSTER_HOME/lightly_pipeline`, or
-    `~/.lightly_pipeline`). Runs are executed by `lightly-pipeline worker` or a Dagster daemon with
-    the same state folder, or by `wait_for_run(..., run_in_process=True)`. docs/from-lightly.md
-    says of every method of the original what it does here.
+    Everything is kept in the deployment's state: the PostgreSQL database that
+    LIGHTLY_PIPELINE_STATE names, or a folder, which LIGHTLY_PIPELINE_HOME names (by default
+    `$DAGSTER_HOME/lightly_pipeline`, or `~/.lightly_pipeline`). Runs are executed by
+    `lightly-pipeline worker` or a Dagster daemon with the same state, or by
+    `wait_for_run(..., run_in_process=True)`. docs/from-lightly.md says of every method of the
+    original what it does here.
 
     Args:
         token: Accepted and forgotten; there is nobody to show it to.
@@ -39,7 +40,7 @@ class ApiWorkflowClient(
 
     Raises:
         InvalidConfigurationError: There is no dataset with this id.
-        LightlyPipelineError: The state folder cannot be used.
+        LightlyPipelineError: The state cannot be used.
     """
 
     def __init__(
@@ -67,4 +68,4 @@ class ApiWorkflowClient(
         return absent
 
     def __repr__(self) -> str:
-        return f"ApiWorkflowClient({str(self._deployment.home)!r})"
+        return f"ApiWorkflowClient({str(self._deployment.address)!r})"

@@ -3,7 +3,12 @@
 from pathlib import Path
 
 from lightly_pipeline.api.client_base import ClientBase
-from lightly_pipeline.datasources import S3Datasource, verify_access
+from lightly_pipeline.datasources import (
+    AzureDatasource,
+    GCSDatasource,
+    S3Datasource,
+    verify_access,
+)
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.layout import THUMBNAIL_SUFFIX, check_thumbnail_suffix
 from lightly_pipeline.scheduling.models import (
@@ -110,7 +115,12 @@ class DatasourceMethods(ClientBase):
             InvalidConfigurationError: A value is wrong.
         """
         url = "s3://" + resource_path.removeprefix("obs://").removeprefix("s3://")
-        S3Datasource(url, access_key_id=obs_access_key_id, secret_access_key=obs_secret_access_key)
+        S3Datasource(
+            url,
+            endpoint_url=obs_endpoint,
+            access_key_id=obs_access_key_id,
+            secret_access_key=obs_secret_access_key,
+        )
         self._deployment.datasets.set_datasource(
             self.dataset_id,
             _purpose(purpose),
@@ -121,6 +131,70 @@ class DatasourceMethods(ClientBase):
                 "access_key_id": obs_access_key_id,
                 "secret_access_key": obs_secret_access_key,
             },
+        )
+
+    def set_gcs_config(
+        self,
+        resource_path: str,
+        project_id: str,
+        credentials: str | None = None,
+        thumbnail_suffix: str | None = THUMBNAIL_SUFFIX,
+        purpose: str = DatasourcePurpose.INPUT_OUTPUT,
+    ) -> None:
+        """Sets a part of a bucket in Google Cloud Storage.
+
+        Args:
+            resource_path: `gs://bucket/prefix/`.
+            project_id: The project.
+            credentials: Content of a service account's key file. Better left out: whoever executes
+                the run then uses its application default credentials. Otherwise kept as access
+                keys are.
+            thumbnail_suffix: Where thumbnails go, below `.lightly/thumbnails/`; None for none.
+            purpose: What the datasource is for.
+
+        Raises:
+            InvalidConfigurationError: A value is wrong.
+        """
+        GCSDatasource(resource_path, credentials=credentials)
+        self._deployment.datasets.set_datasource(
+            self.dataset_id,
+            _purpose(purpose),
+            kind="GCS",
+            full_path=resource_path,
+            options={"project_id": project_id, **_thumbnails(thumbnail_suffix)},
+            secrets={"credentials": credentials},
+        )
+
+    def set_azure_config(
+        self,
+        container_name: str,
+        account_name: str,
+        sas_token: str | None = None,
+        thumbnail_suffix: str | None = THUMBNAIL_SUFFIX,
+        purpose: str = DatasourcePurpose.INPUT_OUTPUT,
+    ) -> None:
+        """Sets a part of a container in Azure Blob Storage.
+
+        Args:
+            container_name: `container/prefix/`, or `az://container/prefix/`.
+            account_name: The storage account.
+            sas_token: Better left out: whoever executes the run then uses its environment, login or
+                managed identity. Otherwise kept as access keys are.
+            thumbnail_suffix: Where thumbnails go, below `.lightly/thumbnails/`; None for none.
+            purpose: What the datasource is for.
+
+        Raises:
+            InvalidConfigurationError: A value is wrong.
+        """
+        url = "az://" + container_name.removeprefix("az://")
+        AzureDatasource(url, sas_token=sas_token)
+        self._deployment.datasets.set_datasource(
+            self.dataset_id,
+            _purpose(purpose),
+            kind="AZURE",
+            full_path=url,
+            options={"account_name": account_name, **_thumbnails(thumbnail_suffix)},
+            secrets={"sas_token": sas_token},
         )
 
     def set_local_config(

@@ -58,8 +58,24 @@ class ResultMethods(ClientBase):
         output_path: str,
         timeout: int = 60,  # noqa: ARG002
     ) -> None:
-        """Saves a run's training checkpoint."""
+        """Saves the model that a run trained, or used where it was trained by another one.
+
+        Raises:
+            ArtifactNotExist: The run embedded without such a model.
+        """
         self._download(run, "CHECKPOINT", output_path)
+
+    def get_compute_worker_run_checkpoint_url(self, run: DockerRunData) -> str:
+        """Returns where the model can be read that `download_compute_worker_run_checkpoint` saves.
+
+        Signed on S3 and valid for 7 days at most, a `file:` URL for folders.
+
+        Raises:
+            ArtifactNotExist: The run embedded without such a model.
+        """
+        store = self._lightly(run.dataset_id)
+        model = artifact_of_type(store, run.id, "CHECKPOINT")
+        return store.read_url(model.id, valid_s=URL_VALID_S)
 
     def download_compute_worker_run_report_pdf(
         self,

@@ -16,17 +16,17 @@ from lightly_pipeline.config.images import check_for_images
 from lightly_pipeline.config.run import plain_block
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.hints import did_you_mean
-from lightly_pipeline.scheduling.database import HOME_VARIABLE, now_ms
 from lightly_pipeline.scheduling.errors import ApiException
 from lightly_pipeline.scheduling.execution import execute
 from lightly_pipeline.scheduling.models import (
+    Claim,
     ComputeWorkerRunInfo,
     DatasourcePurpose,
     Priority,
     RunState,
     ScheduledState,
 )
-from lightly_pipeline.scheduling.queue import Claim
+from lightly_pipeline.scheduling.patience import until_reached
 from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 
 Block = Mapping[str, Any] | None
@@ -73,7 +73,7 @@ class RunMethods(ClientBase):
             priority=_priority(priority),
             runs_on=checked_labels(runs_on, "runs_on"),
             message=f"waiting to be taken: start `lightly-pipeline worker`, or a Dagster daemon, "
-            f"with {HOME_VARIABLE}={self._deployment.home}",
+            f"with {self._deployment.address.setting}",
         )
 
     def create_compute_worker_config(
@@ -117,7 +117,9 @@ class RunMethods(ClientBase):
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            info = self.get_compute_worker_run_info(scheduled_run_id)
+            info = until_reached(
+                lambda: self.get_compute_worker_run_info(scheduled_run_id), deadline
+            )
             if info.in_end_state() or (deadline is not None and time.monotonic() > deadline):
                 return info
             if run_in_process and info.state is RunState.OPEN:
@@ -127,7 +129,7 @@ class RunMethods(ClientBase):
 
     def get_compute_worker_run_info(self, scheduled_run_id: str) -> ComputeWorkerRunInfo:
         """Returns where a run is."""
-        return _info(self._deployment.queue.find(scheduled_run_id), scheduled_run_id)
+        return self._info(self._deployment.queue.find(scheduled_run_id), scheduled_run_id)
 
     def compute_worker_run_info_generator(
         self, scheduled_run_id: str
@@ -139,8 +141,11 @@ class RunMethods(ClientBase):
         last: ComputeWorkerRunInfo | None = None
         seen: int | None = None
         while True:
-            run, changes, seen = self._deployment.queue.watch(scheduled_run_id, seen)
-            for info in (*changes, _info(run, scheduled_run_id)):
+            after = seen
+            run, changes, seen = until_reached(
+                lambda: self._deployment.queue.watch(scheduled_run_id, after)  # noqa: B023  at once
+            )
+            for info in (*changes, self._info(run, scheduled_run_id)):
                 if info != last:
                     yield info
                 last = info
@@ -217,7 +222,7 @@ class RunMethods(ClientBase):
 
     def _execute(self, run_id: str) -> None:
         executor = f"script {socket.gethostname()}:{os.getpid()}"
-        claim, run = self._deployment.queue.claim(run_id, executor)
+        claim, run = until_reached(lambda: self._deployment.queue.claim(run_id, executor))
         if claim is Claim.BUSY:
             time.sleep(_POLL_S)
         if run is None:
@@ -228,10 +233,17 @@ class RunMethods(ClientBase):
             # The run's state says so, with the reason.
             return
 
+    def _info(self, run: ScheduledRun | None, run_id: str) -> ComputeWorkerRunInfo:
+        if run is None:
+            return ComputeWorkerRunInfo(
+                RunState.CANCELED_OR_NOT_EXISTING, f"there is no run with the id {run_id}"
+            )
+        return run.info(self._deployment.now_ms())
+
     def _run_data(self, run: ScheduledRun) -> DockerRunData:
         from lightly_pipeline import __version__
 
-        info = run.info(now_ms())
+        info = run.info(self._deployment.now_ms())
         return DockerRunData(
             id=run.id,
             dataset_id=run.dataset_id,
@@ -244,14 +256,6 @@ class RunMethods(ClientBase):
             find_artifacts=lambda: artifacts_of(self._lightly(run.dataset_id), run.id),
             config_id=run.id,
         )
-
-
-def _info(run: ScheduledRun | None, run_id: str) -> ComputeWorkerRunInfo:
-    if run is None:
-        return ComputeWorkerRunInfo(
-            RunState.CANCELED_OR_NOT_EXISTING, f"there is no run with the id {run_id}"
-        )
-    return run.info(now_ms())
 
 
 def _priority(priority: str) -> Priority:

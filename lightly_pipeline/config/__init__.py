@@ -3,6 +3,7 @@
 Models, merging and reading of files; what an option does is the business of who executes it.
 """
 
+from lightly_pipeline.config.checks import CheckLimits
 from lightly_pipeline.config.dataset import DatasetDeclaration, DatasetType, Place
 from lightly_pipeline.config.files import read_yaml
 from lightly_pipeline.config.lightly import LightlyConfig
@@ -19,6 +20,7 @@ from lightly_pipeline.config.worker import InputExpiration, WorkerConfig
 __all__ = [
     "DEFAULT_SELECTION",
     "ApproximateDiversityConfig",
+    "CheckLimits",
     "DatasetDeclaration",
     "DatasetType",
     "InputExpiration",

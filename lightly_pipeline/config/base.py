@@ -15,8 +15,8 @@ from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.hints import did_you_mean
 
 # Options whose keys are the user's own: classes, tags.
-_OWN_NAMES = ("target", "similarity_folders", "similarity_texts")
-_SECRET_WORDS = ("secret", "password", "token", "key_id", "credential")
+_OWN_NAMES = ("target", "similarity_folders", "similarity_texts", "run_tags")
+_SECRET_WORDS = ("secret", "password", "token", "key_id", "credential", "external_id")
 
 
 class StrictModel(BaseModel):
@@ -124,6 +124,20 @@ def _shown(path: str, value: Any) -> str:
         return "a value that is not shown"
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def without_secrets(value: Any) -> Any:
+    """Returns a block as it may be shown: what has the name of a secret is left out."""
+    if isinstance(value, Mapping):
+        return {
+            key: "..." if _is_secret(str(key)) else without_secrets(part)
+            for key, part in value.items()
+        }
+    return [without_secrets(part) for part in value] if isinstance(value, list) else value
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in to_snake(name) for word in _SECRET_WORDS)
 
 
 def _hint(location: tuple[int | str, ...], model: type[BaseModel]) -> str:

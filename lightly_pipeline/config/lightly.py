@@ -1,4 +1,4 @@
-"""`lightly_config`: the embedding model and how it would be trained.
+"""`lightly_config`: the embedding model and how one is trained.
 
 The fields of Lightly's schema; which of them have an effect here is listed in `support.py`.
 """
@@ -22,9 +22,13 @@ class CheckpointCallback(StrictModel):
 class Loader(StrictModel):
     """`lightly_config.loader`."""
 
-    batch_size: AtLeastOne | None = Field(None, description="Frames embedded at once.")
+    batch_size: AtLeastOne | None = Field(
+        None, description="Frames embedded, or trained on, at once."
+    )
     shuffle: bool = Field(True, description="Shuffle when training.")
-    num_workers: Annotated[int, Field(ge=-1)] = Field(-1, description="Loader processes.")
+    num_workers: Annotated[int, Field(ge=-1)] = Field(
+        -1, description="Processes that load frames when training."
+    )
     drop_last: bool = Field(True, description="Drop the last batch when training.")
 
 
@@ -33,7 +37,7 @@ class Model(StrictModel):
 
     name: Annotated[str, Field(min_length=1)] | None = Field(
         None,
-        description="Encoder: default (needs no download), efficientnet-lite0, "
+        description="Encoder: default and default-2 (need no download), efficientnet-lite0, "
         "default+efficientnet-lite0, resnet-18 or another of torchvision, timm/NAME, "
         "open_clip/NAME/PRETRAINED, onnx:PATH, torchscript:PATH, package.module:factory.",
     )
@@ -47,8 +51,8 @@ class Trainer(StrictModel):
 
     gpus: Annotated[int, Field(ge=0)] | None = Field(
         None,
-        description="1 or more lets a network run on a GPU where there is one; the default is "
-        "the CPU.",
+        description="On how many GPUs a network runs; by default on all that are there, 0 is the "
+        "CPU.",
     )
     max_epochs: Annotated[int, Field(ge=0)] = Field(100, description="Training epochs.")
     precision: Literal[16, 32] = Field(32, description="Bits of a network's numbers on a GPU.")

@@ -20,7 +20,9 @@ from lightly_pipeline.config.support import (
     ignored_options,
     note_on,
     refused_options,
+    training_options,
 )
+from lightly_pipeline.config.training import check_training
 from lightly_pipeline.config.worker import WorkerConfig
 from lightly_pipeline.errors import InvalidConfigurationError
 
@@ -104,6 +106,8 @@ class RunConfig:
         _check_sequences(config)
         _check_lifetime(config)
         _check_objects(config)
+        if config.worker.enable_training:
+            check_training(config.lightly)
         config.selection.check_distances(normalize=config.worker.normalize_embeddings)
         config.pipeline.approximate_diversity.check_goes_with(config.selection)
         return config
@@ -117,6 +121,11 @@ class RunConfig:
         ]
         lines = {
             "these options have no effect here": ignored,
+            "without worker_config.enable_training these options have no effect": (
+                []
+                if self.worker.enable_training
+                else training_options(self.lightly, "lightly_config")
+            ),
             "with worker_config.embeddings these options have no effect": self._of_no_encoder(),
         }
         return tuple(f"{text}: {', '.join(options)}" for text, options in lines.items() if options)
@@ -127,6 +136,7 @@ class RunConfig:
             return []
         given = {
             "worker_config.checkpoint": self.worker.checkpoint,
+            "worker_config.checkpoint_run_id": self.worker.checkpoint_run_id,
             "lightly_config.model.name": self.lightly.model.name,
             "lightly_config.trainer.gpus": self.lightly.trainer.gpus,
             "lightly_config.trainer.precision": self.lightly.trainer.precision == 16,

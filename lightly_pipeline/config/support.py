@@ -4,7 +4,7 @@ An option is executed, accepted and ignored (it has no meaning without the SaaS,
 the result), or refused, with a reason. Options at their neutral value are always fine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -19,6 +19,20 @@ class Support(Enum):
     REFUSED = "refused"
 
 
+# Options that only say something where a model is trained -> what follows these words in the note.
+_TRAINING = {
+    "lightly_config.loader.shuffle": "",
+    "lightly_config.loader.num_workers": ": processes that make the views of frames; -1 is none on "
+    "the CPU, one per core with a GPU",
+    "lightly_config.loader.drop_last": "; a batch that is the only one is kept",
+    "lightly_config.model.out_dim": "",
+    "lightly_config.model.num_ftrs": "",
+    "lightly_config.model.width": "",
+    "lightly_config.trainer.max_epochs": "",
+    "lightly_config.criterion": "",
+    "lightly_config.optimizer": "",
+    "lightly_config.collate": "",
+}
 # Dotted path -> what a user should know beside it; a path speaks for all options below it.
 _SUPPORTED = {
     "worker_config.use_datapool": "see Datapool",
@@ -28,7 +42,10 @@ _SUPPORTED = {
     "worker_config.embeddings": "see Own embeddings",
     "worker_config.selected_sequence_length": "see Sequences",
     "worker_config.normalize_embeddings": "",
-    "worker_config.checkpoint": "",
+    "worker_config.enable_training": "see the page on training",
+    "worker_config.checkpoint": "weights of the network named, or a checkpoint of a run, which "
+    "says itself what it is",
+    "worker_config.checkpoint_run_id": "a run of this dataset that trained, or used, a model",
     "worker_config.crops": "see Objects",
     "worker_config.datasource.bypass_verify": "",
     "worker_config.datasource.input_expiration": "see Inputs that expire",
@@ -39,7 +56,8 @@ _SUPPORTED = {
     "worker_config.shutdown_when_job_finished": "`lightly-pipeline worker` ends; elsewhere there "
     "is nothing to end",
     "lightly_config.seed": "",
-    "lightly_config.loader.batch_size": "",
+    "lightly_config.loader.batch_size": "of the training, too: 128 when not given",
+    **{path: f"training only{more}" for path, more in _TRAINING.items()},
     "lightly_config.model.name": "",
     "lightly_config.trainer.gpus": "",
     "lightly_config.trainer.precision": "",
@@ -86,24 +104,12 @@ _IGNORED = {
     "worker_config.num_processes": "threads do the work, see num_threads",
     "worker_config.cache_size": "nothing is cached on disk",
     "worker_config.pretagging_upload": "goes with pretagging",
-    "lightly_config.checkpoint_callback": "training only",
-    "lightly_config.loader.shuffle": "training only",
-    "lightly_config.loader.num_workers": "training only",
-    "lightly_config.loader.drop_last": "training only",
-    "lightly_config.model.out_dim": "training only",
-    "lightly_config.model.num_ftrs": "training only",
-    "lightly_config.model.width": "training only",
-    "lightly_config.trainer.max_epochs": "training only",
-    "lightly_config.criterion": "training only",
-    "lightly_config.optimizer": "training only",
-    "lightly_config.collate": "training only",
+    "lightly_config.checkpoint_callback": "what is kept is the last epoch's model",
+    "lightly_config.collate.kernel_size": "of old workers; the blur goes by sigmas",
 }
 REFUSED = {
-    "worker_config.enable_training": "no model is trained here: train one where you like, and name "
-    "its weights in `worker_config.checkpoint` or the model in `lightly_config.model.name`",
-    "worker_config.training": "no model is trained here, see `worker_config.enable_training`",
-    "worker_config.checkpoint_run_id": "no run leaves a model: name a file of weights in "
-    "`worker_config.checkpoint`",
+    "worker_config.training": "a model is trained on whole frames here, not on the crops of a "
+    "task: leave it out",
     "worker_config.pretagging": "no detector comes with this package: put the predictions of one "
     "of yours into `.lightly/predictions/`, where strategies read them",
     "DatasetType.CROPS": "crops are no dataset here: name a task of predictions instead",
@@ -119,11 +125,12 @@ def support_of(path: str) -> Support:
 
     >>> support_of("worker_config.resize")
     <Support.SUPPORTED: 'supported'>
-    >>> support_of("lightly_config.collate.cj_prob")
+    >>> support_of("lightly_config.collate.kernel_size")
     <Support.IGNORED: 'accepted and ignored'>
     """
-    for listed, support in ((_SUPPORTED, Support.SUPPORTED), (_IGNORED, Support.IGNORED)):
-        if any(path == item or path.startswith(item + ".") for item in listed):
+    # An option may be ignored within a block that is executed.
+    for listed, support in ((_IGNORED, Support.IGNORED), (_SUPPORTED, Support.SUPPORTED)):
+        if _owners(path, listed):
             return support
     return Support.REFUSED
 
@@ -131,8 +138,13 @@ def support_of(path: str) -> Support:
 def note_on(path: str) -> str:
     """Returns what a user should know about the option at a dotted path, "" where nothing."""
     notes = {**REFUSED, **_SUPPORTED, **_IGNORED}
-    owners = [item for item in notes if path == item or path.startswith(item + ".")]
+    owners = _owners(path, notes)
     return notes[max(owners, key=len)] if owners else ""
+
+
+def _owners(path: str, listed: Iterable[str]) -> list[str]:
+    """Returns which of the listed paths speak for an option."""
+    return [item for item in listed if path == item or path.startswith(item + ".")]
 
 
 def given_options(model: BaseModel, path: str) -> Iterator[tuple[str, Any, Any]]:
@@ -152,17 +164,26 @@ def given_options(model: BaseModel, path: str) -> Iterator[tuple[str, Any, Any]]
 
 def refused_options(model: BaseModel, path: str) -> list[str]:
     """Returns the options of a block that would change the result and are not executed."""
-    return [
-        option
-        for option, value, default in given_options(model, path)
-        if support_of(option) is Support.REFUSED and value != default
-    ]
+    return _changed(model, path, lambda option: support_of(option) is Support.REFUSED)
 
 
 def ignored_options(model: BaseModel, path: str) -> list[str]:
     """Returns the options of a block that were given and have no effect."""
+    return _changed(model, path, lambda option: support_of(option) is Support.IGNORED)
+
+
+def training_options(model: BaseModel, path: str) -> list[str]:
+    """Returns the options of a block that were given and only matter where a model is trained."""
+    return _changed(
+        model,
+        path,
+        lambda option: support_of(option) is Support.SUPPORTED and bool(_owners(option, _TRAINING)),
+    )
+
+
+def _changed(model: BaseModel, path: str, is_meant: Callable[[str], bool]) -> list[str]:
     return [
         option
         for option, value, default in given_options(model, path)
-        if support_of(option) is Support.IGNORED and value != default
+        if value != default and is_meant(option)
     ]

@@ -12,6 +12,8 @@ from lightly_pipeline.config.base import StrictModel
 
 ImageFormat = Literal["png", "jpg", "jpeg", "webp", "bmp", "tiff"]
 TaskName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_+=,.@:\/-]*$")]
+# Lightly's are 24 hexadecimal digits; those of runs from Python and Dagster are UUIDs.
+RunId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 AtLeastMinusOne = Annotated[int, Field(ge=-1)]
 
 
@@ -114,9 +116,13 @@ class WorkerConfig(StrictModel):
     use_datapool: bool = Field(False, description="Add to earlier selections of the dataset.")
     enable_training: bool = Field(False, description="Train a model on the input first.")
     training: Training = Field(default_factory=Training, description="Training options.")
-    checkpoint: str = Field("", description="Local weights file for lightly_config.model.name.")
-    checkpoint_run_id: Annotated[str, StringConstraints(pattern=r"^[a-f0-9]{24}$")] | None = Field(
-        None, description="Earlier run whose model is used."
+    checkpoint: str = Field(
+        "",
+        description="Local file of weights for lightly_config.model.name, or a run's checkpoint; "
+        "where training starts.",
+    )
+    checkpoint_run_id: RunId | None = Field(
+        None, description="Earlier run whose model is used, or where training starts."
     )
     embeddings: Annotated[str, AfterValidator(_vectors_file)] = Field(
         "",

@@ -1,4 +1,4 @@
-"""Object stores: one protocol, a folder and S3 behind it, and the names things have in them.
+"""Object stores: one protocol, a folder and buckets behind it, and the names things have in them.
 
 Nothing here knows what a frame, an embedding or a selection is.
 """
@@ -16,7 +16,9 @@ from lightly_pipeline.datasources.protocol import (
 
 if TYPE_CHECKING:
     from lightly_pipeline.datasources.access import still_answers, verify_access
-    from lightly_pipeline.datasources.documents import concurrently, read_document
+    from lightly_pipeline.datasources.azure import AzureDatasource
+    from lightly_pipeline.datasources.documents import concurrently, read_document, read_file
+    from lightly_pipeline.datasources.gcs import GCSDatasource
     from lightly_pipeline.datasources.local import LocalDatasource
     from lightly_pipeline.datasources.s3 import S3Datasource
     from lightly_pipeline.datasources.second_look import confirmed
@@ -33,8 +35,10 @@ if TYPE_CHECKING:
 __all__ = [
     "IMAGE_EXTENSIONS",
     "VIDEO_EXTENSIONS",
+    "AzureDatasource",
     "ByteRange",
     "Datasource",
+    "GCSDatasource",
     "LocalDatasource",
     "S3Datasource",
     "StoredObject",
@@ -48,12 +52,15 @@ __all__ = [
     "list_images",
     "list_videos",
     "read_document",
+    "read_file",
     "still_answers",
     "traffic_of",
     "verify_access",
 ]
 
 _HOMES = {
+    "AzureDatasource": "azure",
+    "GCSDatasource": "gcs",
     "LocalDatasource": "local",
     "S3Datasource": "s3",
     "IMAGE_EXTENSIONS": "videos",
@@ -67,6 +74,7 @@ _HOMES = {
     "list_images": "videos",
     "list_videos": "videos",
     "read_document": "documents",
+    "read_file": "documents",
     "still_answers": "access",
     "verify_access": "access",
 }

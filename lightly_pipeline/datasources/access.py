@@ -45,10 +45,16 @@ def _read_start(datasource: Datasource, path: str) -> None:
         return
 
 
-def still_answers(datasource: Datasource, *, writable: bool) -> bool:
-    """Returns whether the store as a whole works, after one object of it gave trouble."""
+def still_answers(datasource: Datasource, *, writable: bool, patience_s: float) -> bool:
+    """Returns whether the store as a whole works, after one object of it gave trouble.
+
+    Args:
+        datasource: The datasource.
+        writable: Whether it is one that is written to.
+        patience_s: How long its requests are tried again, in seconds.
+    """
     # It was waited for already.
-    datasource = datasource.patient(_PROBE_PATIENCE_S)
+    datasource = datasource.patient(min(patience_s, _PROBE_PATIENCE_S))
     try:
         next(datasource.list(), None)
         if writable:

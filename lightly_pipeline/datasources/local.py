@@ -8,8 +8,8 @@ import errno
 import fcntl
 import os
 import stat as stat_module
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -19,8 +19,9 @@ from lightly_pipeline.datasources.local_files import (
     finished_beside,
     in_place,
     is_partial,
+    leftovers,
     partial_beside,
-    remove_leftovers,
+    removed,
     settle,
 )
 from lightly_pipeline.datasources.protocol import ByteRange, StoredObject
@@ -136,7 +137,9 @@ class LocalDatasource:
         """
         folder = self._root / _OWN_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(folder)
+        for partial in leftovers(folder):
+            # Another run may do the same at the same time.
+            partial.unlink(missing_ok=True)
         second = partial_beside(folder / "probe")
         with finished_beside(second) as (_, partial):
             can_link = created(partial, second)
@@ -150,7 +153,6 @@ class LocalDatasource:
     ) -> StoredObject:
         """Writes a file by giving a finished one its name."""
         target = self._resolve(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         with finished_beside(target) as (file, partial):
             file.write(data)
             settle(file)
@@ -183,7 +185,6 @@ class LocalDatasource:
     def writer(self, path: str) -> Iterator[BinaryIO]:
         """Yields a temporary file that takes the path's place when the context ends well."""
         target = self._resolve(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         with finished_beside(target) as (file, partial):
             yield file
             settle(file)
@@ -193,9 +194,19 @@ class LocalDatasource:
         """Removes a file if it is there."""
         self._resolve(path).unlink(missing_ok=True)
 
+    def delete_many(self, paths: Sequence[str]) -> Mapping[str, DatasourceError]:
+        """Removes files, and the folders that become empty thereby."""
+        return removed(self._root, {path: self._resolve(path) for path in paths})
+
+    def unfinished(self) -> Iterator[StoredObject]:
+        """Yields partial files of processes that have ended."""
+        for partial in leftovers(self._root / _OWN_FOLDER):
+            path = partial.relative_to(self._root).as_posix()
+            with suppress(FileNotFoundError):
+                yield _record(path, partial.stat())
+
     def is_case_insensitive(self) -> bool:
         """Returns whether the disk takes "a" and "A" for one name, found out by trying."""
-        self._root.mkdir(parents=True, exist_ok=True)
         with finished_beside(self._root / "a") as (_, partial):
             return partial.with_name(partial.name.swapcase()).exists()
 

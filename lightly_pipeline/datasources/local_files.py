@@ -8,18 +8,19 @@ import io
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from lightly_pipeline.errors import DatasourceError, StoreFullError
+from lightly_pipeline.errors import DatasourceError, PermissionDeniedError, StoreFullError
 from lightly_pipeline.owner import is_dead, this_process
 
 PARTIAL_PREFIX = ".lightly-partial-"
 """Unfinished writes; listings leave them out, so a crash leaves nothing that anyone sees."""
 LOCK_NAME = f"{PARTIAL_PREFIX}lock"
 _KEPT_S = 24 * 3600
+_OPENINGS = 50
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _BAD_NAME = (errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG)
 
@@ -38,8 +39,9 @@ def partial_beside(target: Path) -> Path:
 def finished_beside(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Yields a new file beside `target` and its path; it is gone when the context ends.
 
-    It is complete on disk once `settle` was called. It is made as any program makes files, so that
-    the process' umask, or what else the folder says, holds without a chmod, which mounts refuse.
+    Its folder is made where there is none. It is complete on disk once `settle` was called. It is
+    made as any program makes files, so that the process' umask, or what else the folder says, holds
+    without a chmod, which mounts refuse.
 
     Raises:
         StoreFullError: The disk, or what its user may use of it, is full.
@@ -88,6 +90,11 @@ def naming_full_disk(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise DatasourceError(
+                f"cannot write {what}: {error.strerror}: its file system, or a limit of this "
+                "process (ulimit -f), allows no larger file"
+            ) from error
         if error.errno not in _FULL:
             raise
         raise StoreFullError(
@@ -96,13 +103,58 @@ def naming_full_disk(what: str) -> Iterator[None]:
         ) from error
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Removes the partial files below a folder that no living process is writing."""
+def leftovers(folder: Path) -> Iterator[Path]:
+    """Yields the partial files below a folder that no living process is writing."""
     for place, _, names in os.walk(folder):
         for name in names:
             if is_partial(name) and name != LOCK_NAME and _is_abandoned(Path(place, name)):
-                # Another run may do the same at the same time.
-                Path(place, name).unlink(missing_ok=True)
+                yield Path(place, name)
+
+
+def removed(root: Path, files: Mapping[str, Path]) -> dict[str, DatasourceError]:
+    """Removes files, and the folders below `root` that become empty thereby.
+
+    Args:
+        root: Stays, whatever it holds.
+        files: By their name for the caller.
+
+    Returns:
+        Why, by name, for those that are still there.
+    """
+    problems: dict[str, DatasourceError] = {}
+    emptied: set[Path] = set()
+    for name, file in files.items():
+        try:
+            file.unlink(missing_ok=True)
+            emptied.add(file.parent)
+        except NotADirectoryError:
+            # What was its folder is a file by now: it is not there.
+            continue
+        except OSError as error:
+            problems[name] = _not_removed(file, error)
+    for folder in emptied:
+        _remove_empty(root, folder)
+    return problems
+
+
+def _remove_empty(root: Path, folder: Path) -> None:
+    """Removes a folder, and those above it, as long as they are empty."""
+    while folder != root:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _not_removed(file: Path, error: OSError) -> DatasourceError:
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return DatasourceError(f"cannot delete {file}: {error.strerror}")
+    return PermissionDeniedError(
+        f"cannot delete {file}: {error.strerror}: this takes the right to write to its folder"
+    )
 
 
 def _is_abandoned(partial: Path) -> bool:
@@ -128,14 +180,27 @@ def _naming_refused(target: Path) -> Iterator[None]:
         ) from error
 
 
+def _opened(path: Path) -> int:
+    """Returns the descriptor of a new file, whose folder somebody may remove while it is empty."""
+    for attempt in range(_OPENINGS):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Mode 0666 less the umask: the kernel takes it off.
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except (FileNotFoundError, FileExistsError):
+            if attempt == _OPENINGS - 1:
+                raise
+            time.sleep(attempt / 1000)
+    raise AssertionError("unreachable")
+
+
 class _File(io.FileIO):
     """A new file whose writing says where the disk is full."""
 
     def __init__(self, path: Path, target: Path) -> None:
         self.target = target
         with _naming_refused(path), naming_full_disk(str(target)):
-            # Mode 0666 less the umask: the kernel takes it off.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            descriptor = _opened(path)
         super().__init__(descriptor, "r+b")
 
     def write(self, data: "bytes | bytearray | memoryview") -> int | None:  # type: ignore[override]

@@ -1,7 +1,7 @@
 """How long a store is waited for, and what is said meanwhile.
 
 The one loop of retries there is: what it calls must not retry by itself. Which errors pass is the
-store's to know (`s3_errors.py`).
+store's to know (`s3_errors.py` and the like).
 """
 
 import random
@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from lightly_pipeline.datasources.retries import note_retry
 from lightly_pipeline.logs import logger_of
+from lightly_pipeline.threads import pause
 
 _Answer = TypeVar("_Answer")
 _logger = logger_of(__name__)
@@ -62,7 +64,9 @@ class Patience:
                 if reason is None or left_s <= 0:
                     raise
             self._say(f"waiting for {what}: {reason}; trying for {left_s:.0f} s more", left_s)
-            time.sleep(min(random.uniform(0, bound_s), left_s))  # noqa: S311
+            waited_s = min(random.uniform(0, bound_s), left_s)  # noqa: S311
+            note_retry(reason, waited_s)
+            pause(waited_s)
             bound_s = min(2 * bound_s, _CAP_S)
 
     def _say(self, line: str, left_s: float) -> None:

@@ -1,12 +1,15 @@
 """What the pipeline asks of a store of objects.
 
-The protocol and the record of one object only; how a store does it is in `local.py` and `s3.py`.
+The protocol and the record of one object only; how a store does it is in `local.py` and
+`bucket.py`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, Protocol, Self
+
+from lightly_pipeline.errors import DatasourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,39 @@ class Datasource(Protocol):
         ...
 
     def delete(self, path: str) -> None:
-        """Removes an object; nothing happens when there is none."""
+        """Removes an object; nothing happens when there is none.
+
+        Raises:
+            PermissionDeniedError: The credentials may not; names the permission that is missing.
+        """
+        ...
+
+    def delete_many(self, paths: Sequence[str]) -> Mapping[str, DatasourceError]:
+        """Removes objects, in requests of as many as the store takes at once, in any order.
+
+        One that is not there counts as removed, so that this can be repeated. Where a store keeps
+        versions, an object is hidden as by `delete` and its versions stay. A folder also loses the
+        folders that become empty thereby, never the root itself.
+
+        Args:
+            paths: The objects, each once, of any number.
+
+        Returns:
+            Why, by path, for every object that is still there: each is tried, and what a store says
+            of a single one (a lock, a retention rule, a permission) is no error of the others.
+
+        Raises:
+            DatasourceError: The store failed, or refused a request as a whole; some of the objects
+                may be removed by then.
+        """
+        ...
+
+    def unfinished(self) -> Iterator[StoredObject]:
+        """Yields what killed writers left below `.lightly/` and no listing shows.
+
+        Only what no living process is writing. `delete_many` removes it. A store whose unfinished
+        writes leave nothing yields nothing.
+        """
         ...
 
     def is_case_insensitive(self) -> bool:

@@ -1,94 +1,82 @@
-"""Looks at what an S3 store answered before it is believed.
+"""Looks at what an S3 store answered, as boto3 gives it, before it is believed.
 
-A proxy, a load balancer or a captive portal can answer in the store's place, with status 200 and a
-page of its own. Pure checks; a wrong answer is asked for again like a missing one.
+Pure checks; those that every store's answers pass are in `answers.py`.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from lightly_pipeline.datasources.answers import (
+    Described,
+    RangeAnswer,
+    WrongAnswerError,
+    is_html,
+    page_note,
+    plain_etag,
+)
+from lightly_pipeline.datasources.second_look import looks_like_md5
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+WRITE_ID_KEY = "write-id"
+"""Under which an object's metadata name the conditional write that made it."""
 _EXPIRY = re.compile(r'expiry-date="([^"]+)"')
-
-
-class WrongAnswerError(BotoCoreError):
-    """An answer that no store gives to this question; worth asking again."""
-
-    fmt = "{problem}"
-
-
-class IgnoredRangeError(WrongAnswerError):
-    """The whole object came where a part was asked for; its content was not read."""
-
-
-def plain_etag(etag: str | None) -> str:
-    """Returns an ETag without quotes and weakness, which stores add or not."""
-    return (etag or "").removeprefix("W/").strip('"')
+_CHECKSUMS = {"ChecksumCRC32": "crc32", "ChecksumSHA1": "sha1", "ChecksumSHA256": "sha256"}
 
 
 def is_page(answer: Mapping[str, Any]) -> bool:
     """Returns whether an answer, or a refusal's `response`, is an HTML page."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    kind = answer.get("ContentType") or headers.get("content-type") or ""
-    return kind.lower().startswith(("text/html", "application/xhtml"))
+    return is_html(answer.get("ContentType") or headers.get("content-type"))
 
 
-def check_range(answer: Mapping[str, Any], start: int, end: int, etag: str | None) -> int:
-    """Checks the head of an answer to a request for bytes `start` to `end`, `end` excluded.
+def range_answer(answer: Mapping[str, Any]) -> RangeAnswer:
+    """Returns an answer to GET; its body is not read."""
+    return RangeAnswer(
+        etag=answer.get("ETag") or "",
+        content_range=str(answer.get("ContentRange", "")),
+        length=answer.get("ContentLength"),
+        is_part=answer.get("ResponseMetadata", {}).get("HTTPStatusCode") == 206,
+        is_page=is_page(answer),
+        md5=md5_of(answer),
+        body=answer["Body"],
+    )
 
-    Args:
-        answer: boto3's; its body was not read.
-        start: First byte asked for.
-        end: Behind the last byte asked for; may lie behind the object's.
-        etag: Version of the object, if that is known.
 
-    Returns:
-        The object's size.
+def md5_of(answer: Mapping[str, Any]) -> str:
+    """Returns the MD5 of the object's content, which an ETag often is; empty where it is none.
+
+    A key of the customer's or of KMS makes an ETag that only looks like one.
+    """
+    md5 = plain_etag(answer.get("ETag"))
+    is_keyed = answer.get("ServerSideEncryption", "AES256") != "AES256" or (
+        "SSECustomerAlgorithm" in answer
+    )
+    return md5 if looks_like_md5(md5) and not is_keyed else ""
+
+
+def described(head: Mapping[str, Any]) -> Described:
+    """Returns what an answer to HEAD says.
 
     Raises:
-        WrongAnswerError: It answers another question.
+        WrongAnswerError: It is none.
     """
-    if not plain_etag(answer.get("ETag")):
-        raise WrongAnswerError(problem=f"an answer without a version{_kind(answer)}")
-    place = _CONTENT_RANGE.fullmatch(str(answer.get("ContentRange", "")))
-    if place is None:
-        return _check_whole(answer, start, end, etag)
-    first, last, size = map(int, place.groups())
-    if (first, last) != (start, min(end, size) - 1):
-        raise WrongAnswerError(problem=f"bytes {first}-{last} instead of {start}-{end - 1}")
-    length = answer.get("ContentLength", last + 1 - first)
-    if length != last + 1 - first:
-        raise WrongAnswerError(problem=f"{length} bytes instead of {last + 1 - first}")
-    return size
-
-
-def _check_whole(answer: Mapping[str, Any], start: int, end: int, etag: str | None) -> int:
-    """Checks an answer that is not said to be a part: right only where all was asked for."""
-    size = int(answer.get("ContentLength", end))
-    is_meant = etag is not None and plain_etag(answer["ETag"]) == plain_etag(etag)
-    if start == 0 and size <= end and (is_meant or not is_page(answer)):
-        return size
-    if is_meant:
-        raise IgnoredRangeError(problem=f"all {size} bytes instead of {end - start}")
-    raise WrongAnswerError(problem=f"no range although one was asked for{_kind(answer)}")
-
-
-def check_content(answer: Mapping[str, Any], content: bytes) -> bytes:
-    """Returns the content of a whole object, if the answer is the store's.
-
-    Raises:
-        WrongAnswerError: It is a page, or without a version.
-    """
-    if not plain_etag(answer.get("ETag")):
-        raise WrongAnswerError(problem=f"an answer without a version{_kind(answer)}")
-    if is_page(answer) and content.lstrip()[:1] == b"<":
-        raise WrongAnswerError(problem="an HTML page in place of an object")
-    return content
+    check_described(head, "ETag", "ContentLength")
+    # Stores differ in the case of the keys.
+    metadata = {key.lower(): value for key, value in head.get("Metadata", {}).items()}
+    is_of_parts = head.get("ChecksumType") == "COMPOSITE"
+    return Described(
+        size_bytes=head["ContentLength"],
+        etag=head["ETag"],
+        modified_s=modified_s(head),
+        expires_s=expiry_s(head),
+        write_id=metadata.get(WRITE_ID_KEY, ""),
+        checksums={}
+        if is_of_parts
+        else {name: b64decode(head[key]) for key, name in _CHECKSUMS.items() if key in head},
+    )
 
 
 def check_described(answer: Mapping[str, Any], *fields: str) -> Any:
@@ -98,7 +86,9 @@ def check_described(answer: Mapping[str, Any], *fields: str) -> Any:
         WrongAnswerError: One is missing.
     """
     if any(answer.get(field) in (None, "") for field in fields):
-        raise WrongAnswerError(problem=f"an answer without {' or '.join(fields)}{_kind(answer)}")
+        raise WrongAnswerError(
+            f"an answer without {' or '.join(fields)}{page_note(is_page(answer))}"
+        )
     return answer
 
 
@@ -109,9 +99,9 @@ def check_listing(page: Mapping[str, Any]) -> Any:
         WrongAnswerError: It is something else, or does not say where the next page begins.
     """
     if "IsTruncated" not in page and "Name" not in page:
-        raise WrongAnswerError(problem=f"no listing{_kind(page)}")
+        raise WrongAnswerError(f"no listing{page_note(is_page(page))}")
     if page.get("IsTruncated") and not page.get("NextContinuationToken"):
-        raise WrongAnswerError(problem="a listing that is cut off")
+        raise WrongAnswerError("a listing that is cut off")
     for item in page.get("Contents", ()):
         check_described(item, "Key", "Size")
     return page
@@ -134,7 +124,3 @@ def expiry_s(head: Mapping[str, Any]) -> float | None:
         return parsedate_to_datetime(found[1]).timestamp() if found else None
     except ValueError:
         return None
-
-
-def _kind(answer: Mapping[str, Any]) -> str:
-    return " (an HTML page, from something between here and the store)" if is_page(answer) else ""

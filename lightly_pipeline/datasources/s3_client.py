@@ -4,6 +4,7 @@ Credentials come from boto3's own chain unless they are given. Nothing is asked 
 """
 
 import threading
+from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -52,6 +53,7 @@ def make_client(options: ClientOptions) -> Any:
         )
         if options.role_arn:
             session = _assumed(session, options.role_arn, options.external_id)
+        _read_dates_fast(session)
         client = _client(session, options, is_aws=True)
         # Where the endpoint comes from (option, profile, environment) is boto3's to know.
         if not is_aws(client.meta.endpoint_url):
@@ -87,6 +89,28 @@ def _client(session: Any, options: ClientOptions, *, is_aws: bool) -> Any:
         verify=options.verify,
         config=Config(**settings),
     )
+
+
+def _read_dates_fast(session: Any) -> None:
+    """Has clients of a session read dates by `parse_date`."""
+    factory = session._session.get_component("response_parser_factory")
+    factory.set_parser_defaults(timestamp_parser=parse_date)
+
+
+def parse_date(value: Any) -> datetime:
+    """Returns what botocore makes of a date in an answer, much faster for those of a listing.
+
+    botocore's parser takes any date, which is two thirds of the work of a listing.
+    """
+    from botocore.utils import parse_timestamp
+
+    if isinstance(value, str) and value[10:11] == "T" and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    parsed: datetime = parse_timestamp(value)
+    return parsed
 
 
 def _assumed(session: Any, role_arn: str, external_id: str | None) -> Any:

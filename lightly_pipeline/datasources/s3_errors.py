@@ -7,6 +7,7 @@ credential.
 from typing import Any
 
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     FlexibleChecksumError,
     HTTPClientError,
@@ -23,16 +24,22 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from lightly_pipeline.datasources.s3_answers import IgnoredRangeError, WrongAnswerError, is_page
-from lightly_pipeline.datasources.s3_reasons import (
-    CERTIFICATE,
+from lightly_pipeline.datasources.answers import WrongAnswerError
+from lightly_pipeline.datasources.reasons import (
     DAMAGED,
-    IGNORED_RANGE,
-    NO_CREDENTIALS,
-    REFUSALS,
     THROTTLED,
     UNREACHABLE,
     WRONG_ANSWER,
+    line,
+    passing_answer,
+    wrongly_answered,
+)
+from lightly_pipeline.datasources.s3_answers import is_page
+from lightly_pipeline.datasources.s3_reasons import (
+    CERTIFICATE,
+    DELETE_DENIED,
+    NO_CREDENTIALS,
+    REFUSALS,
 )
 from lightly_pipeline.errors import (
     DatasourceError,
@@ -42,6 +49,8 @@ from lightly_pipeline.errors import (
     StoreFullError,
 )
 
+REFUSED = (ClientError, BotoCoreError, ResponseParserError, WrongAnswerError)
+"""What is raised when a store refuses, or cannot be understood."""
 NOT_IMPLEMENTED = 501
 """HTTP status of a store that does not know what it is asked for."""
 _THROTTLED = {
@@ -64,9 +73,11 @@ def passing(error: Exception) -> str | None:
     """Returns in a few words what is the matter if the same call may work a little later."""
     if isinstance(error, ClientError):
         return _passing_refusal(error)
-    if isinstance(error, WrongAnswerError | ResponseParserError):
+    if isinstance(error, WrongAnswerError):
+        return passing_answer(error)
+    if isinstance(error, ResponseParserError):
         return f"it answered wrongly: {error}"
-    if isinstance(error, SSLError) and "CERTIFICATE_VERIFY" in str(error):
+    if _is_untrusted(error):
         return None
     lost = (
         StoreConnectionError,
@@ -114,47 +125,49 @@ def translated(error: Exception, operation: str, location: str) -> DatasourceErr
     """
     tried = f"cannot {operation} {location}"
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return PermissionDeniedError(_line(tried, NO_CREDENTIALS))
+        return PermissionDeniedError(line(tried, NO_CREDENTIALS))
     if isinstance(error, ProfileNotFound):
         return PermissionDeniedError(f"{tried}: {error}; check AWS_PROFILE and ~/.aws/config")
     if isinstance(error, ClientError):
+        if operation == "delete" and code_of(error) in _DENIED.codes:
+            return PermissionDeniedError(line(tried, DELETE_DENIED, code_of(error)))
         return _refused(error, tried, location)
-    if isinstance(error, SSLError):
-        return DatasourceError(_line(tried, CERTIFICATE, str(error)))
-    if isinstance(error, IgnoredRangeError):
-        return DatasourceError(_line(tried, IGNORED_RANGE, str(error)))
+    if _is_untrusted(error):
+        return DatasourceError(line(tried, CERTIFICATE, str(error)))
+    if isinstance(error, WrongAnswerError):
+        return wrongly_answered(error, tried)
     if isinstance(error, FlexibleChecksumError):
-        return DatasourceError(_line(tried, DAMAGED))
-    if isinstance(error, WrongAnswerError | ResponseParserError):
-        return DatasourceError(_line(tried, WRONG_ANSWER, str(error)))
+        return DatasourceError(line(tried, DAMAGED))
+    if isinstance(error, ResponseParserError):
+        return DatasourceError(line(tried, WRONG_ANSWER, str(error)))
     if passing(error):
-        return DatasourceError(_line(tried, UNREACHABLE, f"{type(error).__name__}: {error}"))
+        return DatasourceError(line(tried, UNREACHABLE, f"{type(error).__name__}: {error}"))
     return DatasourceError(f"{tried}: {type(error).__name__}: {error}")
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Returns whether it is about a certificate; a connection that broke is an SSLError, too."""
+    return isinstance(error, SSLError) and "CERTIFICATE_VERIFY" in str(error)
 
 
 def _refused(error: ClientError, tried: str, location: str) -> DatasourceError:
     code, status = code_of(error), status_of(error)
     refusal = _BY_CODE.get(code)
     if refusal is not None:
-        return refusal.kind(_line(tried, (refusal.says, refusal.do), code))
+        return refusal.kind(line(tried, (refusal.says, refusal.do), code))
     if status == 507:
-        return StoreFullError(_line(tried, (_FULL.says, _FULL.do), code))
+        return StoreFullError(line(tried, (_FULL.says, _FULL.do), code))
     if is_page(error.response) and error.operation_name != "HeadObject":
-        return DatasourceError(_line(tried, WRONG_ANSWER, f"an HTML page, HTTP {status}"))
+        return DatasourceError(line(tried, WRONG_ANSWER, f"an HTML page, HTTP {status}"))
     if status == 404:
         return ObjectNotFoundError(f"{location} does not exist")
     if status == 412:
         return PreconditionFailedError(f"{location} is another version by now")
     if status in (401, 403):
-        return PermissionDeniedError(_line(tried, (_DENIED.says, _DENIED.do), code))
+        return PermissionDeniedError(line(tried, (_DENIED.says, _DENIED.do), code))
     if code in _THROTTLED or status in (429, 503):
-        return DatasourceError(_line(tried, THROTTLED, code))
+        return DatasourceError(line(tried, THROTTLED, code))
     return DatasourceError(f"{tried}: {code} (HTTP {status})")
-
-
-def _line(tried: str, reason: tuple[str, str], code: str = "") -> str:
-    says, do = reason
-    return f"{tried}: {says}{f' ({code})' if code else ''}: {do}"
 
 
 _DENIED, _FULL = _BY_CODE["AccessDenied"], _BY_CODE["QuotaExceeded"]

@@ -1,34 +1,23 @@
-"""For what reasons a store ends a video or a run, in the words of the one who owns it.
+"""For what reasons an S3 store ends a video or a run, in the words of the one who owns it.
 
-The one list: messages are made of it (`s3_errors.py`), and the table in docs/storage.md.
+The list of its codes: messages are made of it (`s3_errors.py`), and the table in docs/storage.md.
 """
 
-from dataclasses import dataclass
-
+from lightly_pipeline.datasources.reasons import (
+    DAMAGED,
+    IGNORED_RANGE,
+    THROTTLED,
+    UNREACHABLE,
+    WRONG_ANSWER,
+    Reason,
+    Refusal,
+)
 from lightly_pipeline.errors import (
     ArchivedObjectError,
     DatasourceError,
     PermissionDeniedError,
     StoreFullError,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A lasting reason of a store, in the words of the one who owns it.
-
-    Attributes:
-        kind: The error of ours.
-        codes: The store's words for it.
-        says: What it is.
-        do: What to do.
-    """
-
-    kind: type[DatasourceError]
-    codes: tuple[str, ...]
-    says: str
-    do: str
-
 
 REFUSALS = (
     Refusal(
@@ -124,31 +113,15 @@ REFUSALS = (
 )
 """What no waiting mends, by the store's code."""
 
-THROTTLED = (
-    "throttled for longer than was waited",
-    "run again later, with fewer threads (num_threads) or more pipeline_config.store_patience_s",
+DELETE_DENIED: Reason = (
+    "the credentials do not allow to delete, or a lock or retention rule keeps it",
+    "allow s3:DeleteObject on LIGHTLY for those who clean up; runs do without",
 )
-UNREACHABLE = (
-    "the store does not answer",
-    "check the endpoint, the network and, between both, the proxy; then run again",
-)
-CERTIFICATE = (
+CERTIFICATE: Reason = (
     "the store's certificate is not trusted",
     "name the bundle of your certificate authority in verify, or in AWS_CA_BUNDLE",
 )
-WRONG_ANSWER = (
-    "something else answers in the store's place",
-    "look at the proxy or load balancer between here and the store; then run again",
-)
-IGNORED_RANGE = (
-    "the store sends whole objects where a part is asked for",
-    "use a store, and a proxy before it, that knows the Range of a request",
-)
-DAMAGED = (
-    "what comes is not what the store's checksum says",
-    "look at the network, the proxy and the store's disks; then run again",
-)
-NO_CREDENTIALS = (
+NO_CREDENTIALS: Reason = (
     "no credentials found",
     "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role "
     "provides them",
@@ -159,6 +132,7 @@ def reasons() -> list[tuple[str, str, str]]:
     """Returns what a store can end a video or a run for: its codes, what it is, what to do."""
     lasting = [(", ".join(r.codes), r.says, r.do) for r in REFUSALS]
     others = {
+        "AccessDenied, when deleting": DELETE_DENIED,
         "SlowDown, 429, 503 and the like": THROTTLED,
         "no answer, reset, time-out": UNREACHABLE,
         "CERTIFICATE_VERIFY_FAILED": CERTIFICATE,

@@ -1,21 +1,26 @@
 """Whether what was read is what the store holds: looked at before a verdict on it is kept.
 
 While an object is read, only sums of what came are noted; they cost no request. Asking again is in
-`s3_reader.py`.
+`range_reader.py`.
 """
 
 import hashlib
 import re
-from collections.abc import Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
+from typing import BinaryIO, TypeVar
 
 from isal import isal_zlib
 
-from lightly_pipeline.datasources.s3_windows import Segment
+from lightly_pipeline.datasources.protocol import Datasource, StoredObject, Traffic, traffic_of
+from lightly_pipeline.datasources.windows import Segment
+from lightly_pipeline.errors import DatasourceError
+from lightly_pipeline.logs import logger_of
 
 READINGS = 3
 """How often what cannot be confirmed is read before the store is said to be unreliable."""
 _MD5 = re.compile(r"[0-9a-f]{32}")
+_logger = logger_of(__name__)
+_Made = TypeVar("_Made")
 
 
 def confirmed(reader: BinaryIO) -> bool:
@@ -29,6 +34,75 @@ def confirmed(reader: BinaryIO) -> bool:
     """
     confirm = getattr(reader, "confirm", None)
     return confirm is None or bool(confirm())
+
+
+def sure(reader: BinaryIO, *, is_doubtful: bool) -> bool:
+    """Returns whether what was made of an object may be kept.
+
+    What seems right is believed unless the object's MD5 came for nothing and is another one; what
+    seems wrong is confirmed first.
+
+    Raises:
+        DatasourceError: The store would not give it again.
+    """
+    contradicts = getattr(reader, "contradicts", None)
+    if not is_doubtful and (contradicts is None or not contradicts()):
+        return True
+    return confirmed(reader)
+
+
+def read_surely(
+    source: Datasource,
+    video: StoredObject,
+    use: Callable[[BinaryIO], tuple[_Made, bool]],
+    *,
+    otherwise: str,
+) -> tuple[_Made, Traffic]:
+    """Returns what `use` makes of a video, and what reading it has cost.
+
+    What seems damaged is read again, until that is known to be the store's content.
+
+    Args:
+        source: Where it is.
+        video: The version that was listed.
+        use: Makes something of the open file, and says whether that is doubtful; called again for
+            another reading.
+        otherwise: Ends the sentence that it differs each time it is read.
+
+    Raises:
+        DatasourceError: It differs each time, or the store failed.
+    """
+    traffic = Traffic()
+    for _ in range(READINGS):
+        with source.open(video.path, etag=video.etag) as file:
+            made, is_doubtful = use(file)
+            is_sure = sure(file, is_doubtful=is_doubtful)
+            traffic = Traffic.sum([traffic, traffic_of(file)])
+        if is_sure:
+            return made, traffic
+        _logger.warning("%s: other bytes when read again; decoding it anew", video.path)
+    raise DatasourceError(
+        f"cannot read {source.location(video.path)}: it differs each time it is read{otherwise}: "
+        "look at the network, the proxy and the store's disks, then run again"
+    )
+
+
+class EtagHabit:
+    """Whether what a store gives as MD5s are; shared by all of its objects.
+
+    An ETag of S3 may only look like one.
+    """
+
+    def __init__(self) -> None:
+        self.are_md5 = True
+
+    def is_other(self, md5: str, expected: str) -> bool:
+        """Returns whether content is not what its MD5 says."""
+        return self.are_md5 and bool(expected) and md5 != expected
+
+    def note_same_twice(self) -> None:
+        """Takes it that they are none: another reading gave the same."""
+        self.are_md5 = False
 
 
 class ReadingNotes:
@@ -52,9 +126,9 @@ class ReadingNotes:
             self._md5.update(memoryview(following.content)[self._position - following.start :])
             self._position = following.end
 
-    def is_whole(self, size: int, etag: str) -> bool:
-        """Returns whether all of an object came, and its MD5 is its ETag."""
-        return self._position == size and self._md5.hexdigest() == etag
+    def md5_of_whole(self, size: int) -> str:
+        """Returns the MD5 of an object of this size; empty where not all of it came in order."""
+        return self._md5.hexdigest() if self._position == size else ""
 
     def _following(self, held: Sequence[Segment]) -> Segment | None:
         return next((s for s in held if s.start <= self._position < s.end), None)

@@ -10,11 +10,14 @@ from lightly_pipeline.datasets import DATASETS_VARIABLE, Dataset, declared_datas
 from lightly_pipeline.defs.assets import dataset_assets
 from lightly_pipeline.defs.jobs import dataset_jobs
 from lightly_pipeline.defs.launch import launch_resources
+from lightly_pipeline.defs.overdue import overdue_checks
 from lightly_pipeline.defs.scheduled import client_datasets, scheduled_runs
 from lightly_pipeline.defs.sensors import dataset_schedule, dataset_sensors
 from lightly_pipeline.defs.stores import S3_KEY, with_s3_resource
+from lightly_pipeline.defs.upkeep import upkeep_jobs
 from lightly_pipeline.errors import InvalidConfigurationError
 from lightly_pipeline.logs import logger_of
+from lightly_pipeline.telemetry.json_lines import log_as_configured
 
 _logger = logger_of(__name__)
 
@@ -58,6 +61,7 @@ def component_definitions(dataset: Dataset, s3: Any) -> dg.Definitions:
     built = _definitions([with_s3_resource(dataset, s3)], {})
     return dg.Definitions(
         assets=built.assets,
+        asset_checks=built.asset_checks,
         jobs=built.jobs,
         sensors=built.sensors,
         schedules=built.schedules,
@@ -66,6 +70,7 @@ def component_definitions(dataset: Dataset, s3: Any) -> dg.Definitions:
 
 
 def _definitions(datasets: Sequence[Dataset], overrides: Mapping[str, Any]) -> dg.Definitions:
+    log_as_configured()
     names = [dataset.name for dataset in datasets]
     if len(set(names)) < len(names):
         raise InvalidConfigurationError(f"two datasets share a name: {', '.join(sorted(names))}")
@@ -75,7 +80,8 @@ def _definitions(datasets: Sequence[Dataset], overrides: Mapping[str, Any]) -> d
     ]
     return dg.Definitions(
         assets=_with_code_references([asset for owner in owners for asset in owner.assets]),
-        jobs=[job for owner in owners for job in dataset_jobs(owner)],
+        asset_checks=[check for owner in owners for check in overdue_checks(owner.dataset)],
+        jobs=[job for o in owners for job in (*dataset_jobs(o), *upkeep_jobs(o))],
         sensors=[sensor for owner in owners for sensor in dataset_sensors(owner)],
         schedules=[dataset_schedule(owner) for owner in owners],
         resources={**launch_resources(), **overrides} if owners else {},

@@ -4,12 +4,13 @@ Its fields are those of a declaration in a dataset file, and a name; what they m
 definitions that they become, is said once, in `config.dataset`, `datasets` and `build`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import dagster as dg
 from pydantic import Field
 
+from lightly_pipeline.config.base import without_secrets
 from lightly_pipeline.config.dataset import DatasetDeclaration
 from lightly_pipeline.datasets import declared_dataset
 from lightly_pipeline.defs.build import component_definitions
@@ -64,8 +65,14 @@ class VideoDataset(dg.Component, dg.Resolvable, dg.Model):
     selection_config: dict[str, Any] | None = _field("selection_config")
     pipeline_config: dict[str, Any] | None = _field("pipeline_config")
     automation: bool = _field("automation")
+    videos_per_partition: int | None = _field("videos_per_partition")
     owners: list[str] = _field("owners")
     freshness_hours: float | None = _field("freshness_hours")
+    selection_freshness_hours: float | None = _field("selection_freshness_hours")
+    checks: dict[str, Any] = Field(
+        {}, description=DatasetDeclaration.model_fields["checks"].description
+    )
+    run_tags: dict[str, Any] = _field("run_tags")
     dataset_id: str = _field("dataset_id")
     thumbnail_suffix: str | None = _field("thumbnail_suffix")
     s3: _Resource = Field(
@@ -74,6 +81,10 @@ class VideoDataset(dg.Component, dg.Resolvable, dg.Model):
         description="In place of the datasources' own credentials: the fields of dagster-aws' "
         "S3Resource, or such a resource from a template variable.",
     )
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Shows no secret, not even one where none belongs, before it is refused."""
+        return [(name, without_secrets(value)) for name, value in super().__repr_args__()]
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:

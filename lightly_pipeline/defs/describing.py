@@ -1,9 +1,10 @@
-"""How assets are described: owners, tags, kinds, where they lie, the columns of a frame table.
+"""How assets are described: owners, tags, kinds, places, freshness, columns of a frame table.
 
 What an asset is made of is in `assets`; what a materialization of it says in `metadata.py`.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def described(
         metadata: What else there is to say.
     """
     place = store.location(path)
-    is_bucket = place.startswith("s3://")
+    is_bucket = "://" in place
     return {
         "group_name": dataset.name,
         "owners": list(dataset.owners) or None,
@@ -45,6 +46,11 @@ def described(
             **(metadata or {}),
         },
     }
+
+
+def freshness_policy(hours: float | None) -> dg.FreshnessPolicy | None:
+    """Returns that an asset is overdue if it is older; None without hours."""
+    return None if hours is None else dg.FreshnessPolicy.time_window(timedelta(hours=hours))
 
 
 def frame_schema() -> dg.TableSchema:
@@ -65,6 +71,11 @@ def frame_schema() -> dg.TableSchema:
 def needs_a_listing(dataset: Dataset) -> str:
     """Returns what to do where an asset offers no partition."""
     part = "a shard of at most 1000 images" if dataset.of_images else "a video"
+    if dataset.videos_per_partition:
+        part = (
+            f"a batch of at most {dataset.videos_per_partition} videos, all in one run; "
+            "`lightly-pipeline partition` names the one of a video"
+        )
     what = "images" if dataset.of_images else "videos"
     return (
         f"\n\nA partition is {part}. **No partitions yet?** Launch "

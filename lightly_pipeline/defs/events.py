@@ -1,22 +1,20 @@
-"""What the instance is told of videos: partitions, versions, and that tables are there.
+"""What the instance is told: partitions, versions of the videos, and that tables are there.
 
 Every way to process videos (assets, jobs, scheduled runs, workers) reports through these functions.
 Only what the instance does not know yet is told to it: a run over 20,000 videos of which one is new
 reports one.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.datasources import StoredObject
-from lightly_pipeline.defs.metadata import outcome_metadata
-from lightly_pipeline.layout import partition_key, shown_path
+from lightly_pipeline.defs.metadata import model_metadata
+from lightly_pipeline.defs.partitions import PartitionState, listed_partitions, partitions_name
 from lightly_pipeline.tables.catalog import Catalog
-from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.training.models import TrainedModel
 
 Log = Callable[[dg.AssetMaterialization | dg.AssetCheckEvaluation], None]
 """Takes an event: of a step by `context.log_event`, of no run by `report_runless_asset_event`."""
@@ -25,75 +23,79 @@ _MAX_ADDED = 5000
 _VERSION_TAG = "dagster/data_version"
 
 
-def register(instance: dg.DagsterInstance, log: Log, dataset: Dataset, catalog: Catalog) -> int:
-    """Adds partitions for new videos and reports new versions of the INPUT videos.
+class Registered(NamedTuple):
+    """What a listing was for the instance: its partitions, and new or changed videos."""
 
-    Returns:
-        How many videos are new or changed.
+    n_partitions: int
+    n_changed: int
+
+
+def register(
+    instance: dg.DagsterInstance, log: Log, dataset: Dataset, catalog: Catalog
+) -> Registered:
+    """Adds the partitions of a listing and reports new versions of the INPUT videos.
+
+    Raises:
+        LightlyPipelineError: There are more partitions than Dagster takes; none was added.
     """
-    known = set(instance.get_dynamic_partitions(f"{dataset.name}_videos"))
-    keys = [partition_key(video.path) for video in catalog.videos]
-    added = [key for key in keys if key not in known]
+    partitions, n_changed = listed_partitions(dataset, catalog)
+    name = partitions_name(dataset)
+    known = set(instance.get_dynamic_partitions(name))
+    added = [partition.key for partition in partitions if partition.key not in known]
     for start in range(0, len(added), _MAX_ADDED):
-        instance.add_dynamic_partitions(f"{dataset.name}_videos", added[start : start + _MAX_ADDED])
+        instance.add_dynamic_partitions(name, added[start : start + _MAX_ADDED])
     asset_key, fresh = dg.AssetKey([dataset.name, "videos"]), set(added)
     versions = known_versions(instance, asset_key)
-    n_changed = 0
-    for key, video in zip(keys, catalog.videos, strict=True):
-        version = _version(video)
-        if key in fresh or versions.get(key) != version:
-            log(_version_event(asset_key, key, video, version))
-            n_changed += 1
-    return n_changed
+    stale = [p for p in partitions if p.key in fresh or versions.get(p.key) != p.version]
+    for partition in stale:
+        log(_event(asset_key, partition))
+    return Registered(len(partitions), len(stale) if n_changed is None else n_changed)
 
 
-def _version(video: StoredObject) -> str:
-    return hashlib.sha256(f"{video.etag} {video.size_bytes}".encode()).hexdigest()[:16]
-
-
-def _version_event(
-    asset_key: dg.AssetKey, key: str, video: StoredObject, version: str
-) -> dg.AssetMaterialization:
+def _event(asset_key: dg.AssetKey, partition: PartitionState) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         asset_key=asset_key,
-        partition=key,
-        tags={_VERSION_TAG: version},
-        metadata={
-            "path": shown_path(video.path),
-            "size_bytes": video.size_bytes,
-            "etag": video.etag,
-        },
+        partition=partition.key,
+        tags={_VERSION_TAG: partition.version},
+        metadata=partition.metadata,
     )
 
 
-def outcome_events(
-    keys: Iterable[dg.AssetKey], outcomes: Iterable[VideoOutcome]
+def table_events(
+    keys: Iterable[dg.AssetKey], done: Iterable[PartitionState]
 ) -> Iterator[dg.AssetMaterialization]:
-    """Yields the events that say videos' tables are there, in which version, with their numbers.
+    """Yields the events that say tables are there, in which version, with their numbers.
 
     Args:
-        keys: The assets to report; each gets an event of every video.
-        outcomes: Of the videos.
+        keys: The assets to report; each gets an event of every partition.
+        done: The partitions whose tables are there.
     """
     parts = sorted(keys)
-    for outcome in outcomes:
+    for partition in done:
         for key in parts:
-            yield dg.AssetMaterialization(
-                asset_key=key,
-                partition=partition_key(outcome.video),
-                tags={_VERSION_TAG: outcome.fingerprint},
-                metadata=outcome_metadata(outcome),
-            )
+            yield _event(key, partition)
 
 
-def new_outcome_events(
-    instance: dg.DagsterInstance, keys: Iterable[dg.AssetKey], outcomes: Iterable[VideoOutcome]
+def new_table_events(
+    instance: dg.DagsterInstance, keys: Iterable[dg.AssetKey], done: Iterable[PartitionState]
 ) -> Iterator[dg.AssetMaterialization]:
-    """Yields those of `outcome_events` that the instance does not know yet."""
+    """Yields those of `table_events` that the instance does not know yet."""
     known = {key: known_versions(instance, key) for key in keys}
-    for event in outcome_events(known, outcomes):
+    for event in table_events(known, done):
         if known[event.asset_key].get(str(event.partition)) != (event.tags or {})[_VERSION_TAG]:
             yield event
+
+
+def model_events(
+    instance: dg.DagsterInstance, key: dg.AssetKey, model: TrainedModel
+) -> Iterator[dg.AssetMaterialization]:
+    """Yields the event that says which model counts, unless the instance knows it."""
+    latest = instance.get_latest_materialization_event(key)
+    known = latest.asset_materialization if latest else None
+    if known is None or (known.tags or {}).get(_VERSION_TAG) != model.sha256:
+        yield dg.AssetMaterialization(
+            key, metadata=model_metadata(model), tags={_VERSION_TAG: model.sha256}
+        )
 
 
 def known_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, str]:

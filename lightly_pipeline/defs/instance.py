@@ -14,6 +14,7 @@ from lightly_pipeline.steps.listener import RunListener
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog
+from lightly_pipeline.training.models import TrainedModel
 
 if TYPE_CHECKING:
     from lightly_pipeline.defs.reports import AssetReports
@@ -31,6 +32,11 @@ class InstanceListener:
         """Reports a listing."""
         with _reports() as reports:
             reports.listed(run, catalog)
+
+    def trained(self, run: Run, model: TrainedModel) -> None:
+        """Reports a model."""
+        with _reports() as reports:
+            reports.trained(run, model)
 
     def processed(self, run: Run, processed: ProcessResult) -> None:
         """Reports tables."""

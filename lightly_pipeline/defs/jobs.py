@@ -7,6 +7,7 @@ import dagster as dg
 from lightly_pipeline.config import DEFAULT_SELECTION
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.assets import DatasetAssets
+from lightly_pipeline.defs.assets.trained_model import trains
 from lightly_pipeline.defs.following import following
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
@@ -39,7 +40,14 @@ def launch_preset(dataset: Dataset) -> dict[str, Any]:
 def dataset_jobs(owner: DatasetAssets) -> list[Any]:
     """Returns the jobs of a dataset: one that does everything, one per part."""
     name = owner.dataset.name
-    in_process = dg.in_process_executor
+    in_process, tags = dg.in_process_executor, dict(owner.dataset.run_tags)
+    training = dg.define_asset_job(
+        f"{name}_training_job",
+        selection=[owner.key("trained_model")],
+        description="Trains a model on the frames of the videos.",
+        executor_def=in_process,
+        tags=tags,
+    )
     return [
         _run_job(owner),
         dg.define_asset_job(
@@ -47,12 +55,15 @@ def dataset_jobs(owner: DatasetAssets) -> list[Any]:
             selection=[owner.key("video_catalog")],
             description="Lists the videos.",
             executor_def=in_process,
+            tags=tags,
         ),
+        *([training] if trains(owner.dataset) else []),
         dg.define_asset_job(
             f"{name}_videos_job",
             selection=[owner.key("video_frames"), owner.key("frame_embeddings")],
             description="Decodes and embeds videos.",
             executor_def=in_process,
+            tags=tags,
         ),
         dg.define_asset_job(
             f"{name}_selection_job",
@@ -60,6 +71,7 @@ def dataset_jobs(owner: DatasetAssets) -> list[Any]:
             description="Chooses frames and writes their images.",
             config=launch_preset(owner.dataset),
             executor_def=in_process,
+            tags=tags,
         ),
     ]
 
@@ -95,6 +107,7 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
         description="Everything in one launch: list, decode what is new, select, write images.",
         config=launch_preset(dataset),
         executor_def=dg.in_process_executor,
+        tags=dict(dataset.run_tags),
     )
     def run_job() -> None:
         run_everything()

@@ -2,19 +2,23 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources.retries import described_retries
+from lightly_pipeline.layout import shown_path
 from lightly_pipeline.runs.records import SelectionRecord
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
+from lightly_pipeline.training.models import TrainedModel
 
 _COLUMNS, _THUMBNAIL, _MAX_THUMBNAILS = 8, (112, 84), 48
 _MAX_SHEET_BYTES = 75_000
+_MAX_NAMED = 20
 
 
 def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
@@ -29,20 +33,64 @@ def outcome_metadata(outcome: VideoOutcome) -> dict[str, Any]:
         "dagster/partition_row_count": outcome.n_rows,
         "requests": outcome.requests,
         "bytes_read": outcome.bytes_read,
+        "retries": sum(outcome.retries.values()),
+        "waited_s": outcome.waited_s,
     }
+    if outcome.retries:
+        numbers["retry_causes"] = described_retries(outcome.retries, outcome.waited_s)
     if outcome.corrupt_reason:
         numbers["corrupt_video"] = outcome.corrupt_reason
     return numbers
 
 
-def catalog_metadata(catalog: Catalog, n_changed: int) -> dict[str, Any]:
+def batch_metadata(outcomes: Sequence[VideoOutcome]) -> dict[str, Any]:
+    """Returns the numbers of the videos of a batch: their sums, and which are corrupt."""
+    corrupt = [outcome.video for outcome in outcomes if outcome.is_corrupt]
+    n_frames = sum(outcome.n_frames for outcome in outcomes)
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    numbers: dict[str, Any] = {
+        "videos": len(outcomes),
+        "corrupt_videos": len(corrupt),
+        "frames": n_frames,
+        "frames_per_s": round(n_frames / seconds, 1) if seconds else 0.0,
+        "corrupt_frames": sum(len(outcome.corrupt_samples) for outcome in outcomes),
+        "damaged_frames": sum(outcome.n_damaged for outcome in outcomes),
+        "embedded_frames": sum(outcome.n_embedded for outcome in outcomes),
+        "seconds": seconds,
+        "dagster/partition_row_count": sum(outcome.n_rows for outcome in outcomes),
+        "requests": sum(outcome.requests for outcome in outcomes),
+        "bytes_read": sum(outcome.bytes_read for outcome in outcomes),
+    }
+    if corrupt:
+        numbers["corrupt"] = [shown_path(path) for path in sorted(corrupt)[:_MAX_NAMED]]
+    return numbers
+
+
+def catalog_metadata(catalog: Catalog, n_changed: int, n_partitions: int) -> dict[str, Any]:
     """Returns what a listing found."""
     n_videos = catalog.n_files
     return {
         "videos": n_videos,
+        "partitions": n_partitions,
         "new_or_changed": n_changed,
         "size_bytes": sum(video.size_bytes for video in catalog.videos),
         "dagster/row_count": n_videos,
+    }
+
+
+def model_metadata(model: TrainedModel) -> dict[str, Any]:
+    """Returns what training gave: single figures, and the loss of every epoch."""
+    rows = "".join(f"| {n} | {loss:.4f} |\n" for n, loss in enumerate(model.losses, 1))
+    return {
+        "network": model.name,
+        "epochs": model.epochs,
+        "final_loss": round(model.losses[-1], 4),
+        "loss": dg.MetadataValue.md(f"| epoch | loss |\n|---|---|\n{rows}"),
+        "videos": model.n_videos,
+        "frames": model.n_frames,
+        "seconds": model.seconds,
+        "checkpoint": dg.MetadataValue.path(model.checkpoint),
+        "trained_by_run": model.run_id,
     }
 
 
@@ -76,7 +124,11 @@ def run_metadata(dataset: Dataset, result: RunResult) -> dict[str, Any]:
         "missing_frames": len(result.missing_frames),
         "failed_videos": len(result.failed_videos),
         "tag": result.tag or "",
+        "retries": sum(result.retries.values()),
+        "waited_s": result.waited_s,
     }
+    if result.retries:
+        metadata["retry_causes"] = described_retries(result.retries, result.waited_s)
     if result.report:
         metadata["report"] = dg.MetadataValue.path(result.report)
     if result.coverage:

@@ -14,13 +14,21 @@ from lightly_pipeline.defs.checks import (
     evaluation,
     selection_checks,
 )
-from lightly_pipeline.defs.events import Log, last_figures, new_outcome_events, register
+from lightly_pipeline.defs.events import (
+    Log,
+    last_figures,
+    model_events,
+    new_table_events,
+    register,
+)
 from lightly_pipeline.defs.metadata import catalog_metadata, record_metadata, run_metadata
+from lightly_pipeline.defs.partitions import done_partitions, stored_batches
 from lightly_pipeline.runs.records import read_selection
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog
+from lightly_pipeline.training.models import TrainedModel
 
 
 class AssetReports:
@@ -37,14 +45,22 @@ class AssetReports:
     def listed(self, run: Run, catalog: Catalog) -> None:
         """Reports new and changed videos, and `video_catalog`."""
         key = dg.AssetKey([run.dataset.name, "video_catalog"])
-        n_changed = register(self._instance, self._log, run.dataset, catalog)
-        self._report(key, catalog_metadata(catalog, n_changed), catalog_checks(key, catalog))
+        registered = register(self._instance, self._log, run.dataset, catalog)
+        metadata = catalog_metadata(catalog, registered.n_changed, registered.n_partitions)
+        self._report(key, metadata, catalog_checks(key, catalog))
+
+    def trained(self, run: Run, model: TrainedModel) -> None:
+        """Reports `trained_model`, unless the instance knows that model."""
+        key = dg.AssetKey([run.dataset.name, "trained_model"])
+        for event in model_events(self._instance, key, model):
+            self._log(event)
 
     def processed(self, run: Run, processed: ProcessResult) -> None:
         """Reports the tables that the instance does not know yet."""
         names = ("video_frames", "frame_embeddings")
         keys = [dg.AssetKey([run.dataset.name, name]) for name in names]
-        for event in new_outcome_events(self._instance, keys, processed.outcomes):
+        done = done_partitions(processed.outcomes, stored_batches(run.dataset))
+        for event in new_table_events(self._instance, keys, done):
             self._log(event)
 
     def finished(self, run: Run, result: RunResult) -> None:
@@ -54,7 +70,7 @@ class AssetReports:
         )
         record = read_selection(run.dataset.lightly, run.run_id)
         before = last_figures(self._instance, selected)
-        checks = selection_checks(selected, record, before)
+        checks = selection_checks(run.dataset, selected, record, before)
         self._report(selected, record_metadata(record), checks)
         copies = copies_check(uploaded, run.dataset, run.run_id)
         self._report(uploaded, run_metadata(run.dataset, result), [copies])

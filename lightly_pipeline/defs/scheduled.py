@@ -16,17 +16,20 @@ from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.describing import DATASET_TAG
 from lightly_pipeline.defs.jobs import run_and_report
 from lightly_pipeline.defs.step import DECODE_POOL, failing
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.scheduling.deployment import Deployment
+from lightly_pipeline.scheduling.errors import StateUnavailableError
 from lightly_pipeline.scheduling.execution import executing
-from lightly_pipeline.scheduling.models import RunState
+from lightly_pipeline.scheduling.models import Claim, RunState
 from lightly_pipeline.scheduling.names import labels_of
-from lightly_pipeline.scheduling.queue import Claim
+from lightly_pipeline.scheduling.patience import until_reached
 from lightly_pipeline.scheduling.scheduled_run import ScheduledRun
 from lightly_pipeline.steps.setup import Run, resolve_config
 
 LABELS_VARIABLE = "LIGHTLY_PIPELINE_LABELS"
 RUN_TAG = "lightly_pipeline/scheduled_run"
 LABELS_TAG = "lightly_pipeline/runs_on"
+_logger = logger_of(__name__)
 _JOB = "scheduled_runs"
 _SENSOR = "take_scheduled_runs"
 _INTERVAL_S = 5
@@ -47,8 +50,13 @@ class ScheduledLaunch(dg.Config):
 
 def client_datasets() -> list[Dataset]:
     """Returns the datasets that clients created and gave both datasources."""
-    deployment = Deployment.existing()
-    return [] if deployment is None else deployment.complete_datasets()
+    try:
+        deployment = Deployment.existing()
+        return [] if deployment is None else deployment.complete_datasets()
+    except StateUnavailableError as error:
+        # The declared datasets are served all the same, and clients' runs by `scheduled_runs`.
+        _logger.warning("datasets of clients are missing until definitions are reloaded: %s", error)
+        return []
 
 
 def scheduled_runs() -> tuple[dg.JobDefinition, dg.SensorDefinition]:
@@ -117,7 +125,7 @@ def _request(run: ScheduledRun, dataset_name: str) -> dg.RunRequest:
 
 
 def _process(context: dg.OpExecutionContext, launch: ScheduledLaunch) -> None:
-    deployment = Deployment()
+    deployment = until_reached(Deployment)
     run = _claimed(context, deployment, launch.scheduled_run_id)
     if run is None:
         context.log.warning("another executor has the scheduled run, or it ended: nothing to do")
@@ -125,11 +133,11 @@ def _process(context: dg.OpExecutionContext, launch: ScheduledLaunch) -> None:
 
     def everything() -> None:
         with executing(deployment.queue, run, when_interrupted="abort") as reporter:
-            dataset = deployment.dataset(run.dataset_id)
+            dataset = until_reached(lambda: deployment.dataset(run.dataset_id))
             config = resolve_config(
                 dataset, launch.worker_config, launch.lightly_config, launch.selection_config
             )
-            others = deployment.complete_datasets()
+            others = until_reached(deployment.complete_datasets)
             run_and_report(context, Run(dataset, config, run.id, others, reporter.meter))
 
     failing(everything)
@@ -141,7 +149,7 @@ def _claimed(
     """Claims the run once its dataset is free; None when another executor has it."""
     executor = _executor(context.run)
     while True:
-        claim, run = deployment.queue.claim(scheduled_id, executor)
+        claim, run = until_reached(lambda: deployment.queue.claim(scheduled_id, executor))
         if claim is not Claim.BUSY:
             return run
         context.log.info("another run of the dataset is in progress; waiting for its end")

@@ -7,10 +7,13 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 
 import dagster as dg
 
+from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources import StoredObject
 from lightly_pipeline.defs.assets import DatasetAssets
 from lightly_pipeline.steps.listing import list_files
 from lightly_pipeline.tables.fingerprint import catalog_hash
@@ -19,6 +22,9 @@ TICK_S = int(os.environ.get("LIGHTLY_PIPELINE_TICK_SECONDS", "60"))
 """How often the INPUT datasource is listed and the automation evaluated."""
 # A tick has a minute; the next one asks again.
 _PATIENCE_S = 10.0
+LISTING_S = 40.0
+"""How long a tick lists; where that is not enough, a catalogue run lists once an hour instead."""
+_BLIND_S = 3600.0
 _MAX_PAUSE_S, _MAX_DOUBLED = 3600.0, 10
 
 
@@ -32,12 +38,14 @@ class Seen:
             dataset may go back to an earlier state.
         n_requests: How many there were.
         n_failures: Runs that failed since the listing changed.
+        blind_s: When a run was last asked for without a listing, Unix time.
     """
 
     listed: str = ""
     line: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
     n_requests: int = 0
     n_failures: int = 0
+    blind_s: float = 0.0
 
     @classmethod
     def from_cursor(cls, cursor: str | None) -> "Seen":
@@ -71,6 +79,16 @@ class Seen:
             self, n_requests=self.n_requests + 1, n_failures=min(self.n_failures + 1, _MAX_DOUBLED)
         )
 
+    def after_too_long(self, now: float) -> "Seen":
+        """Returns what is seen where listing takes too long: one request more every hour.
+
+        Args:
+            now: Unix time.
+        """
+        if now - self.blind_s < _BLIND_S:
+            return self
+        return replace(self, listed="", n_requests=self.n_requests + 1, n_failures=0, blind_s=now)
+
 
 def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
     """Returns the sensor on the INPUT datasource and the one that runs the automation."""
@@ -89,11 +107,22 @@ def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
         description="Asks for a new listing when what is in the INPUT datasource changed.",
     )
     def new_videos(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        listed = catalog_hash(tuple(list_files(owner.dataset.patient(_PATIENCE_S))))
         seen = Seen.from_cursor(context.cursor)
-        now = seen.after(listed, failed_s=_failed_s(context.instance, f"{name}_catalog_job"))
+        listed = _listed_within(owner.dataset, LISTING_S)
+        if listed is None:
+            now = seen.after_too_long(time.time())
+            unchanged = (
+                f"listing takes longer than the {LISTING_S:g} s that a tick has for it: a run "
+                f"lists once an hour (or switch {name}_hourly_listing on in place of this sensor)"
+            )
+        else:
+            now = seen.after(listed, failed_s=_failed_s(context.instance, f"{name}_catalog_job"))
+            unchanged = "nothing changed since the last listing"
         if now.n_requests == seen.n_requests:
-            return dg.SkipReason("nothing changed since the last listing")
+            return dg.SkipReason(unchanged)
+        if _is_queued(context.instance, f"{name}_catalog_job"):
+            # Where runs are slower than ticks, the queue would grow by one with each of them.
+            return dg.SkipReason("a catalogue run waits in the queue: it will list what changed")
         return dg.SensorResult([dg.RunRequest(run_key=now.run_key)], cursor=now.cursor)
 
     return [
@@ -103,8 +132,35 @@ def dataset_sensors(owner: DatasetAssets) -> list[dg.SensorDefinition]:
             target=dg.AssetSelection.groups(name),
             minimum_interval_seconds=TICK_S,
             default_status=status,
+            run_tags=dict(owner.dataset.run_tags),
         ),
     ]
+
+
+def _listed_within(dataset: Dataset, seconds: float) -> str | None:
+    """Returns the hash of a listing of INPUT; None where it takes longer."""
+    deadline = time.monotonic() + seconds
+
+    def listed() -> Iterator[StoredObject]:
+        for file in list_files(dataset.patient(_PATIENCE_S)):
+            if time.monotonic() > deadline:
+                raise _TooLongError
+            yield file
+
+    try:
+        return catalog_hash(listed())
+    except _TooLongError:
+        return None
+
+
+class _TooLongError(Exception):
+    """A listing takes longer than a tick may."""
+
+
+def _is_queued(instance: dg.DagsterInstance, job: str) -> bool:
+    """Returns whether a run of a job waits for its turn."""
+    statuses = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED]
+    return bool(instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses), limit=1))
 
 
 def _failed_s(instance: dg.DagsterInstance, job: str) -> float | None:

@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
+from lightly_pipeline.datasources.retries import Retries
 from lightly_pipeline.defs.following import following
 from lightly_pipeline.defs.launch import block_of
 from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
 from lightly_pipeline.steps.setup import Run, resolve_config
+from lightly_pipeline.steps.timing import timed_step
+from lightly_pipeline.telemetry import metrics
 
 RETRIES = dg.RetryPolicy(
     max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
@@ -64,7 +67,29 @@ def failing(call: Callable[[], _Answer]) -> _Answer:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 
 
-def working(context: Any, run: Run, call: Callable[[], _Answer]) -> _Answer:
-    """Calls as `failing` does, and shows meanwhile how far the run is."""
-    with following(context, run.progress):
+def working(
+    context: Any,
+    run: Run,
+    step: str,
+    call: Callable[[], _Answer],
+    *,
+    seconds: dict[str, float] | None = None,
+    retries: Retries | None = None,
+) -> _Answer:
+    """Calls as `failing` does, and shows meanwhile how far the run is.
+
+    Args:
+        context: Of Dagster's step.
+        run: The run.
+        step: What is done of it, as `pipeline.run` calls it.
+        call: Does it.
+        seconds: Takes its wall time.
+        retries: Counts what stores were asked again.
+    """
+    times = {} if seconds is None else seconds
+    with (
+        metrics.flushing(),
+        following(context, run.progress),
+        timed_step(run, step, times, retries or Retries()),
+    ):
         return failing(call)

@@ -4,10 +4,11 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightly_pipeline.embedding.families import shipped
+from lightly_pipeline.embedding.families import default_2, shipped
 from lightly_pipeline.embedding.families.efficientnet_lite import PACKAGES
 from lightly_pipeline.embedding.families.joined import FITTED
 from lightly_pipeline.embedding.names import DEFAULT_NAME, encoder_spec, registered
+from lightly_pipeline.embedding.spec import EncoderSpec
 from lightly_pipeline.embedding.weights import all_known
 
 
@@ -38,7 +39,10 @@ class ListedEncoder:
 
 def encoders_here() -> list[ListedEncoder]:
     """Returns the encoders that ship with packages, then fetched ones, then registered ones."""
-    packaged = [_packaged(DEFAULT_NAME, "Apache-2.0", "lightly-pipeline", is_here=True)]
+    packaged = [
+        _packaged(name, "Apache-2.0", "lightly-pipeline", is_here=True)
+        for name in (DEFAULT_NAME, default_2.NAME)
+    ]
     for name, module in PACKAGES.items():
         is_here = importlib.util.find_spec(module) is not None
         packaged.append(_packaged(name, "Apache-2.0", module, is_here=is_here))
@@ -74,5 +78,11 @@ def _packaged(name: str, licence: str, source: str, *, is_here: bool) -> ListedE
         spec.dim,
         spec.frame_input.width,
         spec.frame_input.height,
-        Path(spec.weights).stat().st_size if spec.weights else shipped.size_bytes(),
+        _size_bytes(spec),
     )
+
+
+def _size_bytes(spec: EncoderSpec) -> int:
+    if spec.weights:
+        return Path(spec.weights).stat().st_size
+    return default_2.size_bytes() if spec.name == default_2.NAME else shipped.size_bytes()

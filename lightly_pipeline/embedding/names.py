@@ -5,7 +5,9 @@ family is imported when one of its encoders is asked for.
 """
 
 import importlib
+import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Protocol, cast
 
 from lightly_pipeline.datasources import Datasource
@@ -23,6 +25,8 @@ ENTRY_POINTS = "lightly_pipeline.encoders"
 """Group of the entry points by which installed packages give names to encoders of their own."""
 KEY = "lightly_config.model.name"
 
+# Those that ship, by their whole name.
+_SHIPPED = {DEFAULT_NAME: "shipped", "default-2": "default_2"}
 # By the beginning of a name, longest first where one is the beginning of another.
 _PREFIXES = {
     "default+": "joined",
@@ -35,12 +39,12 @@ _PREFIXES = {
 # Families whose weights are downloaded.
 _FETCHED = ("torchvision", "timm", "open_clip")
 # Families that run on a GPU where one is asked for.
-_ON_GPU = (*_FETCHED, "efficientnet_lite", "joined", "onnx", "torchscript")
+_ON_GPU = (*_FETCHED, "efficientnet_lite", "joined", "onnx", "torchscript", "trained")
 # Families of which some have a text side.
 _WITH_TEXTS = ("open_clip", "own")
 SPELLINGS = (
-    "default, default+efficientnet-lite0, efficientnet-lite0, a torchvision network such as "
-    "resnet-18, timm/NAME, open_clip/NAME/PRETRAINED, onnx:PATH, torchscript:PATH, or "
+    "default, default-2, default+efficientnet-lite0, efficientnet-lite0, a torchvision network "
+    "such as resnet-18, timm/NAME, open_clip/NAME/PRETRAINED, onnx:PATH, torchscript:PATH, or "
     "package.module:factory"
 )
 
@@ -77,8 +81,9 @@ def encoder_spec(
 
     Args:
         model_name: None or "default" for the one that ships; else as `SPELLINGS` says.
-        checkpoint: Weights file of a network, in place of its pretrained ones.
-        gpus: 1 or more runs a network on a GPU where there is one; the CPU is used by default.
+        checkpoint: Weights file of a network, in place of its pretrained ones; or what a run has
+            trained, which says itself which network it is of.
+        gpus: On how many GPUs a network runs; by default on all that are there.
         precision: Bits of a network's numbers; 16 on a GPU only.
         batch_size: Frames per call.
 
@@ -87,28 +92,47 @@ def encoder_spec(
         LightlyPipelineError: A package or the weights are not on this machine.
     """
     name = model_name or DEFAULT_NAME
-    family = family_of(name)
-    if precision == 16 and not gpus and name != DEFAULT_NAME:
+    family = "trained" if checkpoint and _is_of_run(checkpoint) else family_of(name)
+    if precision == 16 and gpus == 0 and family not in _SHIPPED.values():
         raise InvalidConfigurationError(
             "lightly_config.trainer.precision: 16 needs a GPU (lightly_config.trainer.gpus: 1)"
         )
-    if gpus and family in _ON_GPU and not _has_gpu(family):
+    n_gpus = _n_gpus(family) if family in _ON_GPU and gpus != 0 else 0
+    if gpus is not None:
+        n_gpus = min(n_gpus, gpus)
+    if family in _ON_GPU and not n_gpus and (gpus or precision == 16):
         _logger.warning(
             "lightly_config.trainer.gpus: no GPU to be seen; %s runs on the CPU, in 32 bits",
             name,
         )
-        gpus, precision = 0, 32
-    request = EncoderRequest(name, checkpoint, gpus, precision, batch_size)
+        precision = 32
+    request = EncoderRequest(name, checkpoint, n_gpus, precision, batch_size)
     return _family(family).spec(request)
 
 
-def _has_gpu(family: str) -> bool:
-    """Returns whether what runs a family's networks sees a GPU."""
+def _is_of_run(checkpoint: str) -> bool:
+    """Returns whether a file is a model that a run has trained."""
+    from lightly_pipeline.embedding.families.trained import hyper_parameters
+
+    return hyper_parameters(checkpoint) is not None
+
+
+def _n_gpus(family: str) -> int:
+    """Returns how many GPUs there are for a family's networks."""
+    # torch is heavy: it is only asked where a driver may be.
+    if sys.platform == "darwin" or (sys.platform == "linux" and not _has_driver()):
+        return 0
     if family == "onnx":
-        return "CUDAExecutionProvider" in package("onnxruntime", "onnx").get_available_providers()
+        providers = package("onnxruntime", "onnx").get_available_providers()
+        return int("CUDAExecutionProvider" in providers)
     import torch
 
-    return torch.cuda.is_available()
+    return torch.cuda.device_count()
+
+
+def _has_driver() -> bool:
+    """Returns whether Linux shows a device of NVIDIA, of AMD, or of Windows around it."""
+    return any(Path(f"/dev/{name}").exists() for name in ("nvidiactl", "kfd", "dxg"))
 
 
 def load_encoder(spec: EncoderSpec) -> CheckedEncoder:
@@ -122,8 +146,8 @@ def load_encoder(spec: EncoderSpec) -> CheckedEncoder:
 
 def family_of(name: str) -> str:
     """Returns the module of `families` that a name belongs to, without importing it."""
-    if name == DEFAULT_NAME:
-        return "shipped"
+    if name in _SHIPPED:
+        return _SHIPPED[name]
     for prefix, family in _PREFIXES.items():
         if name.startswith(prefix):
             return family

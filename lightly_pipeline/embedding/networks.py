@@ -3,26 +3,67 @@
 Which network it is, and what it wants of a frame, is said by a module of `families`.
 """
 
+import queue
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from lightly_pipeline.embedding.spec import EncoderSpec
+from lightly_pipeline.embedding.exporting import exported
+from lightly_pipeline.embedding.protocol import Encoder
+from lightly_pipeline.embedding.spec import CALLS_PER_GPU, EncoderSpec
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.logs import logger_of
 
 _logger = logger_of(__name__)
 # What trainers put before the names of a network's tensors.
 _PREFIXES = ("module.", "model.", "backbone.", "encoder.")
+# Of numbers of a network: an export holds them three times for a moment.
+_MAX_EXPORTED = 100_000_000
+
+
+def network_encoder(spec: EncoderSpec, network: torch.nn.Module) -> Encoder:
+    """Returns the encoder of a network, on the engine that its spec names.
+
+    Args:
+        spec: Of the encoder.
+        network: Takes (B, 3, H, W) images, their channels scaled; returns (B, dim).
+    """
+    by_onnx = exported(spec, network.eval()) if spec.by_onnx else None
+    return by_onnx or NetworkEncoder(spec, network)
+
+
+def suits_onnx(network: torch.nn.Module) -> bool:
+    """Returns whether ONNX Runtime is the faster engine for a network on a CPU.
+
+    It is for convolutions, at least a quarter of the layers that multiply; what consists of
+    attention takes torch's time and longer to export, what is large too much memory.
+    """
+    kinds = (torch.nn.Conv2d, torch.nn.Linear)
+    layers = [layer for layer in network.modules() if isinstance(layer, kinds)]
+    n_convolutions = sum(isinstance(layer, torch.nn.Conv2d) for layer in layers)
+    n_numbers = sum(tensor.numel() for tensor in network.parameters())
+    return 4 * n_convolutions >= len(layers) > 0 and n_numbers <= _MAX_EXPORTED
+
+
+class _Place(NamedTuple):
+    """A device with a copy of the network, and what channels are scaled by there."""
+
+    device: str
+    network: torch.nn.Module
+    mean: torch.Tensor
+    std: torch.Tensor
 
 
 class NetworkEncoder:
     """A network that is always run on batches of one size, so that neighbours do not show.
+
+    On several GPUs there is a copy on each; a call takes the one that is free.
 
     Args:
         spec: Of the encoder.
@@ -33,10 +74,16 @@ class NetworkEncoder:
         self.spec = spec
         dtype = torch.float16 if spec.precision == 16 else torch.float32
         network = network.eval().to(spec.device, dtype)
-        self._network = network.to(memory_format=torch.channels_last)
-        self._mean = _per_channel(spec.mean, spec.device)
-        self._std = _per_channel(spec.std, spec.device)
+        network = network.to(memory_format=torch.channels_last)
         self._dtype = dtype
+        self._first = self._place(spec.device, network)
+        # On the CPU threads come and go as they like.
+        self._free: queue.SimpleQueue[_Place] = queue.SimpleQueue()
+        for number in range(spec.n_gpus):
+            device = f"cuda:{number}"
+            place = self._place(device, deepcopy(network).to(device)) if number else self._first
+            for _ in range(CALLS_PER_GPU):
+                self._free.put(place)
         # Frames that fit on the device at once; fewer once it has run out of memory.
         self._at_once = spec.batch_size
 
@@ -55,13 +102,30 @@ class NetworkEncoder:
         return embeddings
 
     def _encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        padded = np.zeros((self._at_once, *frames.shape[1:]), dtype=np.uint8)
-        padded[: len(frames)] = frames
+        if not self.spec.n_gpus:
+            return self._encode_on(self._first, frames)
+        place = self._free.get()
+        try:
+            return self._encode_on(place, frames)
+        finally:
+            self._free.put(place)
+
+    def _place(self, device: str, network: torch.nn.Module) -> _Place:
+        mean, std = (_per_channel(c, device) for c in (self.spec.mean, self.spec.std))
+        return _Place(device, network, mean, std)
+
+    def _encode_on(self, place: _Place, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
             # Pixels travel as bytes, and lie as channels-last already.
-            images = torch.from_numpy(padded).to(self.spec.device).permute(0, 3, 1, 2).float() / 255
-            images = ((images - self._mean) / self._std).to(self._dtype)
-            found: NDArray[np.float32] = self._network(images).float().cpu().numpy()
+            padded = torch.zeros(
+                (self._at_once, *frames.shape[1:]),
+                dtype=torch.uint8,
+                pin_memory=bool(self.spec.n_gpus),
+            )
+            padded[: len(frames)] = torch.from_numpy(frames)
+            images = padded.to(place.device, non_blocking=True).permute(0, 3, 1, 2).float() / 255
+            images = ((images - place.mean) / place.std).to(self._dtype)
+            found: NDArray[np.float32] = place.network(images).float().cpu().numpy()
         return found[: len(frames)]
 
     def _halve(self, error: Exception) -> None:

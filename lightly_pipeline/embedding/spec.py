@@ -7,6 +7,7 @@ there are is in `names.py`; loading and running encoders is the families' busine
 from dataclasses import dataclass
 from typing import Literal
 
+from lightly_pipeline.extras import is_installed
 from lightly_pipeline.video import FrameInput
 
 Precision = Literal[16, 32]
@@ -14,8 +15,11 @@ Channels = tuple[float, float, float]
 # Of ImageNet's training images, 0 to 1: most networks were trained with them.
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
 IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
-# Frames per call of a network on the CPU: more gain nothing, and leave the cache.
-NETWORK_BATCH = 16
+# Frames per call of a network. On the CPU more leave the cache: of some networks sixteen take 1.7
+# times the time of four (docs/embedding.md). A GPU wants more to do.
+CPU_BATCH, GPU_BATCH = 4, 64
+# Calls of a network at once on a GPU: one brings frames there while the other is computed.
+CALLS_PER_GPU = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +29,14 @@ class EncoderRequest:
     Attributes:
         name: `lightly_config.model.name`.
         checkpoint: Local weights file; None for the encoder's own.
-        gpus: 1 or more runs a network on a GPU; None and 0 on the CPU.
+        gpus: On how many GPUs a network runs; 0 for the CPU.
         precision: Bits of the numbers inside a network; 16 on a GPU only.
         batch_size: Frames per call; None for the encoder's own.
     """
 
     name: str
     checkpoint: str | None = None
-    gpus: int | None = None
+    gpus: int = 0
     precision: Precision = 32
     batch_size: int | None = None
 
@@ -40,6 +44,13 @@ class EncoderRequest:
     def device(self) -> Literal["cpu", "cuda"]:
         """Where a network runs."""
         return "cuda" if self.gpus else "cpu"
+
+    @property
+    def network_batch(self) -> int:
+        """Frames that a network is run on at once."""
+        if self.gpus:
+            return self.batch_size or GPU_BATCH
+        return min(self.batch_size or CPU_BATCH, CPU_BATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +62,14 @@ class NetworkInput:
         frame_input: The image.
         mean: Subtracted from the channels, which are 0 to 1.
         std: What they are divided by then.
+        suits_onnx: Whether ONNX Runtime is the faster engine for it on a CPU.
     """
 
     dim: int
     frame_input: FrameInput
     mean: Channels = IMAGENET_MEAN
     std: Channels = IMAGENET_STD
+    suits_onnx: bool = False
 
     def spec(
         self, request: EncoderRequest, family: str, *, sha256: str, weights: str | None
@@ -74,13 +87,15 @@ class NetworkInput:
             dim=self.dim,
             frame_input=self.frame_input,
             weights_sha256=sha256,
-            batch_size=request.batch_size or NETWORK_BATCH,
+            batch_size=request.network_batch,
             family=family,
             weights=weights,
             mean=self.mean,
             std=self.std,
             device=request.device,
+            n_gpus=request.gpus,
             precision=request.precision,
+            by_onnx=self.suits_onnx and not request.gpus and is_installed("onnx", "onnxruntime"),
         )
 
 
@@ -99,7 +114,9 @@ class EncoderSpec:
         mean: Subtracted from the channels, which are 0 to 1; networks only.
         std: What they are divided by then.
         device: Where a network runs.
+        n_gpus: On how many GPUs; which of them it was does not show.
         precision: Bits of the numbers inside a network.
+        by_onnx: Whether a network of torch is exported and run by ONNX Runtime.
         in_any_batch: Whether a frame's bits are the same in every batch and on every machine.
         revision: Raised with every change of the encoder's code that changes a bit; 0 for none.
     """
@@ -114,7 +131,9 @@ class EncoderSpec:
     mean: Channels = IMAGENET_MEAN
     std: Channels = IMAGENET_STD
     device: Literal["cpu", "cuda"] = "cpu"
+    n_gpus: int = 0
     precision: Precision = 32
+    by_onnx: bool = False
     in_any_batch: bool = False
     revision: int = 0
 
@@ -127,7 +146,8 @@ class EncoderSpec:
             return what
         # A network's last bits depend on the batch it is run in.
         scaled = "".join(f" {number:.6g}" for number in (*self.mean, *self.std))
-        return f"{what}{scaled} {self.precision} {self.device} batch {self.batch_size}"
+        engine = " by ONNX Runtime" if self.by_onnx else ""
+        return f"{what}{scaled} {self.precision} {self.device} batch {self.batch_size}{engine}"
 
 
 NO_ENCODER = EncoderSpec(

@@ -11,7 +11,13 @@ _WITHOUT_TORCH = ("shipped", "onnx", "none")
 
 @contextmanager
 def without_threads(spec: EncoderSpec) -> Iterator[None]:
-    """Keeps an encoder's torch from starting threads of its own, while the context lasts."""
+    """Keeps an encoder's torch, or BLAS, from starting threads, while the context lasts."""
+    if spec.family == "default_2":
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, user_api="blas"):
+            yield
+        return
     if spec.family in _WITHOUT_TORCH or (spec.family == "own" and "torch" not in sys.modules):
         yield
         return

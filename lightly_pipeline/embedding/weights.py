@@ -113,11 +113,16 @@ def keep_fetched(name: str, fetched: Fetched) -> KnownWeights:
 def _keep(known: KnownWeights, content: bytes) -> None:
     """Writes weights and what is known of them: the weights last, so that both are there then."""
     file = weights_file(known.name)
+    _write_whole(file.with_suffix(".json"), _to_json(known))
+    _write_whole(file, content)
+
+
+def _write_whole(file: Path, content: bytes) -> None:
+    """Writes a file that others see whole or not at all; its folder is made."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    for target, data in ((file.with_suffix(".json"), _to_json(known)), (file, content)):
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        partial.write_bytes(data)
-        partial.replace(target)
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    partial.replace(file)
 
 
 def network_spec(
@@ -240,6 +245,34 @@ def file_hash(path: str | Path, key: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def kept_file(store: Datasource, path: str, sha256: str) -> Path:
+    """Copies a model that a run has trained to this machine, unless it is here.
+
+    Args:
+        store: The LIGHTLY datasource.
+        path: Of the checkpoint there.
+        sha256: Of its content.
+
+    Returns:
+        The local copy.
+
+    Raises:
+        ObjectNotFoundError: It is gone.
+        LightlyPipelineError: It is damaged.
+    """
+    file = weights_folder() / "trained" / f"{sha256}.ckpt"
+    if file.is_file() and file_hash(file, "weights") == sha256:
+        return file
+    content = store.read(path)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise LightlyPipelineError(
+            f"{store.location(path)} is damaged: its hash is not the one that was written when it "
+            "was trained; train again (with another lightly_config.seed, or after removing it)"
+        )
+    _write_whole(file, content)
+    return file
+
+
 def _slug(name: str) -> str:
     """Returns a name without what paths take for something else."""
     return name.replace("/", "--").replace(":", "-")
@@ -261,5 +294,7 @@ def _from_json(text: str) -> KnownWeights:
         FrameInput(**network["frame_input"]),
         tuple(network["mean"]),
         tuple(network["std"]),
+        # Weights that an earlier release fetched stay with torch, and their tables valid.
+        network.get("suits_onnx", False),
     )
     return KnownWeights(**values)

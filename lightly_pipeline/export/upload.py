@@ -8,9 +8,8 @@ not written here.
 import hashlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +38,7 @@ from lightly_pipeline.runs.records import (
 from lightly_pipeline.tables.fetching import fetch_together
 from lightly_pipeline.tables.handle import VideoTable
 from lightly_pipeline.tables.outcome import VideoOutcome
-from lightly_pipeline.threads import ContextThreadPool, Spare
+from lightly_pipeline.threads import ContextThreadPool, Spare, raise_if_stopped
 from lightly_pipeline.video import FrameRow
 
 _logger = logger_of(__name__)
@@ -99,7 +98,7 @@ def upload_images(
     for frame in record.frames:
         chosen[frame.video].append(frame)
     meter = progress.begin("upload", "images", total=len(record.frames))
-    with _pool(n_threads) as videos, _pool(n_threads) as encoders:
+    with ContextThreadPool(n_threads) as videos, ContextThreadPool(n_threads) as encoders:
         # Each looks up the images that are known of its video.
         exports = list(
             concurrently(
@@ -123,18 +122,6 @@ def upload_images(
         n_decoded_videos=sum(export.decoded for export in exports),
         traffic=Traffic.sum(export.traffic for export in exports),
     )
-
-
-@contextmanager
-def _pool(n_threads: int) -> Iterator[ContextThreadPool]:
-    """Yields a pool that drops its queue on an error instead of working it off."""
-    pool = ContextThreadPool(n_threads)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
-    pool.shutdown(wait=True)
 
 
 class _VideoExport:
@@ -242,6 +229,7 @@ class _VideoExport:
         pending: list[Future[UploadedImage | None]] = []
 
         def take(index: int, rgb: NDArray[np.uint8]) -> None:
+            raise_if_stopped()
             self._pending.acquire()
             job: Future[UploadedImage | None] = (
                 self._encoders.submit(self._store_image, wanted[index], rows[index], rgb, item)

@@ -6,7 +6,6 @@ The child's side is in `isolated_child.py`.
 
 import signal
 import subprocess
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from lightly_pipeline.errors import CorruptImageError
+from lightly_pipeline.video.child import refuse_asked_to_end, start_child
 from lightly_pipeline.video.types import DecodedFrame, FrameInput, FrameRow
 from lightly_pipeline.video.wire import receive, send
 
@@ -63,6 +63,7 @@ class IsolatedImages:
 
         Raises:
             CorruptImageError: Also when the child dies or takes too long.
+            DatasourceError: The child was ended from outside.
         """
         child = self._child or self._begin()
         assert child.stdin is not None
@@ -85,6 +86,7 @@ class IsolatedImages:
             timer.cancel()
         if answer is None:
             status = self._end()
+            refuse_asked_to_end(status)
             raise CorruptImageError(_death(status, self._deadline_s if is_late.is_set() else None))
         header, payload = answer
         if "corrupt" in header:
@@ -93,12 +95,7 @@ class IsolatedImages:
         return DecodedFrame(FrameRow.from_dict(header["row"]), small)
 
     def _begin(self) -> "subprocess.Popen[bytes]":
-        self._child = child = subprocess.Popen(  # noqa: S603  our own module
-            [sys.executable, "-m", _CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        self._child = child = start_child(_CHILD)
         assert child.stdin is not None
         send(child.stdin, {"wanted": asdict(self._wanted), "memory_bytes": self._memory_bytes})
         return child

@@ -10,6 +10,7 @@ from typing import Any
 from lightly_pipeline.errors import CorruptImageError
 from lightly_pipeline.images.decoding import read_rgb
 from lightly_pipeline.images.frames import ImageFrames
+from lightly_pipeline.video.child import end_with_parent
 from lightly_pipeline.video.isolated_child import bound
 from lightly_pipeline.video.types import FrameInput
 from lightly_pipeline.video.wire import receive, send
@@ -19,6 +20,7 @@ _CPU_S = 24 * 3600
 
 def _serve() -> None:
     """Answers until standard input ends: the child's whole life."""
+    end_with_parent()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     begun = receive(requests)
     assert begun is not None

@@ -7,6 +7,8 @@ from lightly_pipeline.progress.views import ItemView, StepView
 _TITLES = {
     "list": "Listing videos",
     "vectors": "Reading embeddings",
+    "read_frames": "Reading frames to train on",
+    "train": "Training",
     "decode": "Decoding and embedding",
     "load": "Loading embeddings",
     "typicality": "Computing typicality",

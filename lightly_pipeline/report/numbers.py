@@ -26,7 +26,7 @@ class RunFacts:
         rates: Per second by step, such as {"decode_and_embed": 812.0}, in `rate_units`.
         rate_units: What is counted by step, such as "frames".
         config: The effective configuration blocks, without secrets.
-        versions: Release by package, and the embedding id.
+        versions: Release by package, the embedding id, and the model that a run trained, if any.
         dataset_id: Id of the dataset.
         folder: Location of the run's files.
         of_images: Whether what was chosen from is images, and no frames of videos.

@@ -80,6 +80,8 @@ class RunResult:
             of which segments were there, from a run that was killed, counts as one.
         requests: Asked of the INPUT store to read videos, repeated ones included.
         bytes_read: What they brought.
+        retries: How many requests to either store were asked again, by cause.
+        waited_s: How long threads have waited before they asked again, together.
         seconds: Wall time by step.
         manifest: Location of the manifest.
         images: Location of the folder that all images of the dataset are in; INPUT of an image
@@ -110,6 +112,8 @@ class RunResult:
     warnings: dict[str, list[str]] = field(default_factory=dict)
     requests: int = 0
     bytes_read: int = 0
+    retries: dict[str, int] = field(default_factory=dict)
+    waited_s: float = 0.0
     summary: dict[str, Any] = field(default_factory=dict)
     tag: str | None = None
     report: str | None = None

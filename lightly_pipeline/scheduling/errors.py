@@ -39,3 +39,7 @@ class MethodNotSupportedError(LightlyPipelineError, NotImplementedError):
 
 class ClaimLostError(LightlyPipelineError):
     """The run was taken from its executor, which had not been heard of for too long."""
+
+
+class StateUnavailableError(LightlyPipelineError):
+    """The deployment's state cannot be reached, or is locked, for the moment; waiting helps."""

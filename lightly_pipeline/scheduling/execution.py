@@ -7,7 +7,7 @@ The same for every executor (worker, Dagster, the calling script); what is execu
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lightly_pipeline import pipeline
 from lightly_pipeline.errors import LightlyPipelineError
@@ -16,16 +16,21 @@ from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ProgressMeter, line, title
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.scheduling.deployment import Deployment
-from lightly_pipeline.scheduling.errors import ClaimLostError
+from lightly_pipeline.scheduling.errors import ClaimLostError, StateUnavailableError
 from lightly_pipeline.scheduling.listeners import installed_listener
 from lightly_pipeline.scheduling.models import RunState
-from lightly_pipeline.scheduling.queue import RunQueue
+from lightly_pipeline.scheduling.patience import until_reached
 from lightly_pipeline.scheduling.scheduled_run import BEAT_S, ScheduledRun
 from lightly_pipeline.steps.listener import RunListener
+
+if TYPE_CHECKING:
+    from lightly_pipeline.scheduling.queue import RunQueue
 
 _logger = logger_of(__name__)
 _STATES = {
     "list": RunState.LOADING_DATASET,
+    "read_frames": RunState.TRAINING,
+    "train": RunState.TRAINING,
     "decode": RunState.EMBEDDING,
     "load": RunState.SAMPLING,
     "typicality": RunState.SAMPLING,
@@ -47,7 +52,7 @@ class RunReporter:
         run: The run, claimed.
     """
 
-    def __init__(self, queue: RunQueue, run: ScheduledRun) -> None:
+    def __init__(self, queue: "RunQueue", run: ScheduledRun) -> None:
         self._queue, self._run = queue, run
         self._state = run.run_state
         self._lost: ClaimLostError | None = None
@@ -92,7 +97,7 @@ class RunReporter:
 
 @contextmanager
 def executing(
-    queue: RunQueue, run: ScheduledRun, *, when_interrupted: Literal["release", "abort"]
+    queue: "RunQueue", run: ScheduledRun, *, when_interrupted: Literal["release", "abort"]
 ) -> Iterator[RunReporter]:
     """Reports a claimed run while the context lasts, and then how it ended.
 
@@ -110,19 +115,30 @@ def executing(
     except ClaimLostError:
         raise
     except Exception as error:
-        queue.finish(run, RunState.FAILED, _reason(error))
+        reason = _reason(error)
+        until_reached(lambda: queue.finish(run, RunState.FAILED, reason))
         raise
     except BaseException:
+        _interrupted(queue, run, when_interrupted)
+        raise
+    else:
+        until_reached(lambda: queue.finish(run, RunState.COMPLETED, "completed"))
+    finally:
+        stop.set()
+        beating.join()
+
+
+def _interrupted(
+    queue: "RunQueue", run: ScheduledRun, when_interrupted: Literal["release", "abort"]
+) -> None:
+    try:
         if when_interrupted == "release":
             queue.release(run, f"{run.executor} was stopped; waiting to be taken by another one")
         else:
             queue.finish(run, RunState.ABORTED, f"canceled in {run.executor}")
-        raise
-    else:
-        queue.finish(run, RunState.COMPLETED, "completed")
-    finally:
-        stop.set()
-        beating.join()
+    except StateUnavailableError as error:
+        # Whoever stops a process does not wait; its silence will say the same.
+        _logger.warning("run %s: %s", run.id, error)
 
 
 def execute(
@@ -148,10 +164,10 @@ def execute(
         showing(reporter.meter),
     ):
         return pipeline.run(
-            deployment.dataset(run.dataset_id),
+            until_reached(lambda: deployment.dataset(run.dataset_id)),
             **run.blocks,
             run_id=run.id,
-            others=deployment.complete_datasets(),
+            others=until_reached(deployment.complete_datasets),
             progress=reporter.meter,
             listener=listener or installed_listener(),
         )

@@ -14,6 +14,7 @@ from lightly_pipeline.steps.listener import RunListener
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog
+from lightly_pipeline.training.models import TrainedModel
 
 GROUP = "lightly_pipeline.run_listeners"
 _logger = logger_of(__name__)
@@ -47,6 +48,12 @@ class SafeListeners:
         """Passes a listing on."""
         for listener in self._listeners:
             _or_warn(lambda to=listener: to.listed(run, catalog))  # type: ignore[misc]
+
+    def trained(self, run: Run, model: TrainedModel) -> None:
+        """Passes a model on, to those that want to hear of it: others are older than training."""
+        for listener in self._listeners:
+            if hasattr(listener, "trained"):
+                _or_warn(lambda to=listener: to.trained(run, model))  # type: ignore[misc]
 
     def processed(self, run: Run, processed: ProcessResult) -> None:
         """Passes on what became of the videos."""

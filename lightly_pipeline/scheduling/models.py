@@ -5,7 +5,7 @@ client gives back is `api.models`.
 """
 
 from dataclasses import asdict, dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 THUMBNAIL_SUFFIX_OPTION = "thumbnail_suffix"
@@ -41,6 +41,14 @@ class ScheduledState(StrEnum):
     LOCKED = "LOCKED"
     DONE = "DONE"
     CANCELED = "CANCELED"
+
+
+class Claim(Enum):
+    """What became of an attempt to take a run."""
+
+    TAKEN = "taken"
+    BUSY = "another run of the dataset is in progress"
+    GONE = "somebody else has it, or it has ended"
 
 
 class WorkerState(StrEnum):
@@ -164,7 +172,7 @@ class DatasourceData(Record):
     Attributes:
         id: 24 hexadecimal digits.
         purpose: What it is for.
-        type: "S3", "S3DelegatedAccess", "OBS" or "LOCAL".
+        type: "S3", "S3DelegatedAccess", "OBS", "GCS", "AZURE" or "LOCAL".
         full_path: URL or folder.
         options: Region, endpoint, role, and where thumbnails go.
     """

@@ -1,35 +1,36 @@
 """Scheduled runs: who may take one, and what becomes of it.
 
-A run is OPEN until an executor claims it (LOCKED), and DONE when it has ended. Claims are
-compare-and-swap in one transaction, so a run has one executor, and a dataset one run at a time.
-An executor proves by beats that it lives; the claim of a silent one is open again, a few times.
-What is executed, and how, is `execution.py`.
+A run is OPEN until an executor claims it (LOCKED), and DONE when it has ended. A claim reads and
+writes in one transaction, and writers come one after the other, so a run has one executor, and a
+dataset one run at a time. An executor proves by beats that it lives; the claim of a silent one is
+open again, a few times. What is executed, and how, is `execution.py`.
 """
 
 import json
-import sqlite3
-from collections.abc import Collection, Mapping
-from enum import Enum
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from lightly_pipeline.scheduling.database import Database, now_ms
+from sqlalchemy import ColumnElement, Connection, Row, and_, insert, select, update
+
+from lightly_pipeline.scheduling.database import Database
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.models import (
+    Claim,
     ComputeWorkerRunInfo,
     Priority,
     RunState,
     ScheduledState,
 )
 from lightly_pipeline.scheduling.names import new_id
-from lightly_pipeline.scheduling.scheduled_run import EXPIRY_MS, ScheduledRun, oldest_beat
+from lightly_pipeline.scheduling.scheduled_run import EXPIRY_MS, ScheduledRun
+from lightly_pipeline.scheduling.schema import run_changes, runs
+from lightly_pipeline.scheduling.turns import busy_datasets, hopeless, next_of, waiting
 
-
-class Claim(Enum):
-    """What became of an attempt to take a run."""
-
-    TAKEN = "taken"
-    BUSY = "another run of the dataset is in progress"
-    GONE = "somebody else has it, or it has ended"
+_OPEN, _LOCKED, _DONE = (
+    ScheduledState.OPEN.value,
+    ScheduledState.LOCKED.value,
+    ScheduledState.DONE.value,
+)
 
 
 class RunQueue:
@@ -52,23 +53,22 @@ class RunQueue:
         message: str,
     ) -> str:
         """Schedules a run and returns its id."""
-        run_id, now = new_id(), now_ms()
+        run_id, now = new_id(), self._database.now_ms()
         with self._database.writing() as connection:
             connection.execute(
-                "INSERT INTO runs (id, dataset_id, blocks, priority, rank, runs_on, state, "
-                "run_state, message, created_ms, modified_ms) "
-                "VALUES (?, ?, ?, ?, ?, ?, 'OPEN', 'OPEN', ?, ?, ?)",
-                (
-                    run_id,
-                    dataset_id,
-                    json.dumps(blocks),
-                    priority,
-                    priority.rank,
-                    json.dumps(list(runs_on)),
-                    message,
-                    now,
-                    now,
-                ),
+                insert(runs).values(
+                    id=run_id,
+                    dataset_id=dataset_id,
+                    blocks=json.dumps(blocks),
+                    priority=priority.value,
+                    rank=priority.rank,
+                    runs_on=json.dumps(list(runs_on)),
+                    state=_OPEN,
+                    run_state=RunState.OPEN.value,
+                    message=message,
+                    created_ms=now,
+                    modified_ms=now,
+                )
             )
         return run_id
 
@@ -87,23 +87,23 @@ class RunQueue:
             after: What the last call returned; None the first time, which returns no change.
         """
         with self._database.reading() as connection:
-            changes = connection.execute(
-                "SELECT * FROM run_changes WHERE run_id = ? AND number > ? ORDER BY number",
-                (run_id, after or 0),
-            ).fetchall()
+            found = connection.execute(
+                select(run_changes)
+                .where(run_changes.c.run_id == run_id, run_changes.c.number > (after or 0))
+                .order_by(run_changes.c.number)
+            ).all()
             run = _find(connection, run_id)
-        last = changes[-1]["number"] if changes else after or 0
-        infos = [ComputeWorkerRunInfo(RunState(c["run_state"]), c["message"]) for c in changes]
+        last = found[-1].number if found else after or 0
+        infos = [ComputeWorkerRunInfo(RunState(row.run_state), row.message) for row in found]
         return run, infos if after is not None else [], last
 
     def all(self, dataset_id: str | None = None) -> list[ScheduledRun]:
         """Returns the runs, of one dataset or of all, oldest first."""
+        wanted = select(runs).order_by(runs.c.number)
+        if dataset_id is not None:
+            wanted = wanted.where(runs.c.dataset_id == dataset_id)
         with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT * FROM runs WHERE ? IS NULL OR dataset_id = ? ORDER BY number",
-                (dataset_id, dataset_id),
-            ).fetchall()
-        return [ScheduledRun.from_row(row) for row in rows]
+            return _scheduled(connection.execute(wanted))
 
     def unended(self) -> list[ScheduledRun]:
         """Returns the runs that wait or are in progress, the next one first."""
@@ -113,7 +113,7 @@ class RunQueue:
     def waiting(self, labels: Collection[str]) -> list[ScheduledRun]:
         """Returns the runs that an executor with these labels may take, the next one first."""
         with self._database.reading() as connection:
-            return _waiting(connection, labels, now_ms())
+            return waiting(_unended(connection), labels, self._now_of_silence())
 
     def claim(self, run_id: str, executor: str) -> tuple[Claim, ScheduledRun | None]:
         """Tries to take one run; who has it already keeps it.
@@ -122,28 +122,30 @@ class RunQueue:
             What became of it, and the run when it was taken.
         """
         with self._database.writing() as connection:
-            now = now_ms()
-            _end_hopeless(connection, now)
+            now = self._now_of_silence()
+            self._end_hopeless(connection, now)
             run = _find(connection, run_id)
             if run is None:
                 return Claim.GONE, None
             is_mine = run.state is ScheduledState.LOCKED and run.executor == executor
             if not (run.is_open(now) or is_mine):
                 return Claim.GONE, None
-            if not is_mine and run.dataset_id in _busy_datasets(connection, now):
+            if not is_mine and run.dataset_id in busy_datasets(_unended(connection), now):
                 return Claim.BUSY, None
-            return Claim.TAKEN, _lock(connection, run, executor, now)
+            return Claim.TAKEN, self._lock(connection, run, executor)
 
     def claim_next(self, labels: Collection[str], executor: str) -> ScheduledRun | None:
         """Takes the run that is next for an executor with these labels, if there is one."""
+        with self._database.reading() as connection:
+            # Many workers look often, and mostly in vain: they keep nobody from writing.
+            unended, now = _unended(connection), self._now_of_silence()
+            if not hopeless(unended, now) and next_of(unended, labels, now) is None:
+                return None
         with self._database.writing() as connection:
-            now = now_ms()
-            _end_hopeless(connection, now)
-            busy = _busy_datasets(connection, now)
-            for run in _waiting(connection, labels, now):
-                if run.dataset_id not in busy:
-                    return _lock(connection, run, executor, now)
-        return None
+            now = self._now_of_silence()
+            self._end_hopeless(connection, now)
+            run = next_of(_unended(connection), labels, now)
+            return None if run is None else self._lock(connection, run, executor)
 
     def beat(self, run: ScheduledRun, message: str) -> None:
         """Says that the executor lives, and how far it is.
@@ -152,29 +154,31 @@ class RunQueue:
             ClaimLostError: It was taken for dead, and the run from it; as from all that follow.
         """
         with self._database.writing() as connection:
-            _update(connection, run, message=message)
+            self._update(connection, run, message=message)
 
     def enter(self, run: ScheduledRun, run_state: RunState, message: str) -> None:
         """Notes a change of state."""
         with self._database.writing() as connection:
-            _update(connection, run, run_state=run_state, message=message)
+            self._update(connection, run, run_state=run_state.value, message=message)
             _note(connection, run.id, run_state, message)
 
     def finish(self, run: ScheduledRun, run_state: RunState, message: str) -> None:
-        """Notes how the run ended."""
+        """Notes how the run ended; saying it again changes nothing."""
         with self._database.writing() as connection:
-            _update(connection, run, run_state=run_state, message=message, state="DONE")
+            if _is_ended_by(connection, run, run_state):
+                return
+            self._update(connection, run, run_state=run_state.value, message=message, state=_DONE)
             _note(connection, run.id, run_state, message)
 
     def release(self, run: ScheduledRun, message: str) -> None:
         """Gives a run back, to be taken by another executor."""
         with self._database.writing() as connection:
-            _update(
+            self._update(
                 connection,
                 run,
-                run_state=RunState.OPEN,
+                run_state=RunState.OPEN.value,
                 message=message,
-                state="OPEN",
+                state=_OPEN,
                 executor=None,
             )
             _note(connection, run.id, RunState.OPEN, message)
@@ -182,97 +186,111 @@ class RunQueue:
     def end_for(self, run: ScheduledRun, run_state: RunState, message: str) -> None:
         """Ends a run whose executor is known to be gone, unless something happened to it since."""
         with self._database.writing() as connection:
-            ended = connection.execute(
-                "UPDATE runs SET state = 'DONE', run_state = ?, message = ?, modified_ms = ? "
-                "WHERE id = ? AND state = ? AND executor IS ? AND claims = ?",
-                (run_state, message, now_ms(), run.id, run.state, run.executor, run.claims),
-            )
-            if ended.rowcount:
-                _note(connection, run.id, run_state, message)
+            self._end(connection, run, run_state, message)
 
+    def _now_of_silence(self) -> int:
+        """Returns the time at which executors are judged by their last beat.
 
-def _find(connection: sqlite3.Connection, run_id: str) -> ScheduledRun | None:
-    row = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchone()
-    return None if row is None else ScheduledRun.from_row(row)
+        Just after nobody could reach the state nobody was heard of, either: then it is a time at
+        which nobody is silent.
+        """
+        return 0 if self._database.was_out_of_reach else self._database.now_ms()
 
-
-def _unended(connection: sqlite3.Connection) -> list[ScheduledRun]:
-    rows = connection.execute(
-        "SELECT * FROM runs WHERE state IN ('OPEN', 'LOCKED') ORDER BY rank DESC, number"
-    ).fetchall()
-    return [ScheduledRun.from_row(row) for row in rows]
-
-
-def _end_hopeless(connection: sqlite3.Connection, now: int) -> None:
-    """Ends runs over which too many executors fell silent."""
-    for run in _unended(connection):
-        if run.is_silent(now) and not run.is_open(now):
+    def _end_hopeless(self, connection: Connection, now: int) -> None:
+        """Ends runs over which too many executors fell silent."""
+        for run in hopeless(_unended(connection), now):
             info = run.info(now)
-            connection.execute(
-                "UPDATE runs SET state = 'DONE', run_state = ?, message = ?, modified_ms = ? "
-                "WHERE id = ?",
-                (info.state, info.message, now, run.id),
+            self._end(connection, run, info.state, info.message)
+
+    def _end(
+        self, connection: Connection, run: ScheduledRun, run_state: RunState, message: str
+    ) -> None:
+        ended = connection.execute(
+            update(runs)
+            .where(
+                runs.c.id == run.id,
+                runs.c.state == run.state.value,
+                runs.c.executor.is_not_distinct_from(run.executor),
+                runs.c.claims == run.claims,
             )
-            _note(connection, run.id, info.state, info.message)
-
-
-def _waiting(
-    connection: sqlite3.Connection, labels: Collection[str], now: int
-) -> list[ScheduledRun]:
-    has = set(labels)
-    return [run for run in _unended(connection) if run.is_open(now) and set(run.runs_on) <= has]
-
-
-def _busy_datasets(connection: sqlite3.Connection, now: int) -> set[str]:
-    rows = connection.execute(
-        "SELECT dataset_id FROM runs WHERE state = 'LOCKED' AND beat_ms >= ?", (oldest_beat(now),)
-    ).fetchall()
-    return {row["dataset_id"] for row in rows}
-
-
-def _lock(
-    connection: sqlite3.Connection, run: ScheduledRun, executor: str, now: int
-) -> ScheduledRun:
-    message = f"taken by {executor}"
-    connection.execute(
-        "UPDATE runs SET state = 'LOCKED', run_state = ?, message = ?, executor = ?, "
-        "claims = claims + 1, silences = silences + ?, beat_ms = ?, started_ms = ?, "
-        "modified_ms = ? WHERE id = ?",
-        (
-            RunState.STARTED,
-            message,
-            executor,
-            run.is_silent(now),
-            now,
-            run.started_ms or now,
-            now,
-            run.id,
-        ),
-    )
-    _note(connection, run.id, RunState.STARTED, message)
-    locked = _find(connection, run.id)
-    assert locked is not None
-    return locked
-
-
-def _update(connection: sqlite3.Connection, run: ScheduledRun, **values: Any) -> None:
-    now = now_ms()
-    fields = {**values, "beat_ms": now, "modified_ms": now}
-    assignments = ", ".join(f"{name} = ?" for name in fields)
-    changed = connection.execute(
-        f"UPDATE runs SET {assignments} "  # noqa: S608  names are ours
-        "WHERE id = ? AND state = 'LOCKED' AND executor = ? AND claims = ?",
-        (*fields.values(), run.id, run.executor, run.claims),
-    )
-    if changed.rowcount == 0:
-        raise ClaimLostError(
-            f"run {run.id} was taken from {run.executor}, which was not heard of for "
-            f"{EXPIRY_MS // 1000} s"
+            .values(
+                state=_DONE,
+                run_state=run_state.value,
+                message=message,
+                modified_ms=self._database.now_ms(),
+            )
         )
+        if ended.rowcount:
+            _note(connection, run.id, run_state, message)
+
+    def _lock(self, connection: Connection, run: ScheduledRun, executor: str) -> ScheduledRun:
+        message, now = f"taken by {executor}", self._database.now_ms()
+        connection.execute(
+            update(runs)
+            .where(runs.c.id == run.id)
+            .values(
+                state=_LOCKED,
+                run_state=RunState.STARTED.value,
+                message=message,
+                executor=executor,
+                claims=runs.c.claims + 1,
+                silences=runs.c.silences + int(run.is_silent(now)),
+                beat_ms=now,
+                started_ms=run.started_ms or now,
+                modified_ms=now,
+            )
+        )
+        _note(connection, run.id, RunState.STARTED, message)
+        locked = _find(connection, run.id)
+        assert locked is not None
+        return locked
+
+    def _update(self, connection: Connection, run: ScheduledRun, **values: Any) -> None:
+        now = self._database.now_ms()
+        changed = connection.execute(
+            update(runs)
+            .where(_is_held(run), runs.c.state == _LOCKED)
+            .values(**values, beat_ms=now, modified_ms=now)
+        )
+        if changed.rowcount == 0:
+            raise ClaimLostError(
+                f"run {run.id} was taken from {run.executor}, which was not heard of for "
+                f"{EXPIRY_MS // 1000} s"
+            )
 
 
-def _note(connection: sqlite3.Connection, run_id: str, run_state: RunState, message: str) -> None:
+def _scheduled(rows: Iterable[Row[Any]]) -> list[ScheduledRun]:
+    return [ScheduledRun.from_row(row._mapping) for row in rows]
+
+
+def _find(connection: Connection, run_id: str) -> ScheduledRun | None:
+    found = _scheduled(connection.execute(select(runs).where(runs.c.id == run_id)))
+    return found[0] if found else None
+
+
+def _unended(connection: Connection) -> list[ScheduledRun]:
+    return _scheduled(
+        connection.execute(
+            select(runs)
+            .where(runs.c.state.in_([_OPEN, _LOCKED]))
+            .order_by(runs.c.rank.desc(), runs.c.number)
+        )
+    )
+
+
+def _is_held(run: ScheduledRun) -> ColumnElement[bool]:
+    """Whether nobody has taken the run since it was taken as it is here."""
+    return and_(runs.c.id == run.id, runs.c.executor == run.executor, runs.c.claims == run.claims)
+
+
+def _is_ended_by(connection: Connection, run: ScheduledRun, run_state: RunState) -> bool:
+    ended = select(runs.c.id).where(
+        _is_held(run), runs.c.state == _DONE, runs.c.run_state == run_state.value
+    )
+    return connection.scalar(ended) is not None
+
+
+def _note(connection: Connection, run_id: str, run_state: RunState, message: str) -> None:
     connection.execute(
-        "INSERT INTO run_changes (run_id, run_state, message) VALUES (?, ?, ?)",
-        (run_id, run_state, message),
+        insert(run_changes).values(run_id=run_id, run_state=run_state.value, message=message)
     )

@@ -4,9 +4,8 @@ A value; how it changes is in `queue.py`.
 """
 
 import json
-import sqlite3
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.scheduling.models import (
     ComputeWorkerRunInfo,
@@ -14,6 +13,9 @@ from lightly_pipeline.scheduling.models import (
     RunState,
     ScheduledState,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
 
 BEAT_S = 10.0
 """How often an executor says that it lives."""
@@ -62,7 +64,7 @@ class ScheduledRun:
     modified_ms: int
 
     @classmethod
-    def from_row(cls, row: sqlite3.Row) -> "ScheduledRun":
+    def from_row(cls, row: "RowMapping") -> "ScheduledRun":
         """Returns the run that a row of the state's table describes."""
         return cls(
             id=row["id"],

@@ -11,10 +11,14 @@ from contextlib import contextmanager, nullcontext
 
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.logs import logger_of
+from lightly_pipeline.scheduling.database import now_ms
 from lightly_pipeline.scheduling.deployment import Deployment
-from lightly_pipeline.scheduling.errors import ClaimLostError
+from lightly_pipeline.scheduling.errors import ClaimLostError, StateUnavailableError
 from lightly_pipeline.scheduling.execution import Showing, execute
+from lightly_pipeline.scheduling.health import queue_of
+from lightly_pipeline.scheduling.patience import until_reached
 from lightly_pipeline.scheduling.scheduled_run import BEAT_S, ScheduledRun
+from lightly_pipeline.telemetry import metrics
 
 _logger = logger_of(__name__)
 POLL_S = 2.0
@@ -49,10 +53,12 @@ def work(
     if worker_id is not None:
         labels = {*labels, *deployment.workers.get(worker_id).labels}
     all_well = True
+    metrics.observe("queue.length", lambda: queue_of(deployment, now_ms()).length)
+    metrics.observe("queue.age", lambda: queue_of(deployment, now_ms()).age_s)
     with _seen(deployment, executor, labels, worker_id) as beat:
         while True:
-            beat()
-            run = deployment.queue.claim_next(labels, executor)
+            until_reached(beat)
+            run = until_reached(lambda: deployment.queue.claim_next(labels, executor))
             if run is not None:
                 all_well &= _execute(deployment, run, say, showing)
                 if run.blocks.get("worker_config", {}).get("shutdown_when_job_finished"):
@@ -87,7 +93,11 @@ def _seen(
     try:
         yield beat
     finally:
-        workers.stop(worker_id)
+        try:
+            workers.stop(worker_id)
+        except StateUnavailableError as error:
+            # It will be seen as fallen silent instead.
+            _logger.warning("%s", error)
 
 
 def _execute(

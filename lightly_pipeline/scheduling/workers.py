@@ -5,18 +5,21 @@ that it has. What it executes is `queue.py`'s business.
 """
 
 import json
-import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from lightly_pipeline.scheduling.database import Database, now_ms
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+
+from lightly_pipeline.scheduling import schema
+from lightly_pipeline.scheduling.database import Database
 from lightly_pipeline.scheduling.errors import ApiException
-from lightly_pipeline.scheduling.models import WorkerState
+from lightly_pipeline.scheduling.models import ScheduledState, WorkerState
 from lightly_pipeline.scheduling.names import check_worker_name, new_id
 from lightly_pipeline.scheduling.scheduled_run import oldest_beat
 
 # Workers that nobody registered and that fell silent are forgotten after a day.
 _FORGOTTEN_AFTER_MS = 24 * 3600 * 1000
+_WORKERS = schema.workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +62,36 @@ class Workers:
             InvalidConfigurationError: There is no such name.
         """
         check_worker_name(name)
-        now = now_ms()
         with self._database.writing() as connection:
+            known = connection.scalar(select(_WORKERS.c.id).where(_WORKERS.c.name == name))
+            if known is not None:
+                return str(known)
+            worker_id, now = new_id(), _later(connection, self._database.now_ms())
             connection.execute(
-                "INSERT INTO workers (id, name, labels, is_registered, created_ms, modified_ms) "
-                "VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT (name) DO NOTHING",
-                (new_id(), name, json.dumps(sorted(labels)), now, now),
+                insert(_WORKERS).values(
+                    id=worker_id,
+                    name=name,
+                    labels=json.dumps(sorted(labels)),
+                    is_registered=True,
+                    created_ms=now,
+                    modified_ms=now,
+                )
             )
-            row = connection.execute("SELECT id FROM workers WHERE name = ?", (name,)).fetchone()
-        return str(row["id"])
+        return worker_id
 
     def all(self) -> list[Worker]:
         """Returns all workers, oldest first."""
+        runs, now = schema.runs, self._database.now_ms()
         with self._database.reading() as connection:
-            rows = connection.execute("SELECT * FROM workers ORDER BY rowid").fetchall()
-            busy = connection.execute(
-                "SELECT executor FROM runs WHERE state = 'LOCKED' AND beat_ms >= ?",
-                (oldest_beat(now_ms()),),
-            ).fetchall()
-        return [_worker(row, {run["executor"] for run in busy}) for row in rows]
+            rows = connection.execute(select(_WORKERS).order_by(_WORKERS.c.created_ms))
+            found = rows.mappings().all()
+            busy = connection.scalars(
+                select(runs.c.executor).where(
+                    runs.c.state == ScheduledState.LOCKED.value,
+                    runs.c.beat_ms >= oldest_beat(now),
+                )
+            ).all()
+        return [_worker(row, {*busy}, now) for row in found]
 
     def get(self, worker_id: str) -> Worker:
         """Returns a worker.
@@ -97,7 +111,7 @@ class Workers:
             ApiException: There is none with this id.
         """
         with self._database.writing() as connection:
-            found = connection.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+            found = connection.execute(delete(_WORKERS).where(_WORKERS.c.id == worker_id))
             if found.rowcount == 0:
                 raise ApiException(f"there is no worker with the id {worker_id}")
 
@@ -115,24 +129,19 @@ class Workers:
         Raises:
             ApiException: There is none with this id.
         """
-        now = now_ms()
+        now = self._database.now_ms()
         with self._database.writing() as connection:
             connection.execute(
-                "DELETE FROM workers WHERE NOT is_registered AND beat_ms < ?",
-                (now - _FORGOTTEN_AFTER_MS,),
+                delete(_WORKERS).where(
+                    ~_WORKERS.c.is_registered, _WORKERS.c.beat_ms < now - _FORGOTTEN_AFTER_MS
+                )
             )
             if worker_id is None:
-                worker_id = new_id()
-                shown = json.dumps(sorted(labels))
-                connection.execute(
-                    "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?)",
-                    (worker_id, executor, shown, executor, version, now, now, now),
-                )
-                return worker_id
+                return _start_unregistered(connection, executor, labels, version, now)
             found = connection.execute(
-                "UPDATE workers SET executor = ?, version = ?, beat_ms = ?, modified_ms = ? "
-                "WHERE id = ?",
-                (executor, version, now, now, worker_id),
+                update(_WORKERS)
+                .where(_WORKERS.c.id == worker_id)
+                .values(executor=executor, version=version, beat_ms=now, modified_ms=now)
             )
             if found.rowcount == 0:
                 raise ApiException(f"there is no worker with the id {worker_id}: register it first")
@@ -140,41 +149,69 @@ class Workers:
 
     def beat(self, worker_id: str) -> None:
         """Says that a worker lives; nothing happens when it was deleted."""
-        now = now_ms()
+        now = self._database.now_ms()
         with self._database.writing() as connection:
             connection.execute(
-                "UPDATE workers SET beat_ms = ?, modified_ms = ? WHERE id = ?",
-                (now, now, worker_id),
+                update(_WORKERS)
+                .where(_WORKERS.c.id == worker_id)
+                .values(beat_ms=now, modified_ms=now)
             )
 
     def stop(self, worker_id: str) -> None:
         """Says that a worker has ended; one that nobody registered is forgotten."""
+        is_it = _WORKERS.c.id == worker_id
         with self._database.writing() as connection:
             connection.execute(
-                "UPDATE workers SET beat_ms = 0, executor = NULL, modified_ms = ? WHERE id = ?",
-                (now_ms(), worker_id),
+                update(_WORKERS)
+                .where(is_it)
+                .values(beat_ms=0, executor=None, modified_ms=self._database.now_ms())
             )
-            connection.execute(
-                "DELETE FROM workers WHERE id = ? AND NOT is_registered", (worker_id,)
-            )
+            connection.execute(delete(_WORKERS).where(is_it, ~_WORKERS.c.is_registered))
 
 
-def _worker(row: sqlite3.Row, busy: Collection[str]) -> Worker:
+def _start_unregistered(
+    connection: Connection, executor: str, labels: Collection[str], version: str, now: int
+) -> str:
+    # An earlier process of the same number, which ended without a word.
+    connection.execute(delete(_WORKERS).where(_WORKERS.c.name == executor))
+    worker_id = new_id()
+    connection.execute(
+        insert(_WORKERS).values(
+            id=worker_id,
+            name=executor,
+            labels=json.dumps(sorted(labels)),
+            is_registered=False,
+            executor=executor,
+            version=version,
+            beat_ms=now,
+            created_ms=_later(connection, now),
+            modified_ms=now,
+        )
+    )
+    return worker_id
+
+
+def _later(connection: Connection, now: int) -> int:
+    """Returns the time, later than that of every worker before, whatever the clock says."""
+    return max(now, (connection.scalar(select(func.max(_WORKERS.c.created_ms))) or 0) + 1)
+
+
+def _worker(row: RowMapping, busy: Collection[str], now: int) -> Worker:
     return Worker(
         id=row["id"],
         name=row["name"],
         labels=tuple(json.loads(row["labels"])),
-        state=_state(row, busy),
+        state=_state(row, busy, now),
         version=row["version"],
         created_ms=row["created_ms"],
         modified_ms=row["modified_ms"],
     )
 
 
-def _state(row: sqlite3.Row, busy: Collection[str]) -> WorkerState:
+def _state(row: RowMapping, busy: Collection[str], now: int) -> WorkerState:
     if row["executor"] is None:
         return WorkerState.OFFLINE
     if row["executor"] in busy:
         return WorkerState.BUSY
-    is_heard_of = row["beat_ms"] >= oldest_beat(now_ms())
+    is_heard_of = row["beat_ms"] >= oldest_beat(now)
     return WorkerState.IDLE if is_heard_of else WorkerState.CRASHED

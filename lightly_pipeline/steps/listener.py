@@ -9,6 +9,7 @@ from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.processing import ProcessResult
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.tables.catalog import Catalog
+from lightly_pipeline.training.models import TrainedModel
 
 
 class RunListener(Protocol):
@@ -16,6 +17,10 @@ class RunListener(Protocol):
 
     def listed(self, run: Run, catalog: Catalog) -> None:
         """Takes the videos that a run has listed."""
+        ...
+
+    def trained(self, run: Run, model: TrainedModel) -> None:
+        """Takes the model that the run has trained, or uses; none where it embeds otherwise."""
         ...
 
     def processed(self, run: Run, processed: ProcessResult) -> None:
@@ -32,6 +37,9 @@ class SilentListener:
 
     def listed(self, run: Run, catalog: Catalog) -> None:
         """Ignores the listing."""
+
+    def trained(self, run: Run, model: TrainedModel) -> None:
+        """Ignores the model."""
 
     def processed(self, run: Run, processed: ProcessResult) -> None:
         """Ignores what became of the videos."""

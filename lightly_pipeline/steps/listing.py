@@ -13,6 +13,8 @@ from lightly_pipeline.datasources import (
 from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.steps.training import check_training
+from lightly_pipeline.tables.batches import Dealt, deal_videos, read_batches, write_batches
 from lightly_pipeline.tables.catalog import Catalog, read_catalog, write_catalog
 from lightly_pipeline.tables.shards import ImageShard, deal, write_shards
 
@@ -29,7 +31,11 @@ def check_first(run: Run) -> None:
     if not run.config.worker.datasource.bypass_verify:
         verify_access(run.dataset.input, writable=False)
         verify_access(run.dataset.lightly, writable=True)
-    _ = run.encoder, run.plan, run.relevant_filenames, run.own_vectors
+    if run.config.worker.enable_training:
+        check_training(run)
+    else:
+        _ = run.encoder
+    _ = run.plan, run.relevant_filenames, run.own_vectors
 
 
 def list_catalog(run: Run) -> Catalog:
@@ -87,6 +93,22 @@ def _dealt(dataset: Dataset, images: Sequence[StoredObject]) -> list[ImageShard]
     known = {shard.path for shard in before}
     write_shards(dataset.lightly, [shard for shard in shards if shard.path not in known])
     return shards
+
+
+def deal_batches(dataset: Dataset, catalog: Catalog, most_videos: int) -> Dealt:
+    """Returns the batches of a catalogue, and remembers which videos each holds.
+
+    Args:
+        dataset: The dataset.
+        catalog: Of its last listing.
+        most_videos: In a batch.
+    """
+    before = read_batches(dataset.lightly)
+    dealt = deal_videos(before, catalog.videos, most_videos)
+    known = {batch.name: batch for batch in before}
+    changed = [batch for batch in dealt.batches if batch != known.get(batch.name)]
+    write_batches(dataset.lightly, changed)
+    return dealt
 
 
 def stored_catalog(dataset: Dataset) -> Catalog:

@@ -6,29 +6,26 @@ and how far it all is. How one table is made is in `tables.build`.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from lightly_pipeline.datasets import Dataset
-from lightly_pipeline.datasources import StoredObject, Traffic, still_answers
+from lightly_pipeline.datasources import StoredObject, Traffic
 from lightly_pipeline.errors import (
-    ArchivedObjectError,
-    DatasourceError,
     LightlyPipelineError,
     ObjectChangedError,
     ObjectNotFoundError,
-    StoreFullError,
 )
 from lightly_pipeline.inputs.relevant import RelevantVideos
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
 from lightly_pipeline.steps.expiring import LastingVideos
+from lightly_pipeline.steps.refusals import Refusals
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.steps.wanted import WantedVideos, wanted_videos
 from lightly_pipeline.tables.catalog import Catalog
 from lightly_pipeline.tables.outcome import VideoOutcome
-from lightly_pipeline.threads import ContextThreadPool, Spare
+from lightly_pipeline.threads import ContextThreadPool, Spare, StoppedError
 
 _logger = logger_of(__name__)
 # A video that is replaced over and over while it is read is given up on after so many versions.
@@ -49,6 +46,7 @@ class ProcessResult:
             objects alone.
         n_decoded_frames: Rows of their tables.
         failed: Reason by path of those without one.
+        removed: Of these, those that are not in INPUT any more.
         traffic: What reading the videos has cost just now.
         relevant: What was left of the catalogue by a file of relevant filenames, if one was given.
         lasting: What was left of that by `input_expiration`, if it was given.
@@ -62,6 +60,7 @@ class ProcessResult:
     n_decoded_frames: int = 0
     relevant: RelevantVideos | None = None
     lasting: LastingVideos | None = None
+    removed: frozenset[str] = frozenset()
 
     @property
     def n_files(self) -> int:
@@ -105,14 +104,17 @@ def process_videos(
         _logger.info("%d of them again, for objects that came or changed since", len(lacking))
     unit = "images" if run.dataset.of_images else "frames"
     meter = run.progress.begin("decode", unit, sizes=[video.size_bytes for video in todo])
-    failures = _Failures(run.dataset)
+    refused, removed = Refusals(run), set[str]()
 
     def work(video: StoredObject, spare: Spare) -> tuple[StoredObject, VideoOutcome] | None:
-        with failures.noting(video):
+        with refused.noting(video):
             with meter.item(video.path, video.size_bytes) as item:
                 known = outcomes.get(video.path)
                 made = _build_current(run, video, known, item, spare)
-            if made is not None and (known is None or known.fingerprint != made[1].fingerprint):
+            if made is None:
+                refused.leave_out(video, "removed since it was listed")
+                removed.add(video.path)
+            elif known is None or known.fingerprint != made[1].fingerprint:
                 on_outcome(made[1])
             return made
         return None
@@ -121,18 +123,18 @@ def process_videos(
     versions = {video.path: video for video in catalog.videos}
     with without_threads(run.encoder) if order else nullcontext():
         results = list(
-            _map(work, order, run.n_threads, on_interrupt=lambda: meter.stop(_StoppedError()))
+            map_videos(work, order, run.n_threads, on_interrupt=lambda: meter.stop(StoppedError()))
         )
-    failures.check(may_go_on=run.config.pipeline.allow_incomplete)
+    refused.check(may_go_on=run.config.pipeline.allow_incomplete)
     meter.end()
     for video, made in zip(order, results, strict=True):
         if made is None:
             del versions[video.path]
         else:
             versions[video.path], outcomes[video.path] = made
-    return _result(
-        versions.values(), outcomes, [made[1] for made in results if made], failures.reasons
-    )
+    made_now = [made[1] for made in results if made]
+    result = _result(versions.values(), outcomes, made_now, refused.reasons)
+    return replace(result, removed=frozenset(removed))
 
 
 def work_order(videos: Iterable[StoredObject]) -> list[StoredObject]:
@@ -168,51 +170,6 @@ def _result(
         Traffic.sum(Traffic(outcome.requests, outcome.bytes_read) for outcome in made),
         sum(outcome.n_rows for outcome in made),
     )
-
-
-class _Failures:
-    """Videos that a store would not give or take: they stop the others only if it is down."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self._down: Exception | None = None
-        self.reasons: dict[str, str] = {}
-        # Left out until somebody restores them: running again does not help.
-        self._archived: set[str] = set()
-
-    @contextmanager
-    def noting(self, video: StoredObject) -> Iterator[None]:
-        """Notes a failure in the context; raises it if nothing can be had from the stores."""
-        if self._down is not None:
-            raise self._down
-        try:
-            yield
-        except (DatasourceError, OSError) as error:
-            if isinstance(error, StoreFullError) or not self._stores_answer():
-                self._down = error
-                raise
-            _logger.warning("%s: %s", video.path, error)
-            self.reasons[video.path] = str(error)
-            if isinstance(error, ArchivedObjectError):
-                self._archived.add(video.path)
-
-    def check(self, *, may_go_on: bool) -> None:
-        """Raises if there were failures that nobody allowed to leave out."""
-        refused = self.reasons.keys() - self._archived
-        if not refused or may_go_on:
-            return
-        shown = [f"{path}: {self.reasons[path]}" for path in sorted(refused)]
-        raise DatasourceError(
-            f"could not process {len(shown)} of the videos, all others are done: "
-            + "; ".join(shown[:5])
-            + ("; ..." if len(shown) > 5 else "")
-            + ". Run again to try them once more, or set pipeline_config.allow_incomplete to "
-            "select without them"
-        )
-
-    def _stores_answer(self) -> bool:
-        source, store = self._dataset.input, self._dataset.lightly
-        return still_answers(source, writable=False) and still_answers(store, writable=True)
 
 
 def read_outcomes(run: Run, catalog: Catalog, *, with_objects: bool = True) -> ProcessResult:
@@ -264,22 +221,35 @@ def _build_current(
     run: Run, video: StoredObject, known: VideoOutcome | None, item: ItemMeter, spare: Spare
 ) -> tuple[StoredObject, VideoOutcome] | None:
     """Makes what a video lacks, or the version that replaced it; None if it was removed."""
+
+    def make(current: StoredObject) -> VideoOutcome:
+        if known is not None and current is video:
+            return run.tables.add_objects(video, known, item)
+        return run.tables.build(current, item, spare)
+
+    return of_current(run, video, make)
+
+
+def of_current(
+    run: Run, video: StoredObject, function: Callable[[StoredObject], _Result]
+) -> tuple[StoredObject, _Result] | None:
+    """Returns `function` of a video, or of the version that replaced it, beside that version.
+
+    None if it was removed.
+    """
     for _ in range(_MAX_VERSIONS):
         try:
-            if known is not None:
-                return video, run.tables.add_objects(video, known, item)
-            return video, run.tables.build(video, item, spare)
+            return video, function(video)
         except (ObjectChangedError, ObjectNotFoundError):
             current = run.dataset.input.stat(video.path)
             if current is None:
-                _logger.warning("%s: removed since it was listed; skipped", video.path)
                 return None
             _logger.warning("%s: replaced since it was listed; reading it again", video.path)
-            video, known = current, None
-    return video, run.tables.build(video, item, spare)
+            video = current
+    return video, function(video)
 
 
-def _map(
+def map_videos(
     function: Callable[[_Item, Spare], _Result],
     items: Sequence[_Item],
     n_workers: int,
@@ -298,13 +268,8 @@ def _map(
         except BaseException:
             on_interrupt()
             raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=True, cancel_futures=True)
         failed = [f for f in futures if f.done() and not f.cancelled() and f.exception()]
         for future in failed:
             future.result()
         yield from (future.result() for future in futures)
-
-
-class _StoppedError(BaseException):
-    """The run was interrupted; no failure of the video that was being decoded."""

@@ -77,7 +77,12 @@ def selection_record(
         videos=versions_of(frames, processed),
         n_input_videos=processed.n_files,
         n_input_frames=pool.n_candidate_rows,
-        summary=_summary(run, choice, inputs, pool) | _of_videos(processed) | _of_own(own),
+        summary={
+            **_summary(run, choice, inputs, pool),
+            **_of_videos(processed),
+            **_of_own(own),
+            **_of_model(run),
+        },
         corrupt_videos=unusable_videos(run, processed),
         corrupt_samples=_corrupt_samples(processed),
         failed_videos=processed.failed,
@@ -138,6 +143,11 @@ def unusable_videos(run: Run, processed: ProcessResult) -> dict[str, str]:
     with_damaged = run.config.pipeline.takes_damaged
     reasons = {o.video: o.unusable_reason(with_damaged=with_damaged) for o in processed.outcomes}
     return {video: reason for video, reason in reasons.items() if reason is not None}
+
+
+def _of_model(run: Run) -> dict[str, Any]:
+    """Returns what is said of the model that the frames were embedded with, where a run made it."""
+    return {} if run.model is None else {"trained_model": run.model.summary()}
 
 
 def _summary(run: Run, choice: Choice, inputs: SelectionInputs, pool: Pool) -> dict[str, Any]:

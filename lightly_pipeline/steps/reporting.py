@@ -4,16 +4,19 @@ Everything that others depend on is written before: what goes wrong in a report 
 nothing else. What it says is in `report`.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lightly_pipeline.datasources.retries import described_retries
 from lightly_pipeline.layout import REPORT_FILE, run_path
-from lightly_pipeline.logs import logger_of
+from lightly_pipeline.logs import fields, logger_of
 from lightly_pipeline.runs.result import RunResult
 from lightly_pipeline.steps.failures import warning_instead
 from lightly_pipeline.steps.setup import Run
 from lightly_pipeline.steps.uploading import UploadedRun
+from lightly_pipeline.telemetry import metrics
 
 if TYPE_CHECKING:
     from lightly_pipeline.report.gather.material import ChoiceNumbers
@@ -68,6 +71,41 @@ def report_run(
     page = run.dataset.lightly.location(run_path(run.run_id, REPORT_FILE))
     _logger.info("report: %s", page)
     return replace(uploaded.result, report=page, coverage=_coverage(uploaded.choice))
+
+
+def log_result(result: RunResult) -> None:
+    """Says in the log, and to who counts, what a run did; its last line."""
+    metrics.count("frames", result.n_selected, stage="selected")
+    metrics.count("last_success", time.time())
+    repeated = described_retries(result.retries, result.waited_s)
+    noun = result.kind
+    _logger.info(
+        "run %s: %d images of %d %ss, %d corrupt, %d left out%s",
+        result.run_id,
+        result.n_selected,
+        result.n_input_videos,
+        noun,
+        len(result.corrupt_videos),
+        len(result.failed_videos),
+        f"; {repeated}" if repeated else "",
+        extra=fields(
+            outcome="done",
+            videos=result.n_input_videos,
+            decoded_videos=result.n_decoded_videos,
+            corrupt_videos=len(result.corrupt_videos),
+            failed_videos=len(result.failed_videos),
+            damaged_frames=result.n_damaged_frames,
+            frames=result.n_input_frames,
+            selected_frames=result.n_selected,
+            missing_frames=len(result.missing_frames),
+            seconds=result.seconds.get("total"),
+            requests=result.requests,
+            bytes_read=result.bytes_read,
+            retries=sum(result.retries.values()),
+            retry_causes=result.retries or None,
+            waited_s=result.waited_s,
+        ),
+    )
 
 
 def _coverage(choice: "ChoiceNumbers") -> dict[str, dict[str, float]]:

@@ -17,7 +17,16 @@ from lightly_pipeline.config import RunBlocks, RunConfig, SelectionConfig
 from lightly_pipeline.config.images import check_for_images, warnings_for_images
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.progress import ProgressMeter
+from lightly_pipeline.steps.weights import (
+    RunTraining,
+    frame_sampling,
+    last_trained,
+    of_named_run,
+    run_encoder,
+    run_training,
+)
 from lightly_pipeline.tables.fingerprint import embedding_id
+from lightly_pipeline.training.models import TrainedModel
 
 if TYPE_CHECKING:
     from lightly_pipeline.embedding import CheckedEncoder, EncoderSpec
@@ -27,7 +36,6 @@ if TYPE_CHECKING:
     from lightly_pipeline.inputs.vectors.own import OwnVectors
     from lightly_pipeline.tables.boxes import BoxSource
     from lightly_pipeline.tables.build import TableBuilder
-    from lightly_pipeline.video import FrameSampling
 
 Block = Mapping[str, Any] | None
 
@@ -145,22 +153,34 @@ class Run:
         None is asked where the user brings embeddings: then tables hold frames alone.
 
         Raises:
-            LightlyPipelineError: There is no such encoder, or its weights are nowhere.
+            LightlyPipelineError: There is no such encoder, its weights are nowhere, or no model was
+                trained yet.
         """
-        from lightly_pipeline.embedding import NO_ENCODER, encoder_spec, provide_weights
+        return run_encoder(self.dataset, self.config, self.model)
 
-        config = self.config
-        if config.worker.embeddings:
-            return NO_ENCODER
-        if config.lightly.model.name and not config.worker.checkpoint:
-            provide_weights(self.dataset.lightly, config.lightly.model.name)
-        return encoder_spec(
-            config.lightly.model.name,
-            checkpoint=config.worker.checkpoint or None,
-            gpus=config.lightly.trainer.gpus,
-            precision=config.lightly.trainer.precision or 32,
-            batch_size=config.lightly.loader.batch_size,
-        )
+    @cached_property
+    def model(self) -> TrainedModel | None:
+        """The model of a run that the frames are embedded with; None where it is none.
+
+        Looked up once: what another run trains meanwhile does not count for this one.
+
+        Raises:
+            LightlyPipelineError: No model was trained yet, or the run that is named has none.
+        """
+        if self.config.worker.embeddings:
+            return None
+        if self.config.worker.enable_training:
+            return last_trained(self.dataset, self.training.training_id)
+        return of_named_run(self.dataset, self.config)
+
+    @cached_property
+    def training(self) -> RunTraining:
+        """What the run trains its model with, where it trains one.
+
+        Raises:
+            LightlyPipelineError: The weights that it starts from are nowhere.
+        """
+        return run_training(self.dataset, self.config)
 
     @cached_property
     def tables(self) -> "TableBuilder":
@@ -185,10 +205,11 @@ class Run:
         return None if self.config.worker.embeddings else self.config.pipeline.embed_changed
 
     def with_selection(self, selection: SelectionConfig) -> "Run":
-        """Returns the same run with another selection; vectors that were read are kept."""
+        """Returns the same run with another selection; what was read stays what it was."""
         changed = replace(self, config=replace(self.config, selection=selection))
-        if "own_vectors" in vars(self):
-            vars(changed)["own_vectors"] = self.own_vectors
+        for name in ("own_vectors", "model"):
+            if name in vars(self):
+                vars(changed)[name] = vars(self)[name]
         return changed
 
     @property
@@ -244,13 +265,6 @@ def resolve_config(
     if dataset.of_images:
         check_for_images(config)
     return config
-
-
-def frame_sampling(config: RunConfig) -> "FrameSampling":
-    """Returns which frames of a video take part."""
-    from lightly_pipeline.video import FrameSampling
-
-    return FrameSampling(**config.pipeline.frame_sampling.model_dump())
 
 
 def _lazy_encoder(spec: "EncoderSpec") -> Callable[[], "CheckedEncoder"]:

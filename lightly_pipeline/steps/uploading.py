@@ -25,6 +25,7 @@ from lightly_pipeline.runs.records import (
 from lightly_pipeline.runs.result import RunResult, SelectedFrame
 from lightly_pipeline.runs.tags import add_tag
 from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.telemetry import metrics
 
 if TYPE_CHECKING:
     from lightly_pipeline.export.previews import FrameKey, Preview, PreviewPlan
@@ -80,6 +81,8 @@ def upload_frames(run: Run) -> UploadedRun:
         write_sequence_information(dataset.lightly, record, uploaded.images)
     manifest = write_manifest(dataset.lightly, record, uploaded.images)
     tag = add_tag(dataset.lightly, record.created, chosen, is_trial=record.is_trial)
+    metrics.count("read.requests", uploaded.traffic.n_requests)
+    metrics.count("read.bytes", uploaded.traffic.n_bytes)
     folder = record.input or dataset.lightly.location(
         frames_folder(record.resize).removesuffix("/")
     )

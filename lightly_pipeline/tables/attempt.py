@@ -18,6 +18,7 @@ from lightly_pipeline.datasources import Datasource, read_document
 from lightly_pipeline.errors import DamagedDocumentError, DatasourceError, ObjectNotFoundError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.owner import is_dead, this_process
+from lightly_pipeline.threads import repeated
 
 _logger = logger_of(__name__)
 ATTEMPT_FILE = "attempt.json"
@@ -122,24 +123,17 @@ class LiveAttempt:
 @contextmanager
 def beating(store: Datasource, folder: str, attempt: Attempt) -> Iterator[LiveAttempt]:
     """Says now and then, while the context lasts, that the attempt goes on."""
-    stop = threading.Event()
     live = LiveAttempt(store, folder, attempt)
 
     def beat() -> None:
-        while not stop.wait(BEAT_S):
-            try:
-                live.beat()
-            except (DatasourceError, OSError) as error:
-                # The work itself will meet the store's trouble, and say so.
-                _logger.debug("no beat for %s: %s", folder, error)
+        try:
+            live.beat()
+        except (DatasourceError, OSError) as error:
+            # The work itself will meet the store's trouble, and say so.
+            _logger.debug("no beat for %s: %s", folder, error)
 
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
+    with repeated(beat, every_s=BEAT_S):
         yield live
-    finally:
-        stop.set()
-        thread.join()
 
 
 def end_attempt(

@@ -16,11 +16,10 @@ from lightly_pipeline.datasources import (
     StoredObject,
     Traffic,
     concurrently,
-    confirmed,
-    traffic_of,
 )
-from lightly_pipeline.datasources.second_look import READINGS
-from lightly_pipeline.errors import CorruptVideoError, DatasourceError
+from lightly_pipeline.datasources.retries import counting_retries
+from lightly_pipeline.datasources.second_look import read_surely
+from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
 from lightly_pipeline.tables.attempt import LiveAttempt
@@ -145,7 +144,7 @@ class TableBuilder:
         )
         segmented: SegmentedVideo | None = None
         try:
-            with table.beating(attempt) as live:
+            with table.beating(attempt) as live, counting_retries() as retries:
                 if isinstance(video, ImageShard):
                     from lightly_pipeline.tables.images import embed_images
 
@@ -160,7 +159,12 @@ class TableBuilder:
         except BaseException as error:
             table.abandon(error)
             raise
-        outcome = replace(outcome, seconds=round(time.monotonic() - started, 3))
+        outcome = replace(
+            outcome,
+            seconds=round(time.monotonic() - started, 3),
+            retries=retries.causes,
+            waited_s=retries.waited_s,
+        )
         table.complete(outcome)
         if segmented is not None:
             segmented.clear()
@@ -182,7 +186,8 @@ class TableBuilder:
             DatasourceError: A store failed, or the video was replaced since it was listed.
         """
         traffic = self.objects.build(video, outcome, item)
-        return replace(outcome, requests=0, bytes_read=0).with_traffic(traffic)
+        just_now = replace(outcome, requests=0, bytes_read=0, retries={}, waited_s=0.0)
+        return just_now.with_traffic(traffic)
 
     def _of_video(
         self,
@@ -207,13 +212,13 @@ class TableBuilder:
         """Returns a long video as segments; None where it is to be decoded in one pass."""
         encoder = self.load_encoder()
         takes_all = self.sampling == ALL_FRAMES and self.embed_changed is None
-        is_simple = takes_all and encoder.spec.in_any_batch
-        if blank.isolated or not is_simple or objects.pictures:
+        if blank.isolated or not takes_all or objects.pictures:
             return None
         segmented = SegmentedVideo(
             self.source, video, table, encoder, self.untagged_matrix, self.video_stream
         )
-        return segmented if segmented.find(self.segment_length) else None
+        is_long = segmented.find(self.segment_length)
+        return segmented if is_long and encoder.same_anywhere else None
 
     def _by_segments(
         self,
@@ -246,24 +251,24 @@ class TableBuilder:
         objects: ObjectPass,
     ) -> VideoOutcome:
         """Reads again what seems damaged, until that is known to be the store's content."""
-        traffic = Traffic(blank.requests, blank.bytes_read)
-        for _ in range(READINGS):
+
+        def decode(file: BinaryIO) -> tuple[VideoOutcome, bool]:
             item.restart()
-            with self.source.open(video.path, etag=video.etag) as file:
-                try:
-                    outcome = self._decode(file, folder, blank, item, objects)
-                except CorruptVideoError as error:
-                    outcome = replace(blank, corrupt_reason=error.reason)
-                is_sure = not outcome.is_doubtful or confirmed(file)
-                traffic = Traffic.sum([traffic, traffic_of(file)])
-            if is_sure:
-                return replace(outcome, requests=traffic.n_requests, bytes_read=traffic.n_bytes)
-            _logger.warning("%s: other bytes when read again; decoding it anew", video.path)
-        raise DatasourceError(
-            f"cannot read {self.source.location(video.path)}: it differs each time it is read, or "
-            "from the store's own checksum, so nothing was recorded of it: look at the network, "
-            "the proxy and the store's disks, then run again"
+            try:
+                outcome = self._decode(file, folder, blank, item, objects)
+            except CorruptVideoError as error:
+                outcome = replace(blank, corrupt_reason=error.reason)
+            return outcome, outcome.is_doubtful
+
+        outcome, traffic = read_surely(
+            self.source,
+            video,
+            decode,
+            otherwise=", or from the store's own checksum, so nothing was recorded of it",
         )
+        before = Traffic(blank.requests, blank.bytes_read)
+        traffic = Traffic.sum([before, traffic])
+        return replace(outcome, requests=traffic.n_requests, bytes_read=traffic.n_bytes)
 
     def _decode(
         self,

@@ -10,8 +10,8 @@ from typing import BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightly_pipeline.datasources import Datasource
-from lightly_pipeline.errors import DatasourceError
+from lightly_pipeline.datasources import Datasource, read_file
+from lightly_pipeline.errors import DamagedDocumentError
 
 EMBEDDINGS_FILE = "embeddings.npy"
 # A header of fixed length can be written again at the end, when the number of rows is known.
@@ -50,12 +50,15 @@ def read_into(store: Datasource, folder: str, target: NDArray[np.float32]) -> No
     """Fills `target`, shape (n_frames, dim) and C-contiguous, from the file in `folder`.
 
     Raises:
-        DatasourceError: The file's shape is not that of `target`, or it ends early.
+        DamagedDocumentError: The file's shape is not that of `target`, or it ends early.
     """
     path = f"{folder}/{EMBEDDINGS_FILE}"
-    with store.open(path) as file:
+
+    def read(file: BinaryIO) -> None:
         _check_header(file, target.shape[0], target.shape[1], store.location(path))
         _read_exactly(file, memoryview(target.data).cast("B"), store.location(path))
+
+    read_file(store, path, read)
 
 
 def read_rows(
@@ -70,23 +73,26 @@ def read_rows(
         indices: Rows that are wanted, in any order.
 
     Raises:
-        DatasourceError: The file's shape is another, or it ends early.
+        DamagedDocumentError: The file's shape is another, or it ends early.
     """
     path = f"{folder}/{EMBEDDINGS_FILE}"
     rows = np.empty((len(indices), shape[1]), dtype=np.float32)
-    with store.open(path) as file:
+
+    def read(file: BinaryIO) -> None:
         _check_header(file, *shape, store.location(path))
         for place in np.argsort(indices, kind="stable"):
             file.seek(_HEADER_BYTES + int(indices[place]) * rows.itemsize * shape[1])
             _read_exactly(file, memoryview(rows[place].data).cast("B"), store.location(path))
+
+    read_file(store, path, read)
     return rows
 
 
 def _check_header(file: BinaryIO, n_rows: int, dim: int, location: str) -> None:
     if file.read(_HEADER_BYTES) != _header(n_rows, dim):
-        raise DatasourceError(
+        raise DamagedDocumentError(
             f"{location} does not hold {n_rows} embeddings of {dim} numbers, as its outcome says: "
-            "delete the folder it is in and run again"
+            "run `lightly-pipeline rebuild`, which has the next run make it again"
         )
 
 
@@ -95,7 +101,7 @@ def _read_exactly(file: BinaryIO, buffer: memoryview, location: str) -> None:
     while done < len(buffer):
         chunk = file.read(min(len(buffer) - done, 8 * 1024 * 1024))
         if not chunk:
-            raise DatasourceError(f"{location} ends after {done} of {len(buffer)} bytes")
+            raise DamagedDocumentError(f"{location} ends after {done} of {len(buffer)} bytes")
         buffer[done : done + len(chunk)] = chunk
         done += len(chunk)
 

@@ -6,6 +6,7 @@ compared with is in `lightly_pipeline.tables.outcome`.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 
@@ -59,9 +60,14 @@ def _image_decoder() -> str:
     return f"pillow {version('pillow')}"
 
 
-def catalog_hash(videos: tuple[StoredObject, ...]) -> str:
-    """Returns a hash of which videos there are, in which version."""
-    return _hash([_identity(video) for video in videos])
+def catalog_hash(videos: Iterable[StoredObject]) -> str:
+    """Returns a hash of which videos there are, in which version; holds one of them at a time."""
+    digest, separator = hashlib.sha256(b"["), b""
+    for video in videos:
+        digest.update(separator + _text(_identity(video)))
+        separator = b","
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def _identity(video: StoredObject) -> list[object]:
@@ -71,5 +77,8 @@ def _identity(video: StoredObject) -> list[object]:
 
 
 def _hash(parts: object) -> str:
-    text = json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_text(parts)).hexdigest()
+
+
+def _text(parts: object) -> bytes:
+    return json.dumps(parts, ensure_ascii=True, separators=(",", ":")).encode()

@@ -4,7 +4,8 @@ Written in row groups while decoding goes on, read back whole or for single fram
 means is defined by `lightly_pipeline.video` (`FrameRow`); images and embeddings are elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -13,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lightly_pipeline.datasources import Datasource
+from lightly_pipeline.datasources import Datasource, read_file
+from lightly_pipeline.errors import DatasourceError
 from lightly_pipeline.tables import columns
 from lightly_pipeline.video import FrameRow, Quality
 
@@ -71,9 +73,13 @@ class FrameTableWriter:
 
 
 def read_rows(store: Datasource, folder: str) -> list[FrameRow]:
-    """Returns all rows of the table in `folder`, in index order: of every frame, or a sample."""
-    with store.open(f"{folder}/{FRAMES_FILE}") as file:
-        return rows_of(file)
+    """Returns all rows of the table in `folder`, in index order: of every frame, or a sample.
+
+    Raises:
+        DatasourceError: The file is cut or damaged.
+    """
+    with _naming_damage(store, folder):
+        return read_file(store, f"{folder}/{FRAMES_FILE}", rows_of)
 
 
 def rows_of(file: BinaryIO) -> list[FrameRow]:
@@ -88,10 +94,33 @@ def rows_of(file: BinaryIO) -> list[FrameRow]:
 
 
 def read_columns(store: Datasource, folder: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Returns columns of the table in `folder` by name, each in index order."""
-    with store.open(f"{folder}/{FRAMES_FILE}") as file:
+    """Returns columns of the table in `folder` by name, each in index order.
+
+    Raises:
+        DatasourceError: The file is cut or damaged.
+    """
+
+    def columns_of(file: BinaryIO) -> dict[str, NDArray[Any]]:
         table = _open_table(file).read(columns=list(names))
-    return {name: np.asarray(table.column(name)) for name in names}
+        return {name: np.asarray(table.column(name)) for name in names}
+
+    with _naming_damage(store, folder):
+        return read_file(store, f"{folder}/{FRAMES_FILE}", columns_of)
+
+
+@contextmanager
+def _naming_damage(store: Datasource, folder: str) -> Iterator[None]:
+    """Says which file it is, where pyarrow only says that one is wrong."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        # What the disk says has a number; what pyarrow says of a file's content has none.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DatasourceError(
+            f"{store.location(f'{folder}/{FRAMES_FILE}')} is cut or damaged ({error}): run "
+            "`lightly-pipeline rebuild`, which has the next run make it again"
+        ) from error
 
 
 def _open_table(file: BinaryIO) -> pq.ParquetFile:

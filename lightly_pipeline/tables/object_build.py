@@ -13,12 +13,10 @@ from lightly_pipeline.datasources import (
     StoredObject,
     Traffic,
     concurrently,
-    confirmed,
-    traffic_of,
 )
 from lightly_pipeline.datasources.documents import FEW
-from lightly_pipeline.datasources.second_look import READINGS
-from lightly_pipeline.errors import CorruptVideoError, DatasourceError
+from lightly_pipeline.datasources.second_look import read_surely
+from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.progress import ItemMeter
 from lightly_pipeline.tables.boxes import BoxSource
@@ -187,23 +185,18 @@ class ObjectBuilder:
         objects = ObjectPass(wanted, self.load_encoder, proofs)
         pictures = objects.pictures
         frames = proofs.keys() if pictures == "all" else proofs.keys() & pictures
-        traffic = Traffic()
-        for _ in range(READINGS):
+
+        def decode(file: BinaryIO) -> tuple[None, bool]:
             item.restart()
             item.expect(outcome.n_rows)
-            with self.source.open(video.path, etag=video.etag) as file:
-                self._decode(file, outcome, objects, set(frames), item)
-                is_sure = not objects.n_changed or confirmed(file)
-                traffic = Traffic.sum([traffic, traffic_of(file)])
-            if is_sure:
-                objects.complete(outcome.video, outcome.n_frames)
-                return traffic
-            _logger.warning("%s: other bytes when read again; decoding it anew", video.path)
-        raise DatasourceError(
-            f"cannot read {self.source.location(video.path)}: it differs each time it is read, so "
-            "its objects were not embedded: look at the network, the proxy and the store's disks, "
-            "then run again"
+            self._decode(file, outcome, objects, set(frames), item)
+            return None, bool(objects.n_changed)
+
+        _, traffic = read_surely(
+            self.source, video, decode, otherwise=", so its objects were not embedded"
         )
+        objects.complete(outcome.video, outcome.n_frames)
+        return traffic
 
     def _decode(
         self,

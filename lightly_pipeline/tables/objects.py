@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lightly_pipeline.datasources import read_document
+from lightly_pipeline.datasources import read_document, read_file
 from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
 from lightly_pipeline.layout import objects_folder
 from lightly_pipeline.logs import logger_of
@@ -154,9 +154,11 @@ class ObjectTable:
         return embeddings.read_rows(self.table.store, folder, shape, places)
 
     def _read(self, outcome: ObjectsOutcome, names: Sequence[str]) -> pa.Table:
-        path = f"{self.folder}/{outcome.files}/{BOXES_FILE}"
-        with self.table.store.open(path) as file:
+        def read(file: BinaryIO) -> pa.Table:
             return pq.ParquetFile(file, pre_buffer=True).read(columns=list(names))
+
+        path = f"{self.folder}/{outcome.files}/{BOXES_FILE}"
+        return read_file(self.table.store, path, read)
 
 
 def span_of(frames: NDArray[np.int64], index: int) -> tuple[int, int]:

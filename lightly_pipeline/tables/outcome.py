@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lightly_pipeline.datasources import Datasource, Traffic, read_document
+from lightly_pipeline.datasources.retries import described_retries
 from lightly_pipeline.errors import DamagedDocumentError, ObjectNotFoundError
-from lightly_pipeline.logs import logger_of
+from lightly_pipeline.logs import fields, logger_of
+from lightly_pipeline.telemetry import metrics
 from lightly_pipeline.video import VideoInfo
 from lightly_pipeline.video.report import DecodeReport
 
@@ -40,6 +42,8 @@ class VideoOutcome:
         seconds: Wall time of decoding and embedding.
         requests: Asked of the store to read the video, repeated ones included; 0 for a folder.
         bytes_read: What they brought.
+        retries: How many requests were asked again meanwhile, by cause.
+        waited_s: How long threads have waited before, together.
         info: What the container says (`VideoInfo.as_dict()`).
         report: What decoding said (`DecodeReport.as_dict()`), needed to fetch frames again.
     """
@@ -58,6 +62,8 @@ class VideoOutcome:
     seconds: float = 0.0
     requests: int = 0
     bytes_read: int = 0
+    retries: dict[str, int] = field(default_factory=dict)
+    waited_s: float = 0.0
     info: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -132,18 +138,60 @@ def write_outcome(store: Datasource, folder: str, outcome: VideoOutcome) -> None
 
 
 def log_outcome(outcome: VideoOutcome) -> None:
-    """Says in the log what became of a video."""
+    """Says in the log, and to who counts, what became of a video."""
+    _count(outcome)
     if outcome.corrupt_reason is not None:
-        _logger.warning("%s: corrupt video: %s", outcome.video, outcome.corrupt_reason)
+        _logger.warning(
+            "%s: corrupt video: %s",
+            outcome.video,
+            outcome.corrupt_reason,
+            extra=fields(**_facts(outcome), reason=outcome.corrupt_reason),
+        )
         return
     for warning in outcome.warnings:
-        _logger.warning("%s: %s", outcome.video, warning)
+        _logger.warning("%s: %s", outcome.video, warning, extra=fields(video=outcome.video))
     rate = outcome.n_rows / outcome.seconds if outcome.seconds else float("nan")
+    parts = [
+        f"{outcome.n_rows} frames",
+        f"{outcome.n_embedded} of them embedded",
+        f"{rate:.0f} frames/s",
+        f"{len(outcome.corrupt_samples)} corrupt samples",
+        described_retries(outcome.retries, outcome.waited_s),
+    ]
     _logger.info(
-        "%s: %d frames, %d of them embedded, %.0f frames/s, %d corrupt samples",
+        "%s: %s",
         outcome.video,
-        outcome.n_rows,
-        outcome.n_embedded,
-        rate,
-        len(outcome.corrupt_samples),
+        ", ".join(part for part in parts if part),
+        extra=fields(**_facts(outcome)),
     )
+
+
+def _facts(outcome: VideoOutcome) -> dict[str, Any]:
+    """Returns what a line about a video says in figures."""
+    return {
+        "video": outcome.video,
+        "outcome": "corrupt" if outcome.is_corrupt else "decoded",
+        "frames": outcome.n_rows,
+        "embedded_frames": outcome.n_embedded,
+        "damaged_frames": outcome.n_damaged,
+        "corrupt_samples": len(outcome.corrupt_samples),
+        "seconds": outcome.seconds,
+        "frames_per_s": round(outcome.n_rows / outcome.seconds, 1) if outcome.seconds else None,
+        "requests": outcome.requests,
+        "bytes_read": outcome.bytes_read,
+        "retries": sum(outcome.retries.values()),
+        "retry_causes": outcome.retries or None,
+        "waited_s": outcome.waited_s,
+    }
+
+
+def _count(outcome: VideoOutcome) -> None:
+    facts = _facts(outcome)
+    known = {k: v for k, v in facts.items() if isinstance(v, str | int | float)}
+    metrics.past("video", outcome.seconds, known)
+    metrics.count("videos", 1, outcome=facts["outcome"])
+    metrics.count("video.duration", outcome.seconds, outcome=facts["outcome"])
+    metrics.count("frames", outcome.n_rows, stage="decoded")
+    metrics.count("frames", outcome.n_embedded, stage="embedded")
+    metrics.count("read.requests", outcome.requests)
+    metrics.count("read.bytes", outcome.bytes_read)

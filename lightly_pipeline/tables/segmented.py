@@ -36,7 +36,7 @@ from lightly_pipeline.video.segments import (
 from lightly_pipeline.video.types import UntaggedMatrix
 
 if TYPE_CHECKING:
-    from lightly_pipeline.embedding import Encoder
+    from lightly_pipeline.embedding import CheckedEncoder
 
 _logger = logger_of(__name__)
 
@@ -76,7 +76,7 @@ class SegmentedVideo:
         source: Datasource,
         video: StoredObject,
         table: VideoTable,
-        encoder: "Encoder",
+        encoder: "CheckedEncoder",
         untagged_matrix: UntaggedMatrix,
         video_stream: int | None,
     ) -> None:

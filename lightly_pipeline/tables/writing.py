@@ -3,6 +3,7 @@
 Which files those are, of a table or of one segment of a video, is the caller's business.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -15,7 +16,7 @@ from lightly_pipeline.tables.frames import FrameTableWriter
 from lightly_pipeline.video import DecodedFrame
 
 if TYPE_CHECKING:
-    from lightly_pipeline.embedding import Encoder
+    from lightly_pipeline.embedding import CheckedEncoder
 
 # How often the progress is told about decoded frames.
 _REPORT_EVERY = 16
@@ -40,7 +41,7 @@ class _Batch(NamedTuple):
 
 def write_frames(
     frames: Iterable[DecodedFrame],
-    encoder: "Encoder",
+    encoder: "CheckedEncoder",
     frames_file: BinaryIO,
     embeddings_file: BinaryIO,
     on_frames: Callable[[int], None],
@@ -63,11 +64,20 @@ def write_frames(
         EmbeddingWriter(embeddings_file, encoder.spec.dim) as embeddings,
     ):
         noted = _noted(frames, table, on_frames)
+        waiting: deque[tuple[Callable[[], NDArray[np.float32]], list[int]]] = deque()
+
+        def append_first() -> None:
+            vectors, n_frames = waiting.popleft()
+            for rows in _repeated(vectors(), n_frames):
+                embeddings.append(rows)
+
         for batch in _batches(noted, encoder, embed_changed):
             n_embedded += len(batch.images) if encoder.spec.dim else 0
-            vectors = encoder.encode(batch.images)
-            for rows in _repeated(vectors, batch.n_frames):
-                embeddings.append(rows)
+            waiting.append((encoder.submit(batch.images), batch.n_frames))
+            if len(waiting) > encoder.n_ahead:
+                append_first()
+        while waiting:
+            append_first()
         return Written(embeddings.n_rows, table.n_damaged, n_embedded)
 
 
@@ -85,12 +95,12 @@ def _noted(
 
 
 def _batches(
-    frames: Iterable[DecodedFrame], encoder: "Encoder", embed_changed: float | None
+    frames: Iterable[DecodedFrame], encoder: "CheckedEncoder", embed_changed: float | None
 ) -> Iterator[_Batch]:
     """Yields the images that are embedded; their array is reused."""
     wanted = encoder.spec.frame_input
     size = (wanted.height, wanted.width) if wanted else (0, 0)
-    images = np.empty((encoder.spec.batch_size, *size, 3), dtype=np.uint8)
+    images = np.empty((encoder.piece, *size, 3), dtype=np.uint8)
     changes = None if embed_changed is None else ChangeFilter(embed_changed)
     n_frames: list[int] = []
     for frame in frames:

@@ -6,6 +6,7 @@ without reading is beyond this module's reach: see `isolated.py`.
 """
 
 import errno
+import mmap
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from typing import BinaryIO
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import reasons
 from lightly_pipeline.video.types import DecodeLimits
+
+_BYTES_PER_PIXEL, _PICTURES_AT_ONCE = 3, 8
 
 
 class Meter:
@@ -130,3 +133,23 @@ class MeteredReader:
     def seekable(self) -> bool:
         """Always."""
         return True
+
+
+def blame_memory(error: BaseException, n_pixels: int) -> None:
+    """Raises if a decoder's error is one of a machine that has no memory left for pictures.
+
+    A damaged file may ask for more than any machine has: that is its own error.
+
+    Args:
+        error: What the decoder met.
+        n_pixels: Of a picture.
+
+    Raises:
+        MemoryError: There is no room for a few pictures.
+    """
+    if not isinstance(error, MemoryError):
+        return
+    try:
+        mmap.mmap(-1, max(n_pixels * _BYTES_PER_PIXEL * _PICTURES_AT_ONCE, 1)).close()
+    except OSError:
+        raise MemoryError from None

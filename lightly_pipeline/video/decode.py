@@ -12,6 +12,7 @@ from av.codec.context import Flags
 
 from lightly_pipeline.errors import CorruptVideoError
 from lightly_pipeline.video import reasons
+from lightly_pipeline.video.bounds import blame_memory
 from lightly_pipeline.video.colour import describe_colour, settle_tags
 from lightly_pipeline.video.container import OpenedStream
 from lightly_pipeline.video.encryption import encryption_of
@@ -228,6 +229,8 @@ class Pass:
         except EOFError:
             return []
         except (av.FFmpegError, MemoryError) as error:
+            codec = self._stream.codec_context
+            blame_memory(error, codec.width * codec.height)
             self._evidence.failed(self._note_error(error))
             return []
         self._evidence.decoded(said.texts)

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video import reasons
+from lightly_pipeline.video.child import refuse_asked_to_end, start_child
 from lightly_pipeline.video.report import DecodeReport
 from lightly_pipeline.video.sampling import ALL_FRAMES, FrameSampling
 from lightly_pipeline.video.types import (
@@ -114,6 +114,7 @@ class IsolatedVideo:
 
         Raises:
             CorruptVideoError: Also when the child dies or takes too long.
+            DatasourceError: The child was ended from outside.
         """
         request = {
             "frame_input": asdict(frame_input) if frame_input else None,
@@ -170,12 +171,7 @@ class IsolatedVideo:
             "memory_bytes": self._memory_bytes,
             "cpu_s": int(self._deadline_s) + 1,
         }
-        with subprocess.Popen(  # noqa: S603  our own module
-            [sys.executable, "-m", _CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as child:
+        with start_child(_CHILD) as child:
             try:
                 yield from self._messages(child, request)
             finally:
@@ -201,6 +197,7 @@ class IsolatedVideo:
                 raise FrameChangedError(header["indices"])
             yield header, payload
         status = child.wait()
+        refuse_asked_to_end(status)
         if patience.is_over or status == -signal.SIGXCPU:
             raise CorruptVideoError(reasons.TOO_SLOW(limit=self._deadline_s))
         how = f"signal {-status}" if status < 0 else f"exit status {status}"

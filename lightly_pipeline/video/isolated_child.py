@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video import reasons
+from lightly_pipeline.video.child import end_with_parent
 from lightly_pipeline.video.reader import Video, open_video
 from lightly_pipeline.video.sampling import FrameSampling
 from lightly_pipeline.video.types import DecodeLimits, FrameIndex, FrameInput, FrameRow, KeyPacket
@@ -18,6 +19,7 @@ from lightly_pipeline.video.wire import send
 
 def _serve() -> None:
     """Answers one request on standard input: the child's whole life."""
+    end_with_parent()
     request = json.loads(sys.stdin.buffer.read())
     output = sys.stdout.buffer
     try:

@@ -18,7 +18,7 @@ from lightly_pipeline.api import (
     RunState,
     TagDoesNotExistError,
 )
-from lightly_pipeline.datasources import S3Datasource
+from lightly_pipeline.datasources import AzureDatasource, GCSDatasource, S3Datasource
 from lightly_pipeline_tests.support.clients import add_dataset
 
 pytestmark = pytest.mark.slow
@@ -27,6 +27,7 @@ SECRET = "canary-secret-5b1e"
 TEN = {"n_samples": 10}
 
 
+@pytest.mark.usefixtures("state")
 def test_datasets_are_created_found_and_deleted(client: ApiWorkflowClient) -> None:
     first = client.dataset_id
     assert client.dataset_type == "Videos"
@@ -58,6 +59,7 @@ def test_without_a_dataset_the_last_changed_one_is_taken_with_a_warning(
         assert ApiWorkflowClient().dataset_id == client.dataset_id
 
 
+@pytest.mark.usefixtures("state")
 def test_wrong_datasets_are_refused(client: ApiWorkflowClient) -> None:
     with pytest.raises(ValueError, match=r"already exists.*create_new_dataset_with_unique_name"):
         client.create_dataset("dataset-name", DatasetType.VIDEOS)
@@ -173,6 +175,7 @@ def test_tags_are_listed_newest_first(client: ApiWorkflowClient) -> None:
     assert client.get_filenames_in_tag(newer, exclude_parent_tag=True) == []
 
 
+@pytest.mark.usefixtures("state")
 def test_a_failed_run_gives_its_reason(client: ApiWorkflowClient, tmp_path: Path) -> None:
     client.set_local_config(str(tmp_path / "nothing"), purpose=DatasourcePurpose.INPUT)
     run_id = client.schedule_compute_worker_run()
@@ -185,6 +188,7 @@ def test_a_failed_run_gives_its_reason(client: ApiWorkflowClient, tmp_path: Path
     assert "does not exist" in permissions["errors"]["can_list"]
 
 
+@pytest.mark.usefixtures("state")
 def test_a_run_of_a_deleted_dataset_is_canceled(client: ApiWorkflowClient) -> None:
     run_id = client.schedule_compute_worker_run()
     client.delete_dataset_by_id(client.dataset_id)
@@ -199,6 +203,7 @@ def test_waiting_can_end_before_the_run_does(client: ApiWorkflowClient) -> None:
     assert client.wait_for_run(run_id, timeout_s=0).state is RunState.OPEN
 
 
+@pytest.mark.usefixtures("state")
 def test_input_and_output_can_be_one_datasource(client: ApiWorkflowClient, videos: Path) -> None:
     client.create_dataset("one place", DatasetType.VIDEOS)
     client.set_local_config(str(videos))
@@ -220,6 +225,13 @@ def test_secrets_lie_in_files_of_their_owner_alone(client: ApiWorkflowClient, ho
         ),
         lambda: client.set_s3_delegated_access_config(
             bucket, region, "arn:aws:iam::123456789012:role/r", SECRET, purpose=purpose
+        ),
+        lambda: client.set_azure_config("container/input", "account", SECRET, purpose=purpose),
+        lambda: client.set_gcs_config(
+            "gs://bucket/input",
+            "project",
+            json.dumps({"type": "service_account", "private_key": SECRET}),
+            purpose=purpose,
         ),
     ):
         set_config()
@@ -252,6 +264,24 @@ def test_options_of_a_datasource_reach_the_store(client: ApiWorkflowClient) -> N
         endpoint_url="https://store.example",
         access_key_id="KEY",
         secret_access_key=SECRET,
+    )
+
+
+def test_google_and_azure_are_set_as_in_the_original(client: ApiWorkflowClient) -> None:
+    key_file = json.dumps({"type": "service_account", "private_key": SECRET})
+    client.set_gcs_config("gs://videos/in/", "project", key_file, purpose="INPUT")
+    client.set_azure_config("images/out", "account", SECRET, purpose="LIGHTLY")
+    dataset = client._deployment.dataset(client.dataset_id)
+    assert dataset.input == GCSDatasource(
+        "gs://videos/in/", project_id="project", credentials=key_file
+    )
+    assert dataset.lightly == AzureDatasource(
+        "az://images/out", account_name="account", sas_token=SECRET
+    )
+    assert SECRET not in repr(dataset)
+    client.set_gcs_config("gs://videos/in/", "project", purpose="INPUT")
+    assert client._deployment.dataset(client.dataset_id).input == GCSDatasource(
+        "gs://videos/in/", project_id="project"
     )
 
 

@@ -21,6 +21,7 @@ def state(client: ApiWorkflowClient, worker_id: str) -> str:
     return {worker.id: str(worker.state) for worker in client.get_compute_workers()}[worker_id]
 
 
+@pytest.mark.usefixtures("state")
 def test_a_registered_worker_takes_runs_for_its_labels(client: ApiWorkflowClient) -> None:
     worker_id = client.register_compute_worker("berlin 1", labels=["gpu"])
     assert client.register_compute_worker("berlin 1", labels=["other"]) == worker_id
@@ -75,6 +76,7 @@ def test_a_running_worker_is_seen_idle_busy_and_gone(
     assert client.get_compute_workers() == []
 
 
+@pytest.mark.usefixtures("state")
 def test_a_worker_that_was_killed_shows_as_crashed(
     client: ApiWorkflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,10 +84,10 @@ def test_a_worker_that_was_killed_shows_as_crashed(
     worker_id = workers.start("worker somewhere:1", [], "1.0")
     assert state(client, worker_id) == "IDLE"
     later = time.time() + 100
-    monkeypatch.setattr("lightly_pipeline.scheduling.workers.now_ms", lambda: int(later * 1000))
+    monkeypatch.setattr("lightly_pipeline.scheduling.database.now_ms", lambda: int(later * 1000))
     assert state(client, worker_id) == "CRASHED"
     monkeypatch.setattr(
-        "lightly_pipeline.scheduling.workers.now_ms", lambda: int((later + 90_000) * 1000)
+        "lightly_pipeline.scheduling.database.now_ms", lambda: int((later + 90_000) * 1000)
     )
     other = workers.start("worker somewhere:2", [], "1.0")
     assert client.get_compute_worker_ids() == [other]

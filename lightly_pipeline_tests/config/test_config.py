@@ -237,25 +237,27 @@ def test_options_belong_to_their_types(entry: dict[str, Any], message: str) -> N
         RunConfig.from_blocks(selection_config={"n_samples": 1, "strategies": [entry]})
 
 
-def test_saas_options_are_named_in_one_warning() -> None:
+def test_options_without_effect_are_named_in_one_warning_for_each_reason() -> None:
     config = RunConfig.from_blocks(
         {"cache_size": 5},
         {"trainer": {"max_epochs": 3}, "optimizer": {"lr": 0.1}},
     )
     config.check_supported()
-    assert len(config.warnings) == 1
-    for name in ("cache_size", "max_epochs", "optimizer.lr"):
-        assert name in config.warnings[0]
+    of_saas, of_training = config.warnings
+    assert "cache_size" in of_saas
+    for name in ("max_epochs", "optimizer.lr"):
+        assert name in of_training
 
 
 def test_what_is_not_executed_is_refused_unless_it_is_at_its_neutral_value() -> None:
     neutral = {"embeddings": "", "enable_training": False, "pretagging": False}
     RunConfig.from_blocks(neutral).check_supported()
-    wanted = {"checkpoint_run_id": "0" * 24, "pretagging": True}
+    wanted = {"training": {"task_name": "cars"}, "pretagging": True}
     with pytest.raises(InvalidConfigurationError) as caught:
         RunConfig.from_blocks(wanted).check_supported()
-    for name in wanted:
-        assert f"worker_config.{name} ({REFUSED[f'worker_config.{name}']})" in str(caught.value)
+    for name, option in (("training.task_name", "training"), ("pretagging", "pretagging")):
+        reason = REFUSED[f"worker_config.{option}"]
+        assert f"worker_config.{name} ({reason})" in str(caught.value)
 
 
 def test_what_is_refused_has_a_reason_and_nothing_else_has_one() -> None:

@@ -1,5 +1,6 @@
 """A folder behaves as a store of objects."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,35 @@ def test_access_is_tried_before_work(store: LocalDatasource, tmp_path: Path) -> 
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasourceError, match="cannot write objects in"):
         verify_access(LocalDatasource(tmp_path / "file"), writable=True)
+
+
+def test_a_folder_loses_the_folders_that_become_empty_but_not_itself(tmp_path: Path) -> None:
+    store = LocalDatasource(tmp_path / "root")
+    store.write("a/b/c/d", b"")
+    store.write("a/x", b"")
+    (tmp_path / "root" / "mine").mkdir()
+    store.delete_many(["a/b/c/d"])
+    assert sorted(p.name for p in (tmp_path / "root" / "a").iterdir()) == ["x"]
+    store.delete_many(["a/x"])
+    assert [p.name for p in (tmp_path / "root").iterdir()] == ["mine"]
+
+
+def test_a_folder_may_vanish_while_another_process_writes_to_it(tmp_path: Path) -> None:
+    store = LocalDatasource(tmp_path)
+    stop = threading.Event()
+
+    def remove() -> None:
+        while not stop.is_set():
+            store.delete_many(["a/b/gone"])
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    try:
+        for number in range(200):
+            name = f"a/b/{number}"
+            store.write(name, b"content")
+            assert store.read(name) == b"content"
+            store.delete_many([name])
+    finally:
+        stop.set()
+        thread.join()

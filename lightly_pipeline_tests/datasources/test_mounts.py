@@ -281,10 +281,10 @@ def test_a_full_disk_of_temporary_files_is_named(
 ) -> None:
     import tempfile
 
-    from lightly_pipeline.datasources import S3Datasource, s3
+    from lightly_pipeline.datasources import S3Datasource, bucket
 
     monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
-    monkeypatch.setattr(s3, "_SPOOL_BYTES", 1000)
+    monkeypatch.setattr(bucket, "_SPOOL_BYTES", 1000)
     store = S3Datasource("s3://b/", endpoint_url=endpoint, access_key_id="a", secret_access_key="b")
 
     def stream() -> None:

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import boto3
 import pytest
 
 from lightly_pipeline import Dataset, RunResult, S3Datasource, run
-from lightly_pipeline.datasources import confirmed, patience
+from lightly_pipeline.datasources import confirmed, patience, read_file, traffic_of
+from lightly_pipeline.datasources.second_look import sure
 from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
@@ -241,3 +242,46 @@ def test_a_checksum_that_the_store_keeps_is_believed_over_two_equal_readings(
     with store.open("a") as file:
         file.read()
         assert not confirmed(file)
+
+
+def test_a_store_whose_etags_only_look_like_md5s_is_known_by_it_after_one_object(
+    endpoint: str, proxy: FaultyStore
+) -> None:
+    make_bucket(endpoint, "second")
+    store = store_at(proxy.url, "s3://second/etags/")
+    for name in ("a", "b"):
+        store.write(name, b"content")
+    proxy.clear()
+    proxy.add(Fault("with", "GET .*/etags/", times=ALWAYS, headers={"Etag": f'"{"0a" * 16}"'}))
+    other = store_at(proxy.url, "s3://second/etags/")
+    assert [store.read(name) for name in ("a", "b")] == [b"content"] * 2
+    assert proxy.count("GET .*/etags/") == 3
+    for name, n_requests in (("a", 2), ("b", 1)):
+        with other.open(name) as file:
+            file.read()
+            assert sure(file, is_doubtful=False)
+            assert traffic_of(file).n_requests == n_requests
+
+
+def test_a_file_is_read_again_where_its_md5_contradicts_and_before_an_error_counts(
+    endpoint: str, proxy: FaultyStore
+) -> None:
+    make_bucket(endpoint, "second")
+    store = store_at(proxy.url, "s3://second/files/")
+    store.write("a", b"content")
+    for is_refused in (False, True):
+        proxy.clear()
+        proxy.add(Fault("flip", "GET .*/files/a", at=3))
+        seen = []
+
+        def use(file: BinaryIO, is_refused: bool = is_refused, seen: list[bytes] = seen) -> bytes:
+            seen.append(file.read())
+            if is_refused and seen[-1] != b"content":
+                raise ValueError("no content")
+            return seen[-1]
+
+        assert read_file(store, "a", use) == b"content"
+        assert len(seen) == 2
+    proxy.clear()
+    with pytest.raises(ValueError, match="invalid literal"):
+        read_file(store, "a", lambda file: int(file.read()))

@@ -1,15 +1,15 @@
-"""One suite for every kind of store: a folder, S3, and an S3 front that knows no If-Match."""
+"""Writes to S3 whose answers get lost, and stores that refuse conditions."""
 
 import re
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from lightly_pipeline.datasources import Datasource, LocalDatasource, S3Datasource
-from lightly_pipeline.errors import ObjectChangedError, PreconditionFailedError
+from lightly_pipeline.datasources import S3Datasource
+from lightly_pipeline.errors import (
+    PermissionDeniedError,
+    PreconditionFailedError,
+)
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
 from lightly_pipeline_tests.support.s3_servers import make_bucket, store_at
 
@@ -33,72 +33,11 @@ def prefix_of(request: pytest.FixtureRequest) -> str:
     return re.sub(r"\W", "-", request.node.name)
 
 
-@pytest.fixture(params=["folder", "moto", "swift"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Datasource:
-    if request.param == "folder":
-        return LocalDatasource(tmp_path)
-    url = request.getfixturevalue("swift" if request.param == "swift" else "endpoint")
-    return bucket_at(url, prefix_of(request))
-
-
 @pytest.fixture
 def spoiled(request: pytest.FixtureRequest, proxy: FaultyStore) -> S3Datasource:
     store = bucket_at(proxy.url, prefix_of(request))
     proxy.clear()
     return store
-
-
-def test_create_only_writes_never_replace_anything(store: Datasource) -> None:
-    first = store.write("tags/1.json", b"one", if_absent=True)
-    assert store.stat("tags/1.json") == first
-    for other in (b"two", b"one"):
-        with pytest.raises(PreconditionFailedError, match=r"tags/1\.json exists already"):
-            store.write("tags/1.json", other, if_absent=True)
-    assert store.read("tags/1.json") == b"one"
-
-
-def test_a_version_is_replaced_only_while_it_is_the_current_one(store: Datasource) -> None:
-    first = store.write("a", b"1")
-    second = store.write("a", b"22", if_match=first.etag)
-    assert store.stat("a") == second
-    with pytest.raises(PreconditionFailedError, match="another version by now"):
-        store.write("a", b"333", if_match=first.etag)
-    with pytest.raises(PreconditionFailedError):
-        store.write("nothing", b"4", if_match=first.etag)
-    assert store.read("a") == b"22"
-    assert [item.path for item in store.list()] == ["a"]
-
-
-def test_a_reader_is_bound_to_its_version(store: Datasource) -> None:
-    first = store.write("a", b"1")
-    store.write("a", b"22")
-    with pytest.raises(ObjectChangedError):
-        store.open("a", etag=first.etag)
-
-
-@pytest.mark.parametrize("kind", ["folder", "moto"])
-def test_of_racing_writers_exactly_one_wins(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    endpoint = request.getfixturevalue("endpoint")
-    store: Datasource = (
-        LocalDatasource(tmp_path) if kind == "folder" else bucket_at(endpoint, "races")
-    )
-    start = threading.Barrier(8)
-
-    def write(number: int, etag: str | None) -> bool:
-        start.wait()
-        try:
-            store.write("a", b"%d" % number, if_absent=etag is None, if_match=etag)
-        except PreconditionFailedError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(write, range(8), [None] * 8)) == 1
-        current = store.stat("a")
-        assert current is not None
-        assert sum(pool.map(write, range(10, 18), [current.etag] * 8)) == 1
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -149,6 +88,42 @@ def test_plain_and_streamed_writes_are_repeated_until_they_are_answered(
         file.write(b"streamed" * 10_000)
     assert spoiled.read("a") == b"whole"
     assert spoiled.read("b") == b"streamed" * 10_000
+
+
+def test_a_batch_that_is_answered_wrongly_or_refused_in_part_for_now_is_asked_for_again(
+    spoiled: S3Datasource, proxy: FaultyStore
+) -> None:
+    names = [f"n/{number}" for number in range(5)]
+    for kind in ("page", "status", "reset", "lost answer"):
+        for name in names:
+            spoiled.write(name, b"1")
+        status = 200 if kind == "page" else 503
+        fault = Fault(kind, r"POST .*delete", status=status)  # type: ignore[arg-type]
+        proxy.add(fault)
+        assert spoiled.delete_many(names) == {}
+        assert list(spoiled.list()) == []
+
+
+def test_a_store_that_knows_no_batch_is_asked_one_by_one(
+    spoiled: S3Datasource, proxy: FaultyStore
+) -> None:
+    names = [f"n/{number}" for number in range(5)]
+    for name in names:
+        spoiled.write(name, b"1")
+    proxy.add(Fault("status", "POST .*delete", status=501, code="NotImplemented"))
+    assert spoiled.delete_many(names) == {}
+    assert list(spoiled.list()) == []
+    assert proxy.count("DELETE .*/n/") == 5
+
+
+def test_who_may_not_delete_is_told_the_permission_and_nothing_else_fails(
+    spoiled: S3Datasource, proxy: FaultyStore
+) -> None:
+    spoiled.write("a", b"1")
+    proxy.add(Fault("status", "POST .*delete", status=403, code="AccessDenied"))
+    with pytest.raises(PermissionDeniedError, match="allow s3:DeleteObject on LIGHTLY"):
+        spoiled.delete_many(["a"])
+    assert spoiled.read("a") == b"1"
 
 
 def test_a_write_that_conflicts_in_the_store_itself_is_repeated(

@@ -20,8 +20,12 @@ FIELDS: dict[str, Any] = {
     "worker_config": {"output_image_format": "jpg"},
     "selection_config": {"n_samples": 7},
     "automation": True,
+    "videos_per_partition": 500,
     "owners": ["team:perception", "jane@example.com"],
     "freshness_hours": 12,
+    "selection_freshness_hours": 48,
+    "checks": {"corrupt_share": {"warn": 0.1}, "waiting_hours": {"error": 24}},
+    "run_tags": {"dagster-celery/queue": "gpu", "dagster-k8s/config": {"pod_spec_config": {}}},
 }
 
 
@@ -58,7 +62,12 @@ def facts(definitions: dg.Definitions) -> dict[str, Any]:
         if not job.name.startswith("__")
     }
     sensors = {
-        sensor.name: (sensor.description, sensor.default_status, sensor.minimum_interval_seconds)
+        sensor.name: (
+            sensor.description,
+            sensor.default_status,
+            sensor.minimum_interval_seconds,
+            dict(getattr(sensor, "run_tags", {})),
+        )
         for sensor in repository.sensor_defs
     }
     schedules = {s.name: (s.cron_schedule, s.job_name) for s in repository.schedule_defs}

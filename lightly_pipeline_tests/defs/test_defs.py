@@ -213,6 +213,21 @@ def catalog_requests(sensor: Any, instance: dg.DagsterInstance, cursor: str | No
     return found if isinstance(found, dg.SensorResult) else None
 
 
+def test_no_second_listing_is_asked_for_while_one_waits_in_the_queue(
+    definitions: dg.Definitions, dataset: Dataset
+) -> None:
+    sensor = definitions.get_sensor_def("street_new_videos")
+    job = definitions.resolve_job_def("street_catalog_job")
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = catalog_requests(sensor, instance, None)
+        waiting = instance.create_run_for_job(job)
+        (Path(dataset.input.describe()) / "new.mp4").write_bytes(b"x")
+        assert catalog_requests(sensor, instance, first.cursor) is None
+        # Once that has begun, what came meanwhile may have come too late for it.
+        instance.report_run_canceled(waiting)
+        assert catalog_requests(sensor, instance, first.cursor) is not None
+
+
 def test_a_dataset_that_goes_back_to_an_earlier_state_is_listed_again(
     definitions: dg.Definitions, dataset: Dataset
 ) -> None:
@@ -367,4 +382,4 @@ def test_the_code_location_loads_empty_and_light(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
-    assert done.stdout.strip().endswith("[] 5")
+    assert done.stdout.strip().endswith("[] 7")

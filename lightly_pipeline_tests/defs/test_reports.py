@@ -12,8 +12,9 @@ import pytest
 from lightly_pipeline import Dataset, LocalDatasource, build_definitions
 from lightly_pipeline.api import ApiWorkflowClient
 from lightly_pipeline.defs.assets import video_frames
-from lightly_pipeline.defs.events import known_versions, new_outcome_events
+from lightly_pipeline.defs.events import known_versions, new_table_events
 from lightly_pipeline.defs.instance import InstanceListener, instance_listener
+from lightly_pipeline.defs.partitions import done_partitions
 from lightly_pipeline.scheduling.execution import execute
 from lightly_pipeline.scheduling.listeners import SafeListeners
 from lightly_pipeline.tables.outcome import VideoOutcome
@@ -91,7 +92,9 @@ def test_twenty_thousand_known_videos_are_told_apart_by_one_query(
 ) -> None:
     """Not one look-up a video: only what the instance does not know costs anything."""
     asset = key("video_frames")
-    for event in new_outcome_events(instance, [asset], [VideoOutcome("a.mp4", "1")]):
+    for event in new_table_events(
+        instance, [asset], done_partitions([VideoOutcome("a.mp4", "1")], None)
+    ):
         instance.report_runless_asset_event(event)
     assert known_versions(instance, asset) == {"a.mp4": "1"}
     outcomes = [VideoOutcome("a.mp4", "1"), VideoOutcome("b.mp4", "1"), VideoOutcome("a.mp4", "2")]
@@ -103,7 +106,7 @@ def test_twenty_thousand_known_videos_are_told_apart_by_one_query(
         "get_latest_tags_by_partition",
         lambda *arguments: (asked.append(arguments), query(*arguments))[1],
     )
-    new = list(new_outcome_events(instance, [asset], outcomes))
+    new = list(new_table_events(instance, [asset], done_partitions(outcomes, None)))
     assert [(e.partition, (e.tags or {})["dagster/data_version"]) for e in new] == [
         ("b.mp4", "1"),
         ("a.mp4", "2"),

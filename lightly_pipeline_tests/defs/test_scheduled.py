@@ -9,8 +9,7 @@ import pytest
 
 from lightly_pipeline import build_definitions
 from lightly_pipeline.api import ApiWorkflowClient, DatasetType, DatasourcePurpose
-from lightly_pipeline.scheduling.database import Database, default_home
-from lightly_pipeline.scheduling.queue import RunQueue
+from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 pytestmark = pytest.mark.slow
@@ -143,7 +142,7 @@ def test_a_dagster_run_that_ends_without_a_word_ends_the_scheduled_run(
     )
     instance.add_run(launched)
     if is_claimed:
-        RunQueue(Database(default_home())).claim(run_id, f"Dagster run {launched.run_id}")
+        Deployment().queue.claim(run_id, f"Dagster run {launched.run_id}")
     before = client.get_compute_worker_run_info(run_id).state
     tick(instance)
     assert client.get_compute_worker_run_info(run_id).state == (state or before)
@@ -154,7 +153,7 @@ def test_a_run_that_a_worker_has_is_not_ended_by_a_dagster_run_that_came_too_lat
 ) -> None:
     run_id = client.schedule_compute_worker_run()
     (request,) = tick(instance)
-    RunQueue(Database(default_home())).claim(run_id, "worker")
+    Deployment().queue.claim(run_id, "worker")
     instance.add_run(
         dg.DagsterRun(job_name="scheduled_runs", tags=dict(request.tags), status=CANCELED)
     )

@@ -16,12 +16,14 @@ import torch
 
 from benchmarks.fitting import fit
 from lightly_pipeline.embedding import encoder_spec, features, load_encoder
-from lightly_pipeline.embedding.families.shipped import WEIGHTS_FILE, sidecar
+from lightly_pipeline.embedding.families.shipped import WEIGHTS_FILE
 from lightly_pipeline.embedding.features import BLOCKS, statistics
+from lightly_pipeline.embedding.packaged import sidecar
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline_tests.support.videos import painted
 
 pytestmark = pytest.mark.slow
+SHIPPED = [("default", 128), ("default-2", 256)]
 
 
 def frames(n: int = 64, size: int = 64) -> np.ndarray:
@@ -35,8 +37,9 @@ def encoder():
     return load_encoder(encoder_spec())
 
 
-def test_bits_do_not_depend_on_the_batch_or_on_threads(encoder) -> None:
-    batch = frames()
+@pytest.mark.parametrize(("name", "dim"), SHIPPED)
+def test_bits_do_not_depend_on_the_batch_or_on_threads(name: str, dim: int) -> None:
+    encoder, batch = load_encoder(encoder_spec(name)), frames(61)
     together = encoder.encode(batch)
     alone = np.concatenate([encoder.encode(batch[i : i + 1]) for i in range(len(batch))])
     turned = encoder.encode(batch[::-1].copy())[::-1]
@@ -45,19 +48,20 @@ def test_bits_do_not_depend_on_the_batch_or_on_threads(encoder) -> None:
         threaded = np.concatenate(list(pool.map(encoder.encode, parts)))
     for other in (alone, turned, threaded):
         assert np.array_equal(together, other)
-    assert encoder.encode(batch[:0]).shape == (0, encoder.spec.dim)
+    assert encoder.encode(batch[:0]).shape == (0, dim)
 
 
-def test_bits_do_not_depend_on_the_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "dim"), SHIPPED)
+def test_bits_do_not_depend_on_the_machine(name: str, dim: int, tmp_path: Path) -> None:
     """Sums are taken in another order with every matrix kernel and width of registers."""
     code = (
         "import hashlib\n"
         "from lightly_pipeline.embedding import encoder_spec, load_encoder\n"
         "import numpy as np\n"
-        "content = load_encoder(encoder_spec()).encode(np.load('frames.npy')).tobytes()\n"
+        f"content = load_encoder(encoder_spec({name!r})).encode(np.load('frames.npy')).tobytes()\n"
         "print(hashlib.sha256(content).hexdigest())"
     )
-    np.save(tmp_path / "frames.npy", frames(20))
+    np.save(tmp_path / "frames.npy", frames(19))
     machines = [
         {},
         {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL"},
@@ -161,7 +165,7 @@ def test_embeddings_of_a_known_picture_are_as_they_were(encoder) -> None:
 def test_the_weights_are_those_the_sidecar_names() -> None:
     content = files("lightly_pipeline.embedding").joinpath(WEIGHTS_FILE).read_bytes()
     assert len(content) < 1_000_000
-    assert hashlib.sha256(content).hexdigest() == sidecar()["weights_sha256"]
+    assert hashlib.sha256(content).hexdigest() == sidecar(WEIGHTS_FILE)["weights_sha256"]
 
 
 def test_fitting_is_reproducible_and_blind_to_row_order() -> None:
@@ -177,7 +181,7 @@ def test_fitting_is_reproducible_and_blind_to_row_order() -> None:
 
 
 def test_the_fit_list_names_files_that_exist(samples: Path) -> None:
-    sidecar_files = {file for _, _, file in sidecar()["fitted_on"]}
+    sidecar_files = {file for _, _, file in sidecar(WEIGHTS_FILE)["fitted_on"]}
     assert all((samples / file).is_file() for file in sidecar_files)
 
 
@@ -229,7 +233,7 @@ def test_what_decides_over_numbers_is_in_the_identity(tmp_path: Path) -> None:
         encoder_spec(),
         network,
         encoder_spec("resnet-50", checkpoint=a),
-        encoder_spec("resnet-18", checkpoint=a, batch_size=4),
+        encoder_spec("resnet-18", checkpoint=a, batch_size=2),
         replace(network, device="cuda"),
         replace(network, device="cuda", precision=16),
         encoder_spec("resnet-18", checkpoint=b),
@@ -244,7 +248,7 @@ def test_what_decides_over_numbers_is_in_the_identity(tmp_path: Path) -> None:
         ({"model_name": "resnet-19"}, "not known .did you mean resnet-18.*use default"),
         ({"checkpoint": "x.pt"}, "default encoder takes none"),
         ({"model_name": "resnet-18", "checkpoint": "absent.pt"}, "not a file"),
-        ({"model_name": "resnet-18", "precision": 16}, "needs a GPU"),
+        ({"model_name": "resnet-18", "precision": 16, "gpus": 0}, "needs a GPU"),
     ],
 )
 def test_senseless_requests_are_refused_before_work(options: dict, message: str) -> None:

@@ -73,7 +73,8 @@ def dataset(folder: Path, **options: object) -> Dataset:
 
 def chosen(data: Dataset, name: str, **blocks: object) -> list[tuple[str, int]]:
     blocks = {"selection_config": {"n_samples": 5}, **blocks}
-    result = run(data, lightly_config={"model": {"name": name}}, **blocks)
+    lightly_config = {"model": {"name": name}, **blocks.pop("lightly_config", {})}
+    result = run(data, lightly_config=lightly_config, **blocks)
     return [(frame.video, frame.frame_index) for frame in result.selected]
 
 

@@ -1,4 +1,4 @@
-"""Every way in runs the default encoder without torch, and local folders without boto3."""
+"""Every way in runs the encoders that ship without torch, and local folders without boto3."""
 
 import os
 import subprocess
@@ -15,6 +15,9 @@ from lightly_pipeline import Dataset, LocalDatasource, run
 dataset = Dataset("x", input=LocalDatasource("in"), lightly=LocalDatasource("out"))
 assert run(dataset, selection_config={"n_samples": 4}).n_selected == 4
 """
+_DEFAULT_2 = _PYTHON.replace(
+    '"n_samples": 4}', '"n_samples": 4}, lightly_config={"model": {"name": "default-2"}}'
+)
 _COMMAND = """
 from lightly_pipeline.cli import main
 assert main(["run", "--input", "in", "--lightly", "out", "--n-samples", "4"]) == 0
@@ -57,8 +60,8 @@ assert torch.get_num_threads() == 2
 
 @pytest.mark.parametrize(
     "code",
-    [_PYTHON, _COMMAND, _CHUNK_RUN, _WORKER],
-    ids=["python", "command line", "chunk run", "worker"],
+    [_PYTHON, _DEFAULT_2, _COMMAND, _CHUNK_RUN, _WORKER],
+    ids=["python", "default-2", "command line", "chunk run", "worker"],
 )
 def test_the_default_path_loads_no_torch(code: str, tmp_path: Path) -> None:
     recipe = next(recipe for recipe in RECIPES if recipe.name == "h264.mp4")

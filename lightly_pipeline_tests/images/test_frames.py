@@ -10,6 +10,7 @@ from lightly_pipeline.images.decoding import read_rgb
 from lightly_pipeline.images.frames import ImageFrames
 from lightly_pipeline.images.isolated import IsolatedImages
 from lightly_pipeline.video import FrameInput, open_video
+from lightly_pipeline_tests.support.decoders import decoding_children
 from lightly_pipeline_tests.support.pictures import encoded, picture
 from lightly_pipeline_tests.support.videos import VideoFolder
 
@@ -72,6 +73,14 @@ def test_an_image_that_kills_its_child_is_corrupt_and_the_next_is_read() -> None
             children.of(encoded(picture(1, 2000, 2000), "PNG"), 0)
         with pytest.raises(CorruptImageError, match=r"crashed|memory"):
             children.of(encoded(picture(1, 2000, 2000), "PNG"), 1)
-    slow = IsolatedImages(WANTED, deadline_s=0.01)
-    with slow as children, pytest.raises(CorruptImageError, match="took over"):
-        children.of(encoded(picture(1), "PNG"), 0)
+
+
+def test_an_image_that_takes_too_long_is_corrupt_and_the_next_is_read() -> None:
+    image = encoded(picture(1), "PNG")
+    with IsolatedImages(WANTED, deadline_s=10) as children:
+        children.of(image, 0)
+        for child in decoding_children():
+            child.suspend()
+        with pytest.raises(CorruptImageError, match="took over 10 s"):
+            children.of(image, 1)
+        assert children.of(image, 2).row.index == 2

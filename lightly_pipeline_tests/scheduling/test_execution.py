@@ -1,14 +1,18 @@
 """How a claimed run ends, as its user sees it."""
 
+import os
 import re
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from lightly_pipeline.errors import DatasourceError
+from lightly_pipeline.scheduling.address import state_address
 from lightly_pipeline.scheduling.database import Database
 from lightly_pipeline.scheduling.errors import ClaimLostError
 from lightly_pipeline.scheduling.execution import executing
@@ -20,8 +24,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def queue(home: Path) -> RunQueue:
-    return RunQueue(Database(home))
+def queue(state: str) -> RunQueue:
+    return RunQueue(Database(state_address()))
 
 
 @pytest.fixture
@@ -92,14 +96,30 @@ def test_a_step_that_the_original_does_not_know_changes_no_state(
     assert info(queue, run).state is RunState.COMPLETED
 
 
-def test_a_state_that_is_locked_for_long_costs_no_run(
-    queue: RunQueue, run: ScheduledRun, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lightly_pipeline.scheduling.database._BUSY_S", 0.05)
-    (file,) = home.glob("*.sqlite")
-    with executing(queue, run, when_interrupted="release") as reporter:
-        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightly_pipeline.scheduling.sqlite._BUSY_S", 0.5)
+    monkeypatch.setattr("lightly_pipeline.scheduling.postgres._BUSY_MS", 500)
+
+
+@contextmanager
+def locked(state: str, home: Path) -> Iterator[None]:
+    """Another process that holds the state for longer than anybody waits."""
+    if state == "sqlite":
+        with closing(sqlite3.connect(home / "state.sqlite")) as other:
             other.execute("BEGIN IMMEDIATE")
+            yield
+    else:
+        with closing(psycopg2.connect(os.environ["LIGHTLY_PIPELINE_STATE"])) as other:
+            other.cursor().execute("SELECT * FROM lightly_pipeline.state FOR UPDATE")
+            yield
+
+
+def test_a_state_that_is_locked_for_long_costs_no_run(
+    impatient: None, queue: RunQueue, run: ScheduledRun, state: str, home: Path
+) -> None:
+    with executing(queue, run, when_interrupted="release") as reporter:
+        with locked(state, home):
             reporter.meter("decode", 1, None, "frames")
         assert info(queue, run).state is RunState.STARTED
         reporter.meter("decode", 2, None, "frames")

@@ -1,21 +1,20 @@
 """Who has a scheduled run, whatever happens to executors."""
 
-from pathlib import Path
-
 import pytest
 
 from lightly_pipeline.api import RunState
-from lightly_pipeline.scheduling import queue as queue_module
+from lightly_pipeline.scheduling import database as database_module
+from lightly_pipeline.scheduling.address import state_address
 from lightly_pipeline.scheduling.database import Database, now_ms
 from lightly_pipeline.scheduling.errors import ClaimLostError
-from lightly_pipeline.scheduling.models import Priority
-from lightly_pipeline.scheduling.queue import Claim, RunQueue
+from lightly_pipeline.scheduling.models import Claim, Priority
+from lightly_pipeline.scheduling.queue import RunQueue
 from lightly_pipeline.scheduling.scheduled_run import EXPIRY_MS, MAX_SILENCES
 
 
 @pytest.fixture
-def queue(home: Path) -> RunQueue:
-    return RunQueue(Database(home))
+def queue(state: str) -> RunQueue:
+    return RunQueue(Database(state_address()))
 
 
 class Clock:
@@ -29,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(queue_module, "now_ms", clock)
+    monkeypatch.setattr(database_module, "now_ms", clock)
     return clock
 
 

@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from lightly_pipeline.api import ApiWorkflowClient, DatasetType, DatasourcePurpose
-from lightly_pipeline.scheduling import queue as queue_module
+from lightly_pipeline.scheduling import database as database_module
 from lightly_pipeline.scheduling.scheduled_run import EXPIRY_MS
 from lightly_pipeline_tests.support.clients import BY_NAME, add_dataset
 from lightly_pipeline_tests.support.page_script import BUCKET, REGION, page_script
@@ -73,6 +73,7 @@ def long_client(tmp_path: Path) -> ApiWorkflowClient:
     return client
 
 
+@pytest.mark.usefixtures("state")
 def test_two_clients_schedule_twenty_runs_on_two_datasets_at_once(
     client: ApiWorkflowClient, videos: Path, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_worker_that_is_stopped_gives_its_run_back(long_client: ApiWorkflowCli
     assert long_client.wait_for_run(run_id, run_in_process=True).ended_successfully()
 
 
+@pytest.mark.usefixtures("state")
 def test_the_run_of_a_killed_worker_is_taken_by_another_one(
     long_client: ApiWorkflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,8 +132,8 @@ def test_the_run_of_a_killed_worker_is_taken_by_another_one(
         process.kill()
     assert long_client.get_compute_worker_run_info(run_id).state == "EMBEDDING"
     # A minute and a half later ...
-    later = queue_module.now_ms() + EXPIRY_MS + 60_000
-    monkeypatch.setattr(queue_module, "now_ms", lambda: later)
+    later = database_module.now_ms() + EXPIRY_MS + 60_000
+    monkeypatch.setattr(database_module, "now_ms", lambda: later)
     _, run = long_client._deployment.queue.claim(run_id, "another one")
     assert run is not None
     assert run.silences == 1

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,12 +22,12 @@ class Dagster:
     """A running deployment, spoken to as the UI does."""
 
     def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}/graphql"
+        self.url = f"http://127.0.0.1:{port}"
 
     def ask(self, query: str, **variables: Any) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(
-            self._url, data=body, headers={"Content-Type": "application/json"}
+            f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"}
         )
         answer = json.loads(urllib.request.urlopen(request, timeout=60).read())
         assert "errors" not in answer, answer["errors"]
@@ -98,11 +97,22 @@ def wait_for(ask: Any, wanted: tuple[str, ...]) -> str:
 
 @contextmanager
 def running_dagster(
-    home: Path, datasets: Path, environment: Mapping[str, str] | None = None
+    home: Path,
+    datasets: Path,
+    environment: Mapping[str, str] | None = None,
+    settings: str | None = None,
 ) -> Iterator[Dagster]:
-    """Starts webserver, daemon and code server as `make dev` does, with a fresh home folder."""
+    """Starts webserver, daemon and code server as `make dev` does, with a fresh home folder.
+
+    Args:
+        home: DAGSTER_HOME, to be made.
+        datasets: The file that declares the datasets.
+        environment: Variables besides those that the caller has.
+        settings: Text of `dagster.yaml`; that of `deploy/` by default.
+    """
     home.mkdir()
-    shutil.copy(ROOT / "deploy" / "dagster.yaml", home)
+    settings = settings or (ROOT / "deploy" / "dagster.yaml").read_text()
+    (home / "dagster.yaml").write_text(settings)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -8,6 +8,7 @@ with faulty(server_url) as store:
 import http.client
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -27,11 +28,15 @@ class Fault:
 
     Attributes:
         kind: "status" answers with `status` and `code`; "reset" breaks the connection; "hang"
-            never answers; "truncate" sends half of the body and closes; "lost answer" lets the
-            store do the work and breaks the connection; "first" calls `action`, then serves;
-            "page" answers `status` with a page of HTML, or what `headers` and `body` say, in the
-            store's place; "flip" turns the byte at `at` of the body over; "whole" leaves the Range
-            out; "with" sets headers of the answer; "slow" answers after `at` milliseconds.
+            never answers; "truncate" sends half of the body and closes; "stall" sends half and no
+            more; "short" sends half and says that it is all; "trickle" sends `at` bytes a second;
+            "lost answer" lets the store do the work and breaks the connection; "first" calls
+            `action`, then serves; "page" answers `status` with a page of HTML, or what `headers`
+            and `body` say, in the store's place; "flip" turns the byte at `at` of the body over;
+            "whole" leaves the Range out; "with" sets headers of the answer, or leaves out empty
+            ones; "slow" answers after `at` milliseconds. Of what is sent to the store, "cut sent"
+            passes half on and breaks both connections, "flip sent" turns the byte at `at` over,
+            "trickle sent" takes `at` bytes a second.
         match: Regular expression, searched in "METHOD /path?query".
         times: How many matching requests it happens to.
         skip: Matching requests that are left alone before.
@@ -42,6 +47,9 @@ class Fault:
         "reset",
         "hang",
         "truncate",
+        "stall",
+        "short",
+        "trickle",
         "lost answer",
         "first",
         "page",
@@ -49,6 +57,9 @@ class Fault:
         "whole",
         "with",
         "slow",
+        "cut sent",
+        "flip sent",
+        "trickle sent",
     ]
     match: str
     times: int = 1
@@ -76,7 +87,7 @@ class Fault:
 class FaultyStore:
     """A running proxy: its address, its faults, the requests that came."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, tls: ssl.SSLContext | None = None) -> None:
         self.upstream = urlsplit(upstream).netloc
         self.requests: list[str] = []
         self.n_at_once = self.most_at_once = 0
@@ -86,7 +97,10 @@ class FaultyStore:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.store = self  # type: ignore[attr-defined]
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def add(self, *faults: Fault) -> None:
@@ -110,6 +124,11 @@ class FaultyStore:
             self.requests.append(request)
             return next((fault for fault in self._faults if fault.applies(request)), None)
 
+    def drain(self) -> None:
+        """Waits until no request is being answered."""
+        while self.n_at_once:
+            time.sleep(0.01)
+
     @contextmanager
     def counted(self) -> Iterator[None]:
         """Counts how many requests are answered at once."""
@@ -130,13 +149,21 @@ class FaultyStore:
 
 
 @contextmanager
-def faulty(upstream: str) -> Iterator[FaultyStore]:
-    """Runs a proxy in front of the server at a URL."""
-    store = FaultyStore(upstream)
+def faulty(upstream: str, tls: ssl.SSLContext | None = None) -> Iterator[FaultyStore]:
+    """Runs a proxy in front of the server at a URL; with a certificate, it is spoken to by TLS."""
+    store = FaultyStore(upstream, tls)
     try:
         yield store
     finally:
         store.close()
+
+
+def _flipped(content: bytes, at: int) -> bytes:
+    """Returns the content with the byte at a place turned over."""
+    if not content:
+        return content
+    place = at % len(content)
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -151,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = f"{self.command} {self.path}"
         fault = store.fault_of(request) or store.refuses(request, self.headers)
         kind = fault.kind if fault else None
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self._sent(fault.at if fault and kind == "trickle sent" else None)
         if kind == "reset":
             return self._reset()
         if kind == "hang":
@@ -159,7 +186,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._reset()
         if fault and kind == "status":
             error = f"<Error><Code>{fault.code}</Code><Message>injected</Message></Error>"
-            return self._answer(fault.status, {"Content-Type": "application/xml"}, error.encode())
+            headers = {"Content-Type": "application/xml", **fault.headers}
+            return self._answer(fault.status, headers, error.encode())
         if fault and kind == "page":
             headers = fault.headers or {"Content-Type": "text/html; charset=utf-8"}
             return self._answer(200 if fault.status == 503 else fault.status, headers, fault.body)
@@ -169,17 +197,25 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(fault.at / 1000)
         if kind == "whole":
             del self.headers["Range"]
+        if kind == "cut sent":
+            self._forward_half(store.upstream, body)
+            return self._reset()
+        if fault and kind == "flip sent":
+            body = _flipped(body, fault.at)
         status, headers, content = self._forward(store.upstream, body)
         if kind == "lost answer":
             return self._reset()
-        if fault and kind == "flip" and content:
-            place = fault.at % len(content)
+        if fault and kind == "flip":
             # The sum of a part would give it away; stores keep those of whole objects.
             headers = {k: v for k, v in headers.items() if "checksum" not in k.lower()}
-            content = content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+            content = _flipped(content, fault.at)
         if fault and kind == "with":
-            headers = {**headers, **fault.headers}
-        return self._answer(status, headers, content, cut=kind == "truncate")
+            named = {name.lower() for name in fault.headers}
+            kept = {k: v for k, v in headers.items() if k.lower() not in named}
+            headers = kept | {k: v for k, v in fault.headers.items() if v}
+        if kind == "short":
+            content = content[: len(content) // 2]
+        return self._answer(status, headers, content, fault)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815
 
@@ -191,7 +227,46 @@ class _Handler(BaseHTTPRequestHandler):
         connection.close()
         return answer.status, answer.headers, content
 
-    def _answer(self, status: int, headers: Any, content: bytes, cut: bool = False) -> None:
+    def _forward_half(self, upstream: str, body: bytes) -> None:
+        host, _, port = upstream.partition(":")
+        with socket.create_connection((host, int(port))) as connection:
+            head = f"{self.command} {self.path} HTTP/1.1\r\n{self.headers}"
+            connection.sendall(head.encode("latin-1") + body[: len(body) // 2])
+
+    def _sent(self, pace: int | None) -> bytes:
+        """Returns the body of the request, taken at so many bytes a second."""
+        if "Transfer-Encoding" in self.headers:
+            return b"".join(self._chunks())
+        left = int(self.headers.get("Content-Length", 0))
+        if pace is None:
+            return self.rfile.read(left)
+        parts = []
+        while left and (part := self.rfile.read(min(left, max(1, pace // 10)))):
+            parts.append(part)
+            left -= len(part)
+            time.sleep(len(part) / pace)
+        return b"".join(parts)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yields the body of a request that says the length of each part before it."""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+
+    def _send(self, content: bytes, pace: int | None) -> None:
+        step, store = max(1, (pace or 10_000_000) // 10), self.server.store  # type: ignore[attr-defined]
+        for start in range(0, len(content), step):
+            self.wfile.write(content[start : start + step])
+            if pace and store.ended.wait(step / pace):
+                return
+
+    def _answer(
+        self, status: int, headers: Any, content: bytes, fault: Fault | None = None
+    ) -> None:
+        kind = fault.kind if fault else None
+        cut, pace = kind in ("truncate", "stall"), fault.at if fault and kind == "trickle" else None
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in _PASSED_ON:
@@ -202,11 +277,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not is_head:
             try:
-                self.wfile.write(content[: len(content) // 2] if cut else content)
+                self._send(content[: len(content) // 2] if cut else content, pace)
             except OSError:
                 # Whoever asked has seen enough.
                 cut = True
-        self.close_connection = cut
+            if kind == "stall":
+                self.server.store.ended.wait(60)  # type: ignore[attr-defined]
+        self.close_connection |= cut
 
     def _reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -4,6 +4,7 @@ import importlib.util
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,3 +86,45 @@ def swift_server(folder: Path, region: str = "us-east-1") -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+@contextmanager
+def s3_process(kind: str, folder: Path) -> Iterator[tuple[str, int]]:
+    """Runs a store in a process of its own, and yields its URL and the process' number.
+
+    Args:
+        kind: "swift", or "moto", which is meant where there is no Swift.
+        folder: For its files; made here.
+    """
+    folder.mkdir(parents=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    command = ["moto.server", "-p", port]
+    if kind == "swift" and has_swift():
+        module = "lightly_pipeline_tests.support.swift_server"
+        command = [module, str(folder), port, "us-east-1"]
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", *command],
+            stdout=log,
+            stderr=log,
+        ) as process,
+    ):
+        try:
+            _wait_for_answers(int(port), process)
+            yield f"http://127.0.0.1:{port}", process.pid
+        finally:
+            process.kill()
+
+
+def _wait_for_answers(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, "the store ended"
+        assert time.monotonic() < deadline, "the store does not answer"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)

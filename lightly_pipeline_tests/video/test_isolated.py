@@ -12,6 +12,7 @@ import pytest
 from lightly_pipeline.errors import CorruptVideoError, FrameChangedError
 from lightly_pipeline.video import FrameIndex, FrameInput, open_video
 from lightly_pipeline.video.isolated import IsolatedVideo
+from lightly_pipeline_tests.support.decoders import decoding_children
 from lightly_pipeline_tests.support.videos import Recipe, VideoFolder, make_video
 
 pytestmark = pytest.mark.slow
@@ -84,18 +85,12 @@ def test_a_file_that_never_answers_is_given_up(tmp_path: Path) -> None:
         list(isolated(path, deadline_s=1).frames())
 
 
-def children() -> list[int]:
-    """Returns the decoding processes of this one."""
-    found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [int(c) for c in found if b"isolated" in Path(f"/proc/{c}/cmdline").read_bytes()]
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the child in /proc")
 def test_a_decoder_that_hangs_without_working_is_stopped(long_video: Path) -> None:
     frames = isolated(long_video, deadline_s=3).frames(FrameInput(640, 640))
     next(frames)
-    for child in children():
-        os.kill(child, signal.SIGSTOP)
+    for child in decoding_children():
+        child.suspend()
     with pytest.raises(CorruptVideoError, match="decoding exceeded 3 s"):
         list(frames)
 
@@ -104,9 +99,9 @@ def test_a_decoder_that_hangs_without_working_is_stopped(long_video: Path) -> No
 def test_a_decoder_over_its_processor_time_is_said_to_take_too_long(long_video: Path) -> None:
     frames = isolated(long_video, deadline_s=40).frames(FrameInput(640, 640, "bicubic"))
     next(frames)
-    for child in children():
-        _, hard = resource.prlimit(child, resource.RLIMIT_CPU)
-        resource.prlimit(child, resource.RLIMIT_CPU, (1, hard))
+    for child in decoding_children():
+        _, hard = resource.prlimit(child.pid, resource.RLIMIT_CPU)
+        resource.prlimit(child.pid, resource.RLIMIT_CPU, (1, hard))
     with pytest.raises(CorruptVideoError, match="decoding exceeded 40 s"):
         list(frames)
 
@@ -115,8 +110,8 @@ def test_a_decoder_over_its_processor_time_is_said_to_take_too_long(long_video: 
 def test_a_decoder_that_dies_is_named_with_its_signal(long_video: Path) -> None:
     frames = isolated(long_video).frames(FrameInput(640, 640))
     next(frames)
-    for child in children():
-        os.kill(child, signal.SIGSEGV)
+    for child in decoding_children():
+        child.send_signal(signal.SIGSEGV)
     with pytest.raises(CorruptVideoError, match=r"decoder crashed \(signal 11\)"):
         list(frames)
 

@@ -1,13 +1,12 @@
 """The asset `video_catalog`: which videos the INPUT datasource holds."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import dagster as dg
 
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.checks import catalog_check_specs, catalog_checks
-from lightly_pipeline.defs.describing import described
+from lightly_pipeline.defs.describing import described, freshness_policy
 from lightly_pipeline.defs.events import register
 from lightly_pipeline.defs.launch import (
     LightlyLaunch,
@@ -18,7 +17,8 @@ from lightly_pipeline.defs.launch import (
 from lightly_pipeline.defs.metadata import catalog_metadata
 from lightly_pipeline.defs.step import RETRIES, STORE_POOL, failing, launched_run, working
 from lightly_pipeline.steps.listing import check_first, list_catalog
-from lightly_pipeline.tables.catalog import CATALOG_PATH
+from lightly_pipeline.steps.setup import Run
+from lightly_pipeline.tables.catalog import CATALOG_PATH, Catalog
 
 
 def video_catalog(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefinition:
@@ -30,10 +30,10 @@ def video_catalog(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefin
         specs=[
             dg.AssetSpec(
                 key,
-                description="Lists the videos of the INPUT datasource and adds a partition for "
-                "each. Start here, or with the job that does everything, "
+                description="Lists the videos of the INPUT datasource and adds their "
+                "partitions. Start here, or with the job that does everything, "
                 f"`{dataset.name}_run_job`.",
-                freshness_policy=_freshness(dataset),
+                freshness_policy=freshness_policy(dataset.freshness_hours),
                 **described(dataset, "python", store=dataset.lightly, path=CATALOG_PATH),
             )
         ],
@@ -57,11 +57,12 @@ def video_catalog(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefin
             pipeline_config,
             others=others,
         )
-        failing(lambda: check_first(run))
-        catalog = working(context, run, lambda: list_catalog(run))
-        n_changed = register(context.instance, context.log_event, dataset, catalog)
+        catalog = working(context, run, "catalog", lambda: _listed(run))
+        registered = failing(
+            lambda: register(context.instance, context.log_event, dataset, catalog)
+        )
         return dg.MaterializeResult(
-            metadata=catalog_metadata(catalog, n_changed),
+            metadata=catalog_metadata(catalog, registered.n_changed, registered.n_partitions),
             data_version=dg.DataVersion(catalog.hash),
             check_results=catalog_checks(key, catalog),
         )
@@ -69,7 +70,6 @@ def video_catalog(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefin
     return listing
 
 
-def _freshness(dataset: Dataset) -> dg.FreshnessPolicy | None:
-    if dataset.freshness_hours is None:
-        return None
-    return dg.FreshnessPolicy.time_window(timedelta(hours=dataset.freshness_hours))
+def _listed(run: Run) -> Catalog:
+    check_first(run)
+    return list_catalog(run)

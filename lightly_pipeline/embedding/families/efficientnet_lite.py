@@ -47,11 +47,11 @@ def load(spec: EncoderSpec) -> Encoder:
     Raises:
         LightlyPipelineError: Its weights are damaged, or a checkpoint does not fit.
     """
-    from lightly_pipeline.embedding.networks import NetworkEncoder, load_weights
+    from lightly_pipeline.embedding.networks import load_weights, network_encoder
 
     network = _network(spec.name)
     load_weights(network, checked(spec), spec.name, lambda key: key.startswith("_fc."))
-    return NetworkEncoder(spec, network)
+    return network_encoder(spec, network)
 
 
 def wanted(name: str) -> NetworkInput:
@@ -64,7 +64,8 @@ def wanted(name: str) -> NetworkInput:
         raise InvalidConfigurationError(
             f"lightly_config.model.name: {name!r} is not known; {did_you_mean(name, _PIXELS)}"
         )
-    return NetworkInput(DIM, FrameInput(_PIXELS[name], _PIXELS[name], "bicubic"), _MEAN, _STD)
+    pixels = _PIXELS[name]
+    return NetworkInput(DIM, FrameInput(pixels, pixels, "bicubic"), _MEAN, _STD, suits_onnx=True)
 
 
 def _shipped(name: str) -> Path:

@@ -7,13 +7,13 @@ numbers by a map that `benchmarks/fit_joined.py` fitted: principal axes, their s
 
 import hashlib
 from dataclasses import replace
-from importlib.resources import files
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
 from lightly_pipeline.embedding.families import efficientnet_lite, shipped
+from lightly_pipeline.embedding.packaged import packaged
 from lightly_pipeline.embedding.protocol import Encoder
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec
 from lightly_pipeline.errors import InvalidConfigurationError
@@ -44,7 +44,11 @@ def spec(request: EncoderRequest) -> EncoderSpec:
         )
     network = efficientnet_lite.spec(replace(request, name=name))
     half = shipped.spec(EncoderRequest("default"))
-    hashes = (half.identity(), network.weights_sha256, hashlib.sha256(_map(name)).hexdigest())
+    hashes = (
+        half.identity(),
+        network.weights_sha256,
+        hashlib.sha256(packaged(map_file(name))).hexdigest(),
+    )
     return replace(
         network,
         name=request.name,
@@ -71,20 +75,22 @@ class JoinedEncoder:
         name = spec.name.removeprefix(_PREFIX)
         request = EncoderRequest(
             name,
-            gpus=int(spec.device == "cuda"),
+            gpus=spec.n_gpus,
             precision=spec.precision,
             batch_size=spec.batch_size,
         )
-        self._network = efficientnet_lite.load(efficientnet_lite.spec(request))
+        network = replace(efficientnet_lite.spec(request), by_onnx=spec.by_onnx)
+        self._network = efficientnet_lite.load(network)
         self._statistics = shipped.load(shipped.spec(EncoderRequest("default")))
-        fitted = safetensors.numpy.load(_map(name))
+        fitted = safetensors.numpy.load(packaged(map_file(name)))
         self._mean: NDArray[np.float32] = fitted["mean"].astype(np.float32)
         self._matrix: NDArray[np.float32] = fitted["matrix"].astype(np.float32)
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Returns embeddings (B, 256) of (B, H, W, 3) frames."""
         features = self._network.encode(frames)
-        narrowed = np.matmul(features - self._mean, self._matrix, dtype=np.float32)
+        # A product for each row: in one for all of them, BLAS lets the number of rows show.
+        narrowed = np.matmul((features - self._mean)[:, None, :], self._matrix)[:, 0, :]
         return np.hstack([_unit(self._statistics.encode(frames)), _unit(narrowed)])
 
 
@@ -92,10 +98,6 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: NDArray[np.float32] = rows / np.maximum(lengths, np.float32(1e-12))
     return unit
-
-
-def _map(name: str) -> bytes:
-    return files("lightly_pipeline.embedding").joinpath(map_file(name)).read_bytes()
 
 
 def map_file(name: str) -> str:

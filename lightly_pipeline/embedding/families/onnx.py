@@ -4,6 +4,7 @@ The model takes (B, 3, H, W) float32 and gives (B, dim); what it wants of a fram
 metadata (`exported.py`).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,12 @@ from numpy.typing import NDArray
 
 from lightly_pipeline.embedding import exported
 from lightly_pipeline.embedding.protocol import Encoder
-from lightly_pipeline.embedding.spec import NETWORK_BATCH, EncoderRequest, EncoderSpec
+from lightly_pipeline.embedding.sessions import SessionEncoder, run, session
+from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec
 from lightly_pipeline.embedding.weights import checked, file_hash
-from lightly_pipeline.errors import InvalidConfigurationError
-from lightly_pipeline.extras import package
+from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 
 _PREFIX = "onnx:"
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 def spec(request: EncoderRequest) -> EncoderSpec:
@@ -35,15 +35,15 @@ def spec(request: EncoderRequest) -> EncoderSpec:
         )
     path = Path(request.name.removeprefix(_PREFIX))
     sha256 = file_hash(path, "lightly_config.model.name")
-    session = _session(path, request.device)
-    batch, size = _shape(session, path)
-    said = session.get_modelmeta().custom_metadata_map.get(exported.METADATA, "")
+    opened = _session(path, request.device)
+    batch, size = _shape(opened, path)
+    said = opened.get_modelmeta().custom_metadata_map.get(exported.METADATA, "")
     frame_input, mean, std = exported.wanted(said, str(path), size)
-    batch_size = batch or request.batch_size or NETWORK_BATCH
+    batch_size = batch or request.network_batch
     black = np.zeros((batch_size, 3, frame_input.height, frame_input.width), np.float32)
     return EncoderSpec(
         name=f"{_PREFIX}{path.name}",
-        dim=_run(session, black, path).shape[1],
+        dim=_dim(opened, black, path),
         frame_input=frame_input,
         weights_sha256=sha256,
         batch_size=batch_size,
@@ -52,6 +52,7 @@ def spec(request: EncoderRequest) -> EncoderSpec:
         mean=mean,
         std=std,
         device=request.device,
+        n_gpus=request.gpus,
     )
 
 
@@ -61,51 +62,31 @@ def load(spec: EncoderSpec) -> Encoder:
     Raises:
         LightlyPipelineError: The file was changed.
     """
-    return OnnxEncoder(spec)
+    return SessionEncoder(spec, _session(checked(spec), spec.device), _prepared(spec))
 
 
-class OnnxEncoder:
-    """A model in an ONNX file, always run on batches of one size."""
-
-    def __init__(self, spec: EncoderSpec) -> None:
-        self.spec = spec
-        self._path = checked(spec)
-        self._session = _session(self._path, spec.device)
-        scale, mean, std = (np.array(x, np.float32) for x in (255.0, spec.mean, spec.std))
-        # (pixel / 255 - mean) / std, as one product and one sum.
-        self._gain, self._offset = 1 / (scale * std), -mean / std
-
-    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Returns embeddings (B, dim) of (B, H, W, 3) frames."""
-        embeddings = np.empty((len(frames), self.spec.dim), np.float32)
-        for start in range(0, len(frames), self.spec.batch_size):
-            part = slice(start, start + self.spec.batch_size)
-            embeddings[part] = self._encode(frames[part])
-        return embeddings
-
-    def _encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        images = np.zeros((self.spec.batch_size, *frames.shape[1:]), np.float32)
-        images[: len(frames)] = frames * self._gain + self._offset
-        channels_first = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-        return _run(self._session, channels_first, self._path)[: len(frames)]
+def _prepared(spec: EncoderSpec) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Returns what makes (B, 3, H, W) images of scaled channels of (B, H, W, 3) frames."""
+    scale, mean, std = (np.array(x, np.float32) for x in (255.0, spec.mean, spec.std))
+    # (pixel / 255 - mean) / std, as one product and one sum.
+    gain, offset = 1 / (scale * std), -mean / std
+    return lambda frames: np.ascontiguousarray((frames * gain + offset).transpose(0, 3, 1, 2))
 
 
 def _session(path: Path, device: str) -> Any:
-    runtime = package("onnxruntime", "onnx")
-    options = runtime.SessionOptions()
-    # There is one thread per video already.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        return runtime.InferenceSession(str(path), options, providers=[_PROVIDERS[device]])
+        return session(str(path), device)
+    except LightlyPipelineError:
+        raise
     except Exception as error:
         raise InvalidConfigurationError(
             f"lightly_config.model.name: {path} cannot be loaded as an ONNX model: {error}"
         ) from error
 
 
-def _shape(session: Any, path: Path) -> tuple[int | None, tuple[int, int]]:
+def _shape(opened: Any, path: Path) -> tuple[int | None, tuple[int, int]]:
     """Returns the batch size, None where any will do, and (width, height)."""
-    inputs = session.get_inputs()
+    inputs = opened.get_inputs()
     shape = inputs[0].shape
     if (
         len(inputs) != 1
@@ -121,11 +102,12 @@ def _shape(session: Any, path: Path) -> tuple[int | None, tuple[int, int]]:
     return batch, (width or 224, height or 224)
 
 
-def _run(session: Any, images: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: images})[0]
+def _dim(opened: Any, images: NDArray[np.float32], path: Path) -> int:
+    """Returns the length of a model's embeddings, found by running it on images."""
+    found = run(opened, images)
     if found.ndim != 2 or len(found) != len(images):
         raise InvalidConfigurationError(
             f"lightly_config.model.name: {path} gives shape {found.shape} for {len(images)} images "
             "where (batch, dimension) is wanted: pool its output before exporting it"
         )
-    return found.astype(np.float32)
+    return int(found.shape[1])

@@ -39,7 +39,7 @@ def load(spec: EncoderSpec) -> Encoder:
     """
     import torch
 
-    from lightly_pipeline.embedding.networks import NetworkEncoder, load_weights
+    from lightly_pipeline.embedding.networks import load_weights, network_encoder
 
     built = network(spec.name)
     load_weights(built, checked(spec), spec.name)
@@ -53,7 +53,12 @@ def load(spec: EncoderSpec) -> Encoder:
         def forward(self, images: torch.Tensor) -> Any:
             return self.both.encode_image(images)
 
-    class _Encoder(NetworkEncoder):
+    images = network_encoder(spec, _ImageSide())
+
+    class _Encoder:
+        def __init__(self) -> None:
+            self.spec, self.encode = spec, images.encode
+
         def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
             tokens = package("open_clip", "open-clip").get_tokenizer(architecture)(list(texts))
             with torch.inference_mode():
@@ -62,7 +67,7 @@ def load(spec: EncoderSpec) -> Encoder:
                 )
             return found
 
-    return _Encoder(spec, _ImageSide())
+    return _Encoder()
 
 
 def network(name: str, *, pretrained: bool = False) -> Any:
@@ -111,6 +116,8 @@ def _describe(built: Any) -> NetworkInput:
     """Returns what a network wants and gives: the whole frame, not its middle."""
     import torch
 
+    from lightly_pipeline.embedding.networks import suits_onnx
+
     known = package("open_clip", "open-clip").get_model_preprocess_cfg(built)
     size = known["size"]
     height, width = (size, size) if isinstance(size, int) else size
@@ -118,5 +125,9 @@ def _describe(built: Any) -> NetworkInput:
     with torch.inference_mode():
         dim = built.eval().encode_image(torch.zeros(1, 3, height, width)).shape[1]
     return NetworkInput(
-        int(dim), FrameInput(width, height, resampler), tuple(known["mean"]), tuple(known["std"])
+        int(dim),
+        FrameInput(width, height, resampler),
+        tuple(known["mean"]),
+        tuple(known["std"]),
+        suits_onnx(built.visual),
     )

@@ -5,15 +5,15 @@ map in `benchmarks/fitting.py`.
 """
 
 import hashlib
-import json
-from importlib.resources import files
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from lightly_pipeline.embedding.exact import in_steps
 from lightly_pipeline.embedding.features import DIM, FRACTION_BITS, PART, statistics
 from lightly_pipeline.embedding.names import DEFAULT_NAME, SPELLINGS
+from lightly_pipeline.embedding.packaged import packaged, sidecar
 from lightly_pipeline.embedding.spec import EncoderRequest, EncoderSpec
 from lightly_pipeline.errors import InvalidConfigurationError, LightlyPipelineError
 from lightly_pipeline.video import FrameInput
@@ -21,7 +21,6 @@ from lightly_pipeline.video import FrameInput
 # Raised with every change of the code that changes a bit of the embeddings.
 _REVISION = 2
 WEIGHTS_FILE = "weights/hsv_lbp_128.safetensors"
-_SIDECAR = "weights/hsv_lbp_128.json"
 # Of a column of the map, beside its largest number. Statistics have 22 bits, and the sum of their
 # distances from the mean is below 2 ** 7 (roots of shares of 6 in 551 bins): 53 bits hold it all.
 _MAP_BITS = 24
@@ -46,7 +45,7 @@ def spec(request: EncoderRequest) -> EncoderSpec:
         name=DEFAULT_NAME,
         dim=128,
         frame_input=FrameInput(64, 64, "area"),
-        weights_sha256=str(sidecar()["weights_sha256"]),
+        weights_sha256=str(sidecar(WEIGHTS_FILE)["weights_sha256"]),
         batch_size=request.batch_size or _BATCH,
         family="shipped",
         in_any_batch=True,
@@ -54,20 +53,9 @@ def spec(request: EncoderRequest) -> EncoderSpec:
     )
 
 
-def sidecar() -> dict[str, object]:
-    """Returns what is written beside the weights: their hash, the fit list, the recipe."""
-    text = files("lightly_pipeline.embedding").joinpath(_SIDECAR).read_text(encoding="utf-8")
-    document: dict[str, object] = json.loads(text)
-    return document
-
-
 def size_bytes() -> int:
     """Returns the size of the weights."""
-    return len(_content())
-
-
-def _content() -> bytes:
-    return files("lightly_pipeline.embedding").joinpath(WEIGHTS_FILE).read_bytes()
+    return len(packaged(WEIGHTS_FILE))
 
 
 def load(spec: EncoderSpec) -> "StatisticsEncoder":
@@ -88,15 +76,15 @@ class StatisticsEncoder:
 
     def __init__(self, spec: EncoderSpec) -> None:
         self.spec = spec
-        content = _content()
+        content = packaged(WEIGHTS_FILE)
         if hashlib.sha256(content).hexdigest() != spec.weights_sha256:
             raise LightlyPipelineError(
                 f"{WEIGHTS_FILE} in the installed package is damaged: reinstall lightly-pipeline"
             )
         weights = safetensors.numpy.load(content)
-        self._mean = _in_steps(weights["mean"], np.float64(1), FRACTION_BITS)
+        self._mean = in_steps(weights["mean"], np.float64(1), FRACTION_BITS)
         largest = np.abs(weights["matrix"]).max(axis=0)
-        matrix = _in_steps(weights["matrix"], 2.0 ** np.ceil(np.log2(largest)), _MAP_BITS)
+        matrix = in_steps(weights["matrix"], 2.0 ** np.ceil(np.log2(largest)), _MAP_BITS)
         self._blocks = np.ascontiguousarray(matrix.reshape(DIM, -1, _COLUMNS).transpose(1, 0, 2))
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -107,12 +95,3 @@ class StatisticsEncoder:
             centred = statistics(frames[part]) - self._mean
             embeddings[part] = np.hstack(list(centred @ self._blocks))
         return embeddings
-
-
-def _in_steps(
-    numbers: NDArray[np.float32], largest: NDArray[np.float64] | np.float64, bits: int
-) -> NDArray[np.float64]:
-    """Returns the numbers as multiples of the largest, a power of two, by 2 ** -bits."""
-    step = largest * 2.0**-bits
-    rounded: NDArray[np.float64] = np.rint(numbers / step) * step
-    return rounded

@@ -30,11 +30,11 @@ def load(spec: EncoderSpec) -> Encoder:
     Raises:
         LightlyPipelineError: They are missing, damaged, or of another network.
     """
-    from lightly_pipeline.embedding.networks import NetworkEncoder, load_weights
+    from lightly_pipeline.embedding.networks import load_weights, network_encoder
 
     built = network(spec.name)
     load_weights(built, checked(spec), spec.name)
-    return NetworkEncoder(spec, built)
+    return network_encoder(spec, built)
 
 
 def network(name: str, *, pretrained: bool = False) -> Any:
@@ -73,7 +73,7 @@ def fetch(name: str) -> Fetched:
 
 def _describe(built: Any, name: str) -> NetworkInput:
     """Returns what a network wants and gives: the whole frame, not its middle."""
-    from lightly_pipeline.embedding.networks import output_dim
+    from lightly_pipeline.embedding.networks import output_dim, suits_onnx
 
     known = package("timm.data", "timm").resolve_model_data_config(built)
     _, height, width = known["input_size"]
@@ -83,4 +83,5 @@ def _describe(built: Any, name: str) -> NetworkInput:
         FrameInput(width, height, resampler),
         tuple(known["mean"]),
         tuple(known["std"]),
+        suits_onnx(built),
     )

@@ -30,7 +30,7 @@ def spec(request: EncoderRequest) -> EncoderSpec:
     if request.name not in RESNETS:
         _require_name(request.name)
     return network_spec(
-        request, "torchvision", lambda: _described(request.name, network(request.name)[1])
+        request, "torchvision", lambda: _described(request.name, *network(request.name)[:2])
     )
 
 
@@ -40,11 +40,11 @@ def load(spec: EncoderSpec) -> Encoder:
     Raises:
         LightlyPipelineError: They are missing, damaged, or of another network.
     """
-    from lightly_pipeline.embedding.networks import NetworkEncoder, load_weights
+    from lightly_pipeline.embedding.networks import load_weights, network_encoder
 
     built, _, is_head = network(spec.name)
     load_weights(built, checked(spec), spec.name, is_head)
-    return NetworkEncoder(spec, built)
+    return network_encoder(spec, built)
 
 
 def network(name: str, weights: Any = None) -> tuple[Any, int, Callable[[str], bool]]:
@@ -84,16 +84,22 @@ def fetch(name: str) -> Fetched:
     entry = _pretrained(name)
     built, dim, is_head = network(name, entry)
     state = {key: value for key, value in built.state_dict().items() if not is_head(key)}
-    return Fetched(state, _described(name, dim), "BSD-3-Clause (torchvision)", entry.url)
+    return Fetched(state, _described(name, built, dim), "BSD-3-Clause (torchvision)", entry.url)
 
 
-def _described(name: str, dim: int) -> NetworkInput:
+def _described(name: str, built: Any, dim: int) -> NetworkInput:
     """Returns what a network wants of a frame, as torchvision trained it, and gives for it."""
+    from lightly_pipeline.embedding.networks import suits_onnx
+
     wanted = _pretrained(name).transforms()
     size = wanted.crop_size[0]
     resampler: Resampler = "bicubic" if wanted.interpolation.value == "bicubic" else "bilinear"
     return NetworkInput(
-        dim, FrameInput(size, size, resampler), tuple(wanted.mean), tuple(wanted.std)
+        dim,
+        FrameInput(size, size, resampler),
+        tuple(wanted.mean),
+        tuple(wanted.std),
+        suits_onnx(built),
     )
 
 

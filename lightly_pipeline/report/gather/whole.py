@@ -4,6 +4,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import lightly_pipeline
 from lightly_pipeline.datasets import Dataset
@@ -110,7 +111,19 @@ def _versions(record: SelectionRecord) -> dict[str, str]:
     for name, module in _PACKAGES.items():
         if module in sys.modules:
             found[name] = sys.modules[module].__version__
-    return found | {"decoder": decoder_version(), "embeddings": record.embedding_id}
+    found |= {"decoder": decoder_version(), "embeddings": record.embedding_id}
+    return found | _model(record.summary.get("trained_model"))
+
+
+def _model(trained: Mapping[str, Any] | None) -> dict[str, str]:
+    if trained is None:
+        return {}
+    told = (
+        f"{trained['name']}, trained by run {trained['trained_by_run']} on "
+        f"{trained['frames']:,} frames in {trained['epochs']} epochs: loss "
+        f"{trained['first_loss']} to {trained['final_loss']}, sha256 {trained['sha256']}"
+    )
+    return {"trained model": told}
 
 
 def _sizes(choice: ChoiceNumbers, stored: Stored) -> Sizes:

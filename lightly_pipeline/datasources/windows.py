@@ -1,6 +1,6 @@
 """Decides which bytes of an object to ask for next, given where the reader is and what it holds.
 
-Pure arithmetic over byte positions; asking, checking and keeping is in `s3_reader.py`.
+Pure arithmetic over byte positions; asking, checking and keeping is in `range_reader.py`.
 """
 
 from collections.abc import Iterable, Sequence

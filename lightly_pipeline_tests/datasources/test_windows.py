@@ -4,14 +4,14 @@ import io
 import random
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lightly_pipeline.datasources.answers import NoSuchRangeError, RangeAnswer
 from lightly_pipeline.datasources.protocol import ByteRange
-from lightly_pipeline.datasources.s3_reader import MAX_HELD_BYTES, RangeReader
+from lightly_pipeline.datasources.range_reader import MAX_HELD_BYTES, RangeReader
 from lightly_pipeline.errors import ObjectChangedError
 
 MB = 1024 * 1024
@@ -25,16 +25,20 @@ class Stored:
         self.etag = "first"
         self.asked: list[ByteRange] = []
 
-    def get(self, header: str) -> dict[str, Any]:
-        first, last = map(int, header.removeprefix("bytes=").split("-"))
+    def get(self, first: int, last: int) -> RangeAnswer:
         body = self.content[first : last + 1]
+        if not body:
+            raise NoSuchRangeError
         self.asked.append(ByteRange(first, first + len(body)))
-        return {
-            "Body": io.BytesIO(body),
-            "ContentRange": f"bytes {first}-{first + len(body) - 1}/{len(self.content)}",
-            "ContentLength": len(body),
-            "ETag": self.etag,
-        }
+        return RangeAnswer(
+            etag=self.etag,
+            content_range=f"bytes {first}-{first + len(body) - 1}/{len(self.content)}",
+            length=len(body),
+            is_part=True,
+            is_page=False,
+            md5="",
+            body=io.BytesIO(body),
+        )
 
     def open(self, ranges: Sequence[ByteRange] = ()) -> RangeReader:
         return RangeReader(self.get, "object", ranges)

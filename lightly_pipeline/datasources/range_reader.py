@@ -1,32 +1,39 @@
-"""Reads one S3 object in ranges, as a file: nothing is downloaded that is not asked for.
+"""Reads one object in ranges, as a file: nothing is downloaded that is not asked for.
 
-Every request carries the version (If-Match), every answer is checked for its version, range and
-length (`s3_answers.py`). Which ranges are asked for is decided in `s3_windows.py`, what is noted
-of them in `second_look.py`; bucket and key are known to `s3.py`.
+Every request carries the version, every answer is checked for its version, range and length
+(`answers.py`). Which ranges are asked for is decided in `windows.py`, what is noted of them in
+`second_look.py`; how a store is asked, and again, is known to `bucket.py`.
 """
 
-from base64 import b64decode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError, ResponseStreamingError
-
+from lightly_pipeline.datasources.answers import (
+    CutBodyError,
+    Described,
+    NoSuchRangeError,
+    RangeAnswer,
+    WrongAnswerError,
+    check_range,
+    plain_etag,
+)
 from lightly_pipeline.datasources.positions import PositionedReader
 from lightly_pipeline.datasources.protocol import ByteRange, Traffic
-from lightly_pipeline.datasources.s3_answers import WrongAnswerError, check_range, plain_etag
-from lightly_pipeline.datasources.s3_errors import status_of
-from lightly_pipeline.datasources.s3_windows import MAX_REQUEST_BYTES, Segment, Window, WindowPlan
-from lightly_pipeline.datasources.second_look import Comparison, ReadingNotes, looks_like_md5
+from lightly_pipeline.datasources.second_look import Comparison, EtagHabit, ReadingNotes
+from lightly_pipeline.datasources.windows import MAX_REQUEST_BYTES, Segment, Window, WindowPlan
 from lightly_pipeline.errors import ObjectChangedError
 
 MAX_HELD_BYTES = 32 * 1024 * 1024
 """Held in memory by one reader, what is just arriving included."""
-_CHECKSUMS = {"ChecksumCRC32": "crc32", "ChecksumSHA1": "sha1", "ChecksumSHA256": "sha256"}
 
 
 def _once(call: Callable[[], Any]) -> Any:
     return call()
+
+
+def _nothing() -> Described:
+    return Described(0, "")
 
 
 class RangeReader(PositionedReader):
@@ -34,25 +41,27 @@ class RangeReader(PositionedReader):
 
     def __init__(
         self,
-        get: Callable[[str], Any],
+        get: Callable[[int, int], RangeAnswer],
         location: str,
         ranges: Iterable[ByteRange] = (),
         *,
         etag: str | None = None,
-        head: Callable[[], Any] = dict,
+        describe: Callable[[], Described] = _nothing,
         patiently: Callable[[Callable[[], Any]], Any] = _once,
+        etags: EtagHabit | None = None,
     ) -> None:
         """Opens the object by its first bytes.
 
         Args:
-            get: Calls the store once for a Range header and returns its answer.
+            get: Asks the store once for the bytes from a first one to a last one, that included.
             location: The object, for messages.
             ranges: What will be read, if that is known.
             etag: The version that is meant; that of the first answer without.
-            head: Returns what the store says of the object, its checksums included.
+            describe: Asks once what the store says of the object, its checksums included.
             patiently: Calls until it works or the error is final.
+            etags: What is known of the store's ETags.
         """
-        self._get, self._head, self._patiently = get, head, patiently
+        self._get, self._describe, self._patiently = get, describe, patiently
         self._location = location
         self._plan = WindowPlan(ranges)
         # Least recently used first.
@@ -60,7 +69,8 @@ class RangeReader(PositionedReader):
         self._notes = ReadingNotes()
         self._size: int | None = None
         self._etag = plain_etag(etag) or None
-        self._is_keyed = False
+        self._etags = etags or EtagHabit()
+        self._md5 = ""
         self._n_requests = self._n_bytes = 0
         self._open()
 
@@ -100,38 +110,46 @@ class RangeReader(PositionedReader):
         assert self._size is not None
         return self._size
 
+    def contradicts(self) -> bool:
+        """Returns whether what was read is known to be something else than what the store holds.
+
+        Nothing is asked for it: by the MD5, where all of the object came and that is known.
+        """
+        md5 = self._notes.md5_of_whole(self._end)
+        return bool(md5) and self._etags.is_other(md5, self._md5)
+
     def confirm(self) -> bool:
         """Returns whether what was read is what the store holds.
 
-        By the object's MD5 where it came whole and the ETag is one, else by reading it again.
+        By the object's MD5 where it came whole and that is known, else by reading it again.
         """
-        if self._notes.is_whole(self._end, self._etag or ""):
+        is_known = self._md5 and self._notes.md5_of_whole(self._end) == self._md5
+        if self._end == 0 or is_known:
             return True
         comparison = Comparison(self._notes)
         for start in range(0, self._end, MAX_REQUEST_BYTES // 2):
             window = Window(start, min(start + MAX_REQUEST_BYTES // 2, self._end), 0)
             comparison.add(start, self._patiently(partial(self._fetch, window)))
-        return comparison.is_same() and not comparison.contradicts(self._checksums())
-
-    def _checksums(self) -> dict[str, bytes]:
-        """Returns the checksums of the whole object that the store keeps, by their names."""
-        head: Mapping[str, Any] = self._patiently(self._head)
-        if head.get("ChecksumType") == "COMPOSITE":
-            return {}
-        return {name: b64decode(head[key]) for key, name in _CHECKSUMS.items() if key in head}
+        if not comparison.is_same():
+            return False
+        if comparison.contradicts(self._patiently(self._describe).checksums):
+            return False
+        if self.contradicts():
+            self._etags.note_same_twice()
+        return True
 
     def _open(self) -> None:
         """Asks for the first bytes; an empty object has none to ask for."""
         try:
             self._segment(0)
-        except ClientError as error:
-            if status_of(error) != 416:
-                raise
+        except NoSuchRangeError:
             self._size = 0
 
     def _check_is_empty(self) -> None:
-        if (size := self._head().get("ContentLength", 0)) != 0:
-            raise WrongAnswerError(problem=f"no bytes (416) of an object that has {size}")
+        if (size := self._describe().size_bytes) != 0:
+            raise WrongAnswerError(f"no bytes (416) of an object that has {size}")
+        if self._size is not None:
+            raise self._changed()
 
     def _segment(self, position: int) -> Segment:
         """Returns the segment that holds `position`, asking for it if need be."""
@@ -144,8 +162,7 @@ class RangeReader(PositionedReader):
         content = self._patiently(lambda: self._fetch(window))
         segment = Segment(window.start, content, window.ahead)
         self._held.append(segment)
-        is_md5 = not self._is_keyed and looks_like_md5(self._etag or "")
-        self._notes.add(segment, self._held, in_order=is_md5)
+        self._notes.add(segment, self._held, in_order=bool(self._md5) and self._etags.are_md5)
         return segment
 
     def _make_room(self, n_bytes: int) -> None:
@@ -157,35 +174,32 @@ class RangeReader(PositionedReader):
         """Returns the bytes of a window; what is not just these is an error."""
         self._n_requests += 1
         try:
-            answer = self._get(f"bytes={window.start}-{window.end - 1}")
-        except ClientError as error:
-            if status_of(error) == 416:
-                self._check_is_empty()
+            answer = self._get(window.start, window.end - 1)
+        except NoSuchRangeError:
+            self._check_is_empty()
             raise
-        body = answer["Body"]
         try:
             size = check_range(answer, window.start, window.end, self._etag)
-            self._check_version(size, plain_etag(answer.get("ETag")))
-            content: bytes = body.read()
+            self._check_version(size, plain_etag(answer.etag))
+            content = answer.body.read()
         finally:
             # Left unread, the rest would come through the connection that is used next.
-            body.close()
+            answer.body.close()
         self._n_bytes += len(content)
         expected = min(window.end, size) - window.start
         if len(content) != expected:
-            raise ResponseStreamingError(error=f"{len(content)} bytes instead of {expected}")
-        self._size, self._etag = size, plain_etag(answer["ETag"])
-        # A key of the customer's or of KMS makes an ETag that only looks like an MD5.
-        self._is_keyed = answer.get("ServerSideEncryption", "AES256") != "AES256" or (
-            "SSECustomerAlgorithm" in answer
-        )
+            raise CutBodyError(f"{len(content)} bytes instead of {expected}")
+        self._size, self._etag, self._md5 = size, plain_etag(answer.etag), answer.md5
         return content
 
     def _check_version(self, size: int, etag: str) -> None:
         """Compares an answer's version with the one that is meant, or of the first answer."""
         if self._etag is not None and etag != self._etag:
-            raise ObjectChangedError(
-                f"{self._location} was changed while it was read; run again to take the new version"
-            )
+            raise self._changed()
         if self._size is not None and size != self._size:
-            raise WrongAnswerError(problem=f"a size of {size} bytes instead of {self._size}")
+            raise WrongAnswerError(f"a size of {size} bytes instead of {self._size}")
+
+    def _changed(self) -> ObjectChangedError:
+        return ObjectChangedError(
+            f"{self._location} was changed while it was read; run again to take the new version"
+        )

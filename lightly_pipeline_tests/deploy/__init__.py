@@ -1,0 +1,1 @@
+"""The files of deploy/, run on the engines that they configure."""
