@@ -27,6 +27,9 @@ PORT ?= 3000
 
 .PHONY: install demo demo-s3 dev test test-fast coverage docs lint format lock fuzz loss segments bench-chain bench-encoder bench-images bench-inputs bench-orchestration bench-own-vectors bench-selection bench-mixtures bench-networks bench-objects bench-report bench-start bench-stores bench-telemetry bench-typicality bench-video clean bench-catalogue deploy-test bench-deploy soak test-ceph help
 
+# The suite and the benchmarks start hundreds of processes: each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:
 	@sed -n 's/^#   //p' Makefile
 

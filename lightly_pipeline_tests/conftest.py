@@ -44,8 +44,11 @@ def samples() -> Path:
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
     """The URL of an S3 protocol server."""
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
     from moto.server import ThreadedMotoServer
 
+    # The body follows the head at once, not when the other side has confirmed it after 40 ms.
+    MotoRequestHandler.disable_nagle_algorithm = True
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -69,7 +69,8 @@ def test_the_notebook_runs_from_a_folder_to_plots(
     root = str(EXAMPLES.parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
     notebook = nbformat.read(EXAMPLES / "first_selection.ipynb", as_version=4)
-    client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(tmp_path)}})
+    where = {"metadata": {"path": str(tmp_path)}}
+    client = NotebookClient(notebook, timeout=900, startup_timeout=900, resources=where)
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     printed = "".join(output["text"] for output in outputs if output["output_type"] == "stream")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lightly_pipeline import Dataset, LocalDatasource
-from lightly_pipeline_tests.support.dagster_server import ROOT, Dagster, running_dagster
+from lightly_pipeline_tests.support.dagster_server import IMPATIENT, ROOT, Dagster, running_dagster
 from lightly_pipeline_tests.support.stores import refuse_table
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
@@ -41,7 +41,7 @@ def dagster(street: Dataset, tmp_path: Path) -> Iterator[Dagster]:
         "datasets:\n  street:\n    input: in\n    lightly: out\n    automation: true\n"
         "    selection_config: {n_samples: 6}\n"
     )
-    short = {"LIGHTLY_PIPELINE_TICK_SECONDS": "5"}
+    short = {**IMPATIENT, "LIGHTLY_PIPELINE_TICK_SECONDS": "5"}
     with running_dagster(tmp_path / "home", tmp_path / "datasets.yaml", short) as deployment:
         yield deployment
 

@@ -12,6 +12,7 @@ import pytest
 
 from lightly_pipeline import Dataset, LocalDatasource, S3Datasource, run
 from lightly_pipeline_tests.support.dagster_server import (
+    IMPATIENT,
     ROOT,
     WAIT_S,
     Dagster,
@@ -78,7 +79,7 @@ def dagster(folders: Path, bucket_environment: dict[str, str]) -> Iterator[Dagst
     if not (ROOT / "workspace.yaml").exists():
         pytest.skip("not in a checkout")
     with running_dagster(
-        folders / "home", folders / "datasets.yaml", bucket_environment
+        folders / "home", folders / "datasets.yaml", {**IMPATIENT, **bucket_environment}
     ) as deployment:
         yield deployment
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
-from lightly_pipeline_tests.support.dagster_server import ROOT
+from lightly_pipeline_tests.support.dagster_server import IMPATIENT, ROOT
 
 _ACTIVE = (
     dg.DagsterRunStatus.QUEUED,
@@ -41,7 +41,7 @@ class DagsterParts:
         home.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "deploy" / "dagster.yaml", home)
         self._home = home
-        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+        self._environment = {**os.environ, **IMPATIENT, **environment}
         self._environment["DAGSTER_HOME"] = str(home)
         self._environment.pop("LIGHTLY_PIPELINE_HOME", None)
         with socket.socket() as probe:

@@ -16,6 +16,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 600
+IMPATIENT = {
+    "PYTHONPATH": os.pathsep.join(
+        [str(Path(__file__).with_name("impatient")), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    )
+}
+"""Environment of a Dagster that goes on with backfills every 3 seconds, not every 30."""
 
 
 class Dagster:
