@@ -92,7 +92,7 @@ class FaultyStore:
         self.requests: list[str] = []
         self.n_at_once = self.most_at_once = 0
         self.refuses: Callable[[str, Any], Fault | None] = lambda _, __: None
-        self.ended = threading.Event()
+        self.ended, self.released = threading.Event(), threading.Event()
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -108,7 +108,9 @@ class FaultyStore:
         self._faults += faults
 
     def clear(self) -> None:
-        """Serves faithfully again and forgets the requests."""
+        """Serves faithfully again, lets go what hangs, and forgets the requests."""
+        self.released.set()
+        self.released = threading.Event()
         self._faults.clear()
         self.requests.clear()
         self.most_at_once = 0
@@ -144,6 +146,7 @@ class FaultyStore:
     def close(self) -> None:
         """Ends the proxy and what hangs in it."""
         self.ended.set()
+        self.released.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -184,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "reset":
             return self._reset()
         if kind == "hang":
-            store.ended.wait(60)
+            store.released.wait(60)
             return self._reset()
         if fault and kind == "status":
             error = f"<Error><Code>{fault.code}</Code><Message>injected</Message></Error>"
@@ -284,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
                 # Whoever asked has seen enough.
                 cut = True
             if kind == "stall":
-                self.server.store.ended.wait(60)  # type: ignore[attr-defined]
+                self.server.store.released.wait(60)  # type: ignore[attr-defined]
         self.close_connection |= cut
 
     def _reset(self) -> None:

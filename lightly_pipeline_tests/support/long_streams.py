@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 
 from lightly_pipeline_tests.support.videos import painted
 
@@ -119,10 +118,10 @@ class LongStream:
     def _picture(self, number: int) -> Any:
         if self.shows == "still":
             number -= number % 40
-        picture = painted(number, *_SIZE, self.seed)
+        picture = painted(number, *_SIZE, self.seed).copy()
         if self.shows == "flat":
             picture[20 + number // 30 :] = self.seed % 200
-        return np.ascontiguousarray(picture)
+        return picture
 
     def _spoiled(self, packets: list[Any]) -> list[Any]:
         rng = random.Random(self.seed)

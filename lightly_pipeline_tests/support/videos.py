@@ -8,6 +8,7 @@ tells which one it is. One recipe per container and codec; what else a file can 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -224,6 +225,7 @@ def pictures(recipe: Recipe, seed: int = 0) -> Iterator[av.VideoFrame]:
         yield frame
 
 
+@lru_cache(512)
 def painted(number: int, width: int = WIDTH, height: int = HEIGHT, seed: int = 0) -> np.ndarray:
     """A picture that shows its number and moves with it."""
     rng = np.random.default_rng(seed)
@@ -234,6 +236,7 @@ def painted(number: int, width: int = WIDTH, height: int = HEIGHT, seed: int = 0
     bar = width // _BITS
     for bit in range(_BITS):
         picture[: height // 4, bit * bar : (bit + 1) * bar] = 255 * (number >> bit & 1)
+    picture.flags.writeable = False
     return picture
 
 

@@ -22,6 +22,7 @@ from lightly_pipeline.video.segments import SegmentLength
 from lightly_pipeline_tests.support.long_streams import FPS, N_FRAMES, LongStream, long_stream
 from lightly_pipeline_tests.support.noise import make_noise
 from lightly_pipeline_tests.support.s3_servers import make_bucket, store_at
+from lightly_pipeline_tests.support.traits import remux
 from lightly_pipeline_tests.tables import segments
 from lightly_pipeline_tests.tables.segments import (
     ANY_LENGTH,
@@ -201,13 +202,20 @@ def test_an_interrupt_ends_all_threads(plain: Path, tmp_path: Path) -> None:
     assert build(builder(plain, tmp_path), plain.name, lambda _: None).n_frames == N_FRAMES
 
 
+@pytest.fixture(scope="module")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seventy large pictures, each a second long, with the container's index behind them."""
+    path = tmp_path_factory.mktemp("noise") / "last.mov"
+    return make_noise(path, 70, "mov", "prores_ks", fps=1, pixel_format="yuv422p10le")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["first.mov", "last.mov"])
 def test_a_bucket_is_asked_for_hardly_more_than_by_one_pass(
-    endpoint: str, name: str, tmp_path: Path
+    endpoint: str, noise: Path, name: str, tmp_path: Path
 ) -> None:
     options = {"movflags": "faststart"} if name == "first.mov" else {}
-    make_noise(tmp_path / name, 70, "mov", "prores_ks", options, fps=1, pixel_format="yuv422p10le")
+    remux(noise, tmp_path / name, mux_options=options)
     make_bucket(endpoint, "segments")
     bucket = store_at(endpoint, "s3://segments/")
     size = (tmp_path / name).stat().st_size

@@ -270,11 +270,11 @@ def busy(seconds: float) -> None:
 def test_a_video_does_not_pay_for_its_store(fixture_videos: VideoFolder) -> None:
     class Slow(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
-            busy(0.1)
+            busy(0.05)
             return super().read(min(size or 0, 4096))
 
     source = Slow(fixture_videos["mjpeg.avi"].read_bytes())
-    limits = DecodeLimits(min_time_s=0.5, time_per_playing_s=0, max_time_without_frame_s=0.3)
+    limits = DecodeLimits(min_time_s=0.5, time_per_playing_s=0, max_time_without_frame_s=0.15)
     for sampling in (FrameSampling(), FrameSampling(end_s=0.2)):
         with open_video(source, limits=limits) as video:
             assert list(video.frames(sampling=sampling))

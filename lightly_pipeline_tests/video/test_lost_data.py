@@ -122,7 +122,7 @@ def test_damaged_frames_are_the_same_whenever_the_collector_comes(name: str) -> 
     """FFmpeg shows in them what was in memory, hence it must not matter when that is given back."""
     content = damaged_throughout(name)
     gc.collect()
-    # What the suite holds is none of a collection's business, and makes it take a tenth of a second.
+    # What the suite holds is left out, else a collection takes a tenth of a second.
     gc.freeze()
     gc.disable()
     try:

@@ -1,6 +1,6 @@
 """Python runs this first in every process: Dagster's daemon looks at backfills every 3 seconds.
 
-It does so every 30 without, and has no setting for it. Processes of other kinds import nothing here.
+It does so every 30 without, and has no setting for it. Other processes import nothing here.
 """
 
 import sys
