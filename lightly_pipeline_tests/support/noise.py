@@ -21,9 +21,10 @@ def make_noise(
     fps: int = 25,
     pixel_format: str = "yuv420p",
     n_pictures: int = 3,
+    size: tuple[int, int] = SIZE,
 ) -> Path:
     """Encodes a video with a key frame every 12 frames."""
-    width, height = SIZE
+    width, height = size
     rng = np.random.default_rng(seed)
     pictures = rng.integers(0, 255, (n_pictures, height, width, 3), dtype=np.uint8)
     with av.open(str(path), "w", format=muxer, options=dict(mux_options)) as container:
