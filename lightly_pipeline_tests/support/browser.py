@@ -46,6 +46,9 @@ class Browser:
         self.show(width=width, dark=dark)
         self.complaints(), self.requests()  # are of the page before
         self.driver.get(page.as_uri())
+        # On a busy machine the driver may come back before the page is there.
+        here = f"location.href === {json.dumps(page.as_uri())}"
+        self.wait(f"return {here} && document.readyState === 'complete'")
 
     def show(self, *, width: int = WIDE, dark: bool = False) -> None:
         """Gives the window a width and a colour scheme."""
