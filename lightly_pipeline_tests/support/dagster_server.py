@@ -143,7 +143,7 @@ def running_dagster(
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
-            process.wait(30)
+            process.wait(10)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
         print((home / "log").read_text()[-3000:])
