@@ -57,12 +57,22 @@ def none_spare(job: Callable[[], None], n_times: int) -> None:
 
 
 @contextmanager
-def repeated(call: Callable[[], None], *, every_s: float) -> Iterator[None]:
-    """Calls now and then, on a thread of its own, while the context lasts; not at once."""
+def repeated(call: Callable[[], None], *, every_s: float, at_ends: bool = False) -> Iterator[None]:
+    """Calls now and then, on a thread of its own, while the context lasts.
+
+    Args:
+        call: What is called.
+        every_s: Seconds between two calls.
+        at_ends: Whether it is called at once and in the end, too.
+    """
     stop = threading.Event()
 
     def repeat() -> None:
+        if at_ends:
+            call()
         while not stop.wait(every_s):
+            call()
+        if at_ends:
             call()
 
     thread = threading.Thread(target=repeat, daemon=True)

@@ -6,16 +6,13 @@ parts of a signature.
 
 from typing import Any
 
-from lightly_pipeline.datasources.answers import WrongAnswerError
 from lightly_pipeline.datasources.azure_reasons import CERTIFICATE, NO_CREDENTIALS, REFUSALS
 from lightly_pipeline.datasources.reasons import (
     PASSING,
     UNREACHABLE,
     Refusal,
     line,
-    passing_answer,
     refused_for_now,
-    wrongly_answered,
 )
 from lightly_pipeline.errors import (
     DatasourceError,
@@ -34,8 +31,6 @@ def passing(error: Exception) -> str | None:
     """Returns in a few words what is the matter if the same call may work a little later."""
     from azure.core.exceptions import ClientAuthenticationError, DecodeError
 
-    if isinstance(error, WrongAnswerError):
-        return passing_answer(error)
     if isinstance(error, DecodeError):
         return "it answered wrongly: no XML"
     if status := status_of(error):
@@ -75,8 +70,6 @@ def translated(error: Exception, operation: str, where: str) -> DatasourceError 
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     tried = f"cannot {operation} {where}"
-    if isinstance(error, WrongAnswerError):
-        return wrongly_answered(error, tried)
     if not isinstance(error, AzureError):
         return None
     if status := status_of(error):

@@ -29,6 +29,7 @@ from lightly_pipeline.datasources.local_files import naming_full_disk
 from lightly_pipeline.datasources.patience import DEFAULT_PATIENCE_S, Patience
 from lightly_pipeline.datasources.protocol import ByteRange, StoredObject
 from lightly_pipeline.datasources.range_reader import RangeReader
+from lightly_pipeline.datasources.reasons import passing_answer, wrongly_answered
 from lightly_pipeline.datasources.second_look import EtagHabit
 from lightly_pipeline.errors import (
     DatasourceError,
@@ -274,7 +275,7 @@ class BucketDatasource(ABC):
             refused = self._call("delete", "", lambda asked, _: asked.delete_some([*keys]))
             found: dict[str, DatasourceError] = {}
             for key, error in refused.items():
-                said = self._translated(error, "delete", self.location(keys[key]))
+                said = self._said_of(error, "delete", self.location(keys[key]))
                 if said is None:
                     raise error
                 found[keys[key]] = said
@@ -330,7 +331,7 @@ class BucketDatasource(ABC):
             self.location(path),
         )
         with self._translating(operation, path):
-            return self._patience.call(lambda: call(asked, key), passes=self._passing, what=where)
+            return self._patience.call(lambda: call(asked, key), passes=self._passes, what=where)
 
     def _connection(self, operation: str, path: str) -> Requests:
         with self._translating(operation, path), self._lock:
@@ -343,10 +344,18 @@ class BucketDatasource(ABC):
         try:
             yield
         except Exception as error:
-            translated = self._translated(error, operation, self.location(path))
-            if translated is None:
+            said = self._said_of(error, operation, self.location(path))
+            if said is None:
                 raise
-            raise translated from None
+            raise said from None
+
+    def _passes(self, error: Exception) -> str | None:
+        return passing_answer(error) or self._passing(error)
+
+    def _said_of(self, error: Exception, operation: str, where: str) -> DatasourceError | None:
+        if isinstance(error, WrongAnswerError):
+            return wrongly_answered(error, f"cannot {operation} {where}")
+        return self._translated(error, operation, where)
 
 
 def _md5(data: bytes) -> str:

@@ -5,7 +5,6 @@ Pure decisions over the exceptions of google-cloud-storage, google-auth, request
 
 from typing import Any
 
-from lightly_pipeline.datasources.answers import WrongAnswerError
 from lightly_pipeline.datasources.gcs_reasons import (
     CERTIFICATE,
     DENIED,
@@ -19,9 +18,7 @@ from lightly_pipeline.datasources.reasons import (
     PASSING,
     UNREACHABLE,
     line,
-    passing_answer,
     refused_for_now,
-    wrongly_answered,
 )
 from lightly_pipeline.errors import (
     DatasourceError,
@@ -35,8 +32,6 @@ _RETAINED = ("retentionPolicyNotMet", "objectUnderActiveHold")
 
 def passing(error: Exception) -> str | None:
     """Returns in a few words what is the matter if the same call may work a little later."""
-    if isinstance(error, WrongAnswerError):
-        return passing_answer(error)
     if (status := status_of(error)) is not None:
         return f"HTTP {status}" if status in PASSING else None
     if _is_lost(error) and "CERTIFICATE_VERIFY" not in str(error):
@@ -62,8 +57,6 @@ def translated(error: Exception, operation: str, where: str) -> DatasourceError 
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
     tried = f"cannot {operation} {where}"
-    if isinstance(error, WrongAnswerError):
-        return wrongly_answered(error, tried)
     if (status := status_of(error)) is not None:
         return _refused(error, status, tried, operation, where)
     if isinstance(error, DefaultCredentialsError):

@@ -24,15 +24,12 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from lightly_pipeline.datasources.answers import WrongAnswerError
 from lightly_pipeline.datasources.reasons import (
     DAMAGED,
     THROTTLED,
     UNREACHABLE,
     WRONG_ANSWER,
     line,
-    passing_answer,
-    wrongly_answered,
 )
 from lightly_pipeline.datasources.s3_answers import is_page
 from lightly_pipeline.datasources.s3_reasons import (
@@ -49,7 +46,7 @@ from lightly_pipeline.errors import (
     StoreFullError,
 )
 
-REFUSED = (ClientError, BotoCoreError, ResponseParserError, WrongAnswerError)
+REFUSED = (ClientError, BotoCoreError, ResponseParserError)
 """What is raised when a store refuses, or cannot be understood."""
 NOT_IMPLEMENTED = 501
 """HTTP status of a store that does not know what it is asked for."""
@@ -73,8 +70,6 @@ def passing(error: Exception) -> str | None:
     """Returns in a few words what is the matter if the same call may work a little later."""
     if isinstance(error, ClientError):
         return _passing_refusal(error)
-    if isinstance(error, WrongAnswerError):
-        return passing_answer(error)
     if isinstance(error, ResponseParserError):
         return f"it answered wrongly: {error}"
     if _is_untrusted(error):
@@ -134,8 +129,6 @@ def translated(error: Exception, operation: str, location: str) -> DatasourceErr
         return _refused(error, tried, location)
     if _is_untrusted(error):
         return DatasourceError(line(tried, CERTIFICATE, str(error)))
-    if isinstance(error, WrongAnswerError):
-        return wrongly_answered(error, tried)
     if isinstance(error, FlexibleChecksumError):
         return DatasourceError(line(tried, DAMAGED))
     if isinstance(error, ResponseParserError):

@@ -3,11 +3,12 @@
 What the process and its children have resident; another run in the same process is in it, too.
 """
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+
+from lightly_pipeline.threads import repeated
 
 _INTERVAL_S = 10.0
 _HEADER = "time\tseconds\tprocess_mb\tchildren_mb\tchildren"
@@ -23,24 +24,12 @@ class MemoryLog:
     @contextmanager
     def sampling(self) -> Iterator[None]:
         """Measures while the context lasts."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self._sample_until, args=(stop,), daemon=True)
-        thread.start()
-        try:
+        with repeated(self._sample, every_s=_INTERVAL_S, at_ends=True):
             yield
-        finally:
-            stop.set()
-            thread.join()
 
     def as_text(self) -> str:
         """Returns the lines: UTC time, seconds since the start, megabytes of 1e6 bytes, count."""
         return "\n".join(self._lines) + "\n"
-
-    def _sample_until(self, stop: threading.Event) -> None:
-        self._sample()
-        while not stop.wait(_INTERVAL_S):
-            self._sample()
-        self._sample()
 
     def _sample(self) -> None:
         import psutil

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from lightly_pipeline import Dataset, LocalDatasource, S3Datasource, run
@@ -23,7 +22,7 @@ from lightly_pipeline.errors import (
     StoreFullError,
 )
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket
+from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, client_at, make_bucket
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -57,16 +56,6 @@ def odd(
     return proxy
 
 
-def client(url: str) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )
-
-
 def place(request: pytest.FixtureRequest) -> str:
     return f"s3://{BUCKET}/{abs(hash(request.node.name))}/"
 
@@ -85,7 +74,7 @@ def test_archived_videos_are_named_and_the_others_are_done(
     video = make_video(tmp_path, BY_NAME["h264.mp4"], "a.mp4", seed=1).read_bytes()
     store.write("m.mp4", video)
     key = {"Bucket": BUCKET, "Key": f"{store.prefix}{name}"}
-    client(endpoint).put_object(**key, Body=video, StorageClass=storage)
+    client_at(endpoint).put_object(**key, Body=video, StorageClass=storage)
     result = run(
         Dataset("a", input=store, lightly=LocalDatasource(tmp_path / "out")),
         selection_config={"n_samples": 3},

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import boto3
 import pytest
 
 from lightly_pipeline import Dataset, RunResult, S3Datasource, run
@@ -16,7 +15,7 @@ from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
 from lightly_pipeline.tables.outcome import VideoOutcome
 from lightly_pipeline_tests.support.faults import Fault, FaultyStore, faulty
 from lightly_pipeline_tests.support.noise import make_noise
-from lightly_pipeline_tests.support.s3_servers import ACCESS_KEY, SECRET_KEY, make_bucket, store_at
+from lightly_pipeline_tests.support.s3_servers import client_at, make_bucket, store_at
 
 MB = 1024 * 1024
 N_FRAMES = 12
@@ -88,13 +87,7 @@ def place(
 
 
 def put(store: S3Datasource, key: str, content: bytes, *, in_parts: bool) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=store.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )
+    client = client_at(str(store.endpoint_url))
     if not in_parts:
         client.put_object(Bucket="second", Key=key, Body=content)
         return
@@ -223,13 +216,7 @@ def test_a_checksum_that_the_store_keeps_is_believed_over_two_equal_readings(
     endpoint: str, proxy: FaultyStore, tmp_path: Path
 ) -> None:
     make_bucket(endpoint, "second")
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-    )
+    client = client_at(endpoint)
     client.put_object(
         Bucket="second", Key="sum/a", Body=b"content" * 600_000, ChecksumAlgorithm="SHA256"
     )

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from lightly_pipeline_tests.support.cloud_servers import READER, WRITER, free_port
+from lightly_pipeline_tests.support.s3_servers import client_at
 
 _PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph", "monmaptool")
 _CONFIGURATION = """[global]
@@ -113,16 +114,7 @@ def _grant(url: str, bucket: str) -> None:
     """Makes a bucket that the reader may read and the writer write, by its policy."""
     import json
 
-    import boto3
-
-    key, secret = _KEYS["admin"]
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id=key,
-        aws_secret_access_key=secret,
-    )
+    client = client_at(url, *_KEYS["admin"])
     client.create_bucket(Bucket=bucket)
     statements = [
         {

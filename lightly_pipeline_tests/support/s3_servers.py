@@ -31,18 +31,24 @@ def store_at(url: str, place: str) -> S3Datasource:
     )
 
 
-def make_bucket(url: str, bucket: str) -> None:
-    """Makes a bucket that may be there already."""
+def client_at(url: str, key: str = ACCESS_KEY, secret: str = SECRET_KEY) -> Any:
+    """Returns boto3's client of a test server."""
     import boto3
-    from botocore.exceptions import ClientError
 
-    client = boto3.client(
+    return boto3.client(
         "s3",
         endpoint_url=url,
         region_name="us-east-1",
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
     )
+
+
+def make_bucket(url: str, bucket: str) -> None:
+    """Makes a bucket that may be there already."""
+    from botocore.exceptions import ClientError
+
+    client = client_at(url)
     try:
         client.create_bucket(Bucket=bucket)
     except ClientError as error:
