@@ -137,9 +137,8 @@ class LocalDatasource:
         """
         folder = self._root / _OWN_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        for partial in leftovers(folder):
-            # Another run may do the same at the same time.
-            partial.unlink(missing_ok=True)
+        # Another run may do the same at the same time.
+        removed(folder, {partial.name: partial for partial in leftovers(folder)})
         second = partial_beside(folder / "probe")
         with finished_beside(second) as (_, partial):
             can_link = created(partial, second)

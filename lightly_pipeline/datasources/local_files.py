@@ -6,6 +6,7 @@ Which folder and which conditions is `local.py`'s business.
 import errno
 import io
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -185,13 +186,58 @@ def _opened(path: Path) -> int:
     for attempt in range(_OPENINGS):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Mode 0666 less the umask: the kernel takes it off.
-            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            return _new(path)
         except (FileNotFoundError, FileExistsError):
             if attempt == _OPENINGS - 1:
                 raise
-            time.sleep(attempt / 1000)
+        if (descriptor := _opened_in_new_folder(path)) is not None:
+            return descriptor
+        time.sleep(attempt / 1000)
     raise AssertionError("unreachable")
+
+
+def _opened_in_new_folder(path: Path) -> int | None:
+    """Opens a new file in a folder that was never empty under its name.
+
+    The folder is made under another name, with the file in it, and renamed: what has the name must
+    be missing or empty.
+
+    Returns:
+        The descriptor; None where others have filled the folder, or the file system cannot do it.
+    """
+    folder = path.parent
+    try:
+        while not _is_made(unnamed := partial_beside(folder)):
+            folder = folder.parent
+    except OSError:
+        return None
+    inside = unnamed / path.relative_to(folder)
+    try:
+        inside.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _new(inside)
+        try:
+            unnamed.rename(folder)
+        except OSError:
+            os.close(descriptor)
+            raise
+    except OSError:
+        shutil.rmtree(unnamed, ignore_errors=True)
+        return None
+    return descriptor
+
+
+def _is_made(folder: Path) -> bool:
+    """Makes a folder; it keeps the one that it is in from being empty."""
+    try:
+        folder.mkdir()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _new(path: Path) -> int:
+    # Mode 0666 less the umask: the kernel takes it off.
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 class _File(io.FileIO):

@@ -100,7 +100,7 @@ def _run_job(owner: DatasetAssets) -> dg.JobDefinition:
             pipeline_config,
             others=owner.others,
         )
-        failing(lambda: run_and_report(context, run))
+        failing(context, lambda: run_and_report(context, run))
 
     @dg.job(
         name=f"{dataset.name}_run_job",

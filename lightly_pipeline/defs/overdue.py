@@ -53,7 +53,7 @@ def overdue_checks(dataset: Dataset) -> list[dg.AssetChecksDefinition]:
 
     @dg.multi_asset_check(name=f"{dataset.name}_overdue", specs=specs, pool=STORE_POOL)
     def overdue(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        listed, now_s = failing(lambda: stored_catalog(dataset)), time.time()
+        listed, now_s = failing(context, lambda: stored_catalog(dataset)), time.time()
         for key in context.selected_asset_check_keys:
             if key.name == "videos_arrive":
                 quiet_s = silent_s(listed, now_s)

@@ -15,7 +15,13 @@ import dagster as dg
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.defs.describing import DATASET_TAG
 from lightly_pipeline.defs.jobs import run_and_report
-from lightly_pipeline.defs.step import DECODE_POOL, failing
+from lightly_pipeline.defs.step import (
+    DECODE_POOL,
+    RETRY_TAG,
+    failing,
+    is_of_storage,
+    keep_failed,
+)
 from lightly_pipeline.logs import logger_of
 from lightly_pipeline.scheduling.deployment import Deployment
 from lightly_pipeline.scheduling.errors import StateUnavailableError
@@ -74,8 +80,8 @@ def scheduled_runs() -> tuple[dg.JobDefinition, dg.SensorDefinition]:
         name=_JOB,
         description="Executes a run that a client of lightly_pipeline.api scheduled.",
         executor_def=dg.in_process_executor,
-        # A failed run has ended for its user; one whose process died is started again.
-        tags={"dagster/retry_on_asset_or_op_failure": "false"},
+        # One whose process died, or lost Dagster's storage, is started again; see `_process`.
+        tags={RETRY_TAG: "true"},
     )
     def job() -> None:
         process_scheduled()
@@ -132,7 +138,9 @@ def _process(context: dg.OpExecutionContext, launch: ScheduledLaunch) -> None:
         return
 
     def everything() -> None:
-        with executing(deployment.queue, run, when_interrupted="abort") as reporter:
+        with executing(
+            deployment.queue, run, when_interrupted="abort", is_executors=is_of_storage
+        ) as reporter:
             dataset = until_reached(lambda: deployment.dataset(run.dataset_id))
             config = resolve_config(
                 dataset, launch.worker_config, launch.lightly_config, launch.selection_config
@@ -140,7 +148,13 @@ def _process(context: dg.OpExecutionContext, launch: ScheduledLaunch) -> None:
             others = until_reached(deployment.complete_datasets)
             run_and_report(context, Run(dataset, config, run.id, others, reporter.meter))
 
-    failing(everything)
+    try:
+        failing(context, everything)
+    except Exception as error:
+        if not is_of_storage(error):
+            # The scheduled run has ended as FAILED.
+            keep_failed(context)
+        raise
 
 
 def _claimed(

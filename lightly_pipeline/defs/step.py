@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import dagster as dg
+import sqlalchemy.exc
 
 from lightly_pipeline.datasets import Dataset
 from lightly_pipeline.datasources.retries import Retries
 from lightly_pipeline.defs.following import following
 from lightly_pipeline.defs.launch import block_of
 from lightly_pipeline.errors import DatasourceError, LightlyPipelineError
+from lightly_pipeline.logs import logger_of
 from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.steps.timing import timed_step
 from lightly_pipeline.telemetry import metrics
@@ -29,6 +31,8 @@ DECODE_POOL, STORE_POOL = "lightly_pipeline_decode", "lightly_pipeline_store"
 Without a limit on them, which is a deployment's to set, they bound nothing.
 """
 
+RETRY_TAG = "dagster/retry_on_asset_or_op_failure"
+_logger = logger_of(__name__)
 _Answer = TypeVar("_Answer")
 
 
@@ -47,7 +51,7 @@ def launched_run(
         Failure: Names what is wrong; never retried.
     """
     blocks = [block_of(resource) for resource in launch]
-    config = failing(lambda: resolve_config(dataset, *blocks))
+    config = failing(context, lambda: resolve_config(dataset, *blocks))
     return Run(dataset, config, run_id_of(context), others)
 
 
@@ -57,14 +61,51 @@ def run_id_of(context: Any) -> str:
     return run.root_run_id or run.run_id
 
 
-def failing(call: Callable[[], _Answer]) -> _Answer:
-    """Calls, and turns what no retry can mend into a failure with our message."""
+def failing(context: Any, call: Callable[[], _Answer]) -> _Answer:
+    """Calls, and turns what no retry can mend into a failure with our message.
+
+    What the pipeline finds wrong stays wrong: such a run is not started again. What else ends a
+    run, as an event that could not be written, is left to `run_retries`.
+
+    Args:
+        context: Of Dagster's step.
+        call: Does the work.
+    """
     try:
         return call()
     except DatasourceError:
+        if not _is_tried_again(context):
+            keep_failed(context)
         raise
     except LightlyPipelineError as error:
+        keep_failed(context)
         raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def keep_failed(context: Any) -> None:
+    """Tells Dagster not to start the run again for the failure of a step."""
+    try:
+        context.instance.add_run_tags(context.run.run_id, {RETRY_TAG: "false"})
+    except Exception as error:
+        if not is_of_storage(error):
+            raise
+        _logger.warning("Dagster may start the failed run again: %s", type(error).__name__)
+
+
+def is_of_storage(error: BaseException) -> bool:
+    """Returns whether an error is one of Dagster's storage: it says nothing about the work.
+
+    A connection broke, the database restarts, SQLite is locked.
+    """
+    # dagster-postgres has an error of its own for a database that takes no connection.
+    return isinstance(error, sqlalchemy.exc.SQLAlchemyError) or isinstance(
+        error.__cause__, sqlalchemy.exc.SQLAlchemyError
+    )
+
+
+def _is_tried_again(context: Any) -> bool:
+    policy: dg.RetryPolicy | None = context.op_def.retry_policy
+    return policy is not None and context.retry_number < policy.max_retries
 
 
 def working(
@@ -92,4 +133,4 @@ def working(
         following(context, run.progress),
         timed_step(run, step, times, retries or Retries()),
     ):
-        return failing(call)
+        return failing(context, call)

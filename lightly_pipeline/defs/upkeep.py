@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lightly_pipeline.defs.assets import DatasetAssets
 from lightly_pipeline.defs.rebuilding import report_stored
-from lightly_pipeline.defs.step import STORE_POOL, failing, run_id_of
+from lightly_pipeline.defs.step import STORE_POOL, failing, keep_failed, run_id_of
 from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.upkeep.cleaning import clean
 from lightly_pipeline.upkeep.mending import rebuild
@@ -49,7 +49,7 @@ def _clean_job(owner: DatasetAssets) -> dg.JobDefinition:
         pool=STORE_POOL,
     )
     def cleaning(context: dg.OpExecutionContext, config: CleanLaunch) -> None:
-        result = failing(lambda: clean(dataset, **config.model_dump()))
+        result = failing(context, lambda: clean(dataset, **config.model_dump()))
         for line in (*result.notes, *map(str, result.failed.items())):
             context.log.warning(line)
         context.add_output_metadata(
@@ -61,6 +61,7 @@ def _clean_job(owner: DatasetAssets) -> dg.JobDefinition:
             }
         )
         if result.n_failed:
+            keep_failed(context)
             raise dg.Failure(
                 f"{result.n_failed} files could not be removed: "
                 f"{next(iter(result.failed.values()))}",
@@ -88,12 +89,12 @@ def _rebuild_job(owner: DatasetAssets) -> dg.JobDefinition:
         pool=STORE_POOL,
     )
     def rebuilding(context: dg.OpExecutionContext) -> None:
-        mended = failing(lambda: rebuild(dataset))
+        mended = failing(context, lambda: rebuild(dataset))
         for note in mended.notes:
             context.log.warning(note)
         log: Any = context.log_event
-        run = failing(lambda: Run(dataset, resolve_config(dataset), run_id_of(context)))
-        told = failing(lambda: report_stored(context.instance, log, run))
+        run = failing(context, lambda: Run(dataset, resolve_config(dataset), run_id_of(context)))
+        told = failing(context, lambda: report_stored(context.instance, log, run))
         context.add_output_metadata(
             {
                 **told,

@@ -97,7 +97,11 @@ class RunReporter:
 
 @contextmanager
 def executing(
-    queue: "RunQueue", run: ScheduledRun, *, when_interrupted: Literal["release", "abort"]
+    queue: "RunQueue",
+    run: ScheduledRun,
+    *,
+    when_interrupted: Literal["release", "abort"],
+    is_executors: Callable[[Exception], bool] = lambda _: False,
 ) -> Iterator[RunReporter]:
     """Reports a claimed run while the context lasts, and then how it ended.
 
@@ -106,6 +110,8 @@ def executing(
         run: The run, claimed by who calls.
         when_interrupted: Whether a run that is interrupted (not failed) is given back for another
             executor, or ends as ABORTED.
+        is_executors: Whether an error says nothing about the run, but that its executor cannot go
+            on: the run is given back.
     """
     reporter, stop = RunReporter(queue, run), threading.Event()
     beating = threading.Thread(target=reporter.beat_until, args=(stop,), daemon=True)
@@ -116,7 +122,11 @@ def executing(
         raise
     except Exception as error:
         reason = _reason(error)
-        until_reached(lambda: queue.finish(run, RunState.FAILED, reason))
+        if is_executors(error):
+            stopped = f"{run.executor} could not go on ({type(error).__name__}); waiting"
+            until_reached(lambda: queue.release(run, stopped))
+        else:
+            until_reached(lambda: queue.finish(run, RunState.FAILED, reason))
         raise
     except BaseException:
         _interrupted(queue, run, when_interrupted)

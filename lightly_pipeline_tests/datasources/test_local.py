@@ -1,6 +1,9 @@
 """A folder behaves as a store of objects."""
 
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lightly_pipeline.datasources import LocalDatasource, list_videos, verify_access
+from lightly_pipeline.datasources.local_files import PARTIAL_PREFIX
 from lightly_pipeline.errors import (
     DatasourceError,
     ObjectChangedError,
@@ -165,22 +169,46 @@ def test_a_folder_loses_the_folders_that_become_empty_but_not_itself(tmp_path: P
     assert [p.name for p in (tmp_path / "root").iterdir()] == ["mine"]
 
 
-def test_a_folder_may_vanish_while_another_process_writes_to_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_writers", [1, 4])
+@pytest.mark.parametrize("folder", ["a", "a/b", "a/b/c/d/e"])
+def test_a_folder_may_vanish_while_another_process_writes_to_it(
+    tmp_path: Path, folder: str, n_writers: int
+) -> None:
     store = LocalDatasource(tmp_path)
     stop = threading.Event()
 
     def remove() -> None:
         while not stop.is_set():
-            store.delete_many(["a/b/gone"])
+            store.delete_many([f"{folder}/gone"])
+
+    def write(writer: int) -> None:
+        for number in range(50):
+            name = f"{folder}/{writer}-{number}"
+            store.write(name, b"content")
+            assert store.read(name) == b"content"
+            store.delete_many([name])
 
     thread = threading.Thread(target=remove)
     thread.start()
     try:
-        for number in range(200):
-            name = f"a/b/{number}"
-            store.write(name, b"content")
-            assert store.read(name) == b"content"
-            store.delete_many([name])
+        with ThreadPoolExecutor(n_writers) as pool:
+            list(pool.map(write, range(n_writers)))
     finally:
         stop.set()
         thread.join()
+    assert not list(tmp_path.rglob(".lightly-partial-*"))
+
+
+def test_what_a_writer_left_when_it_was_killed_goes_with_its_folder(store: LocalDatasource) -> None:
+    dead = subprocess.run(
+        [sys.executable, "-c", "from lightly_pipeline.owner import *; print(this_process())"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    unnamed = store.root / ".lightly" / f"{PARTIAL_PREFIX}{dead}-1"
+    (unnamed / "sub").mkdir(parents=True)
+    (unnamed / "sub" / f"{PARTIAL_PREFIX}{dead}-2").write_bytes(b"half")
+    assert list(store.list()) == []
+    store.prepare_writing()
+    assert list((store.root / ".lightly").iterdir()) == []

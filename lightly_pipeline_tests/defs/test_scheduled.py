@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from lightly_pipeline import build_definitions
 from lightly_pipeline.api import ApiWorkflowClient, DatasetType, DatasourcePurpose
 from lightly_pipeline.scheduling.deployment import Deployment
+from lightly_pipeline_tests.support.scheduled import launch, tick
 from lightly_pipeline_tests.support.videos import RECIPES, make_video
 
 pytestmark = pytest.mark.slow
@@ -39,26 +39,6 @@ def client(tmp_path: Path) -> ApiWorkflowClient:
     client.set_local_config(str(tmp_path / "in"), purpose=DatasourcePurpose.INPUT)
     client.set_local_config(str(tmp_path / "out"), purpose=DatasourcePurpose.LIGHTLY)
     return client
-
-
-def tick(instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    """What the sensor asks for."""
-    sensor = next(s for s in build_definitions().sensors if s.name == "take_scheduled_runs")
-    result: Any = sensor(dg.build_sensor_context(instance=instance))
-    return [] if isinstance(result, dg.SkipReason) else list(result.run_requests)
-
-
-def launch(request: dg.RunRequest, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
-    return (
-        build_definitions()
-        .resolve_job_def("scheduled_runs")
-        .execute_in_process(
-            run_config=request.run_config,
-            tags=request.tags,
-            instance=instance,
-            raise_on_error=False,
-        )
-    )
 
 
 def test_a_scheduled_run_is_executed_once_and_reports_the_assets_of_its_dataset(

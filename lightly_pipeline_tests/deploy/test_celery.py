@@ -17,7 +17,7 @@ from lightly_pipeline_tests.support.celery_deployment import (
 )
 from lightly_pipeline_tests.support.clients import add_dataset
 from lightly_pipeline_tests.support.dagster_server import WAIT_S
-from lightly_pipeline_tests.support.videos import X264, Recipe, make_video
+from lightly_pipeline_tests.support.videos import BY_NAME, X264, Recipe, make_video
 
 pytestmark = [
     pytest.mark.slow,
@@ -27,16 +27,20 @@ pytestmark = [
 
 N_VIDEOS, CHUNK = 40, 10
 SHORT = Recipe("short.mp4", "libx264", 20, options=X264)
-# Long enough to be in the middle of it.
 LONG = Recipe("long.mp4", "libx264", 600, options=X264)
+# What is not done before it can be killed: one second of pictures, so often.
+LASTING, N_TIMES = "10.hevc", 200
+VIDEOS = [LASTING if i == CHUNK else f"{i:02}.mp4" for i in range(N_VIDEOS)]
 FIVE = {"resources": {"selection_config": {"config": {"n_samples": 5}}}}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("machines")
-    for i in range(N_VIDEOS):
-        make_video(base / "in", LONG if i == CHUNK else SHORT, f"{i:02}.mp4", seed=i)
+    for i, name in enumerate(VIDEOS):
+        make_video(base / "in", BY_NAME["h265.hevc"] if name == LASTING else SHORT, name, seed=i)
+    lasting = base / "in" / LASTING
+    lasting.write_bytes(lasting.read_bytes() * N_TIMES)
     for name in ("redis", "postgres"):
         make_video(base / f"in_{name}", LONG, f"{name}.mp4", seed=len(name))
     inputs = {"many": "in", "redis": "in_redis"}
@@ -57,15 +61,16 @@ def test_a_killed_worker_s_videos_are_finished_by_others_and_nothing_is_decoded_
 ) -> None:
     listed = deployment.dagster.launch("many_catalog_job", {})
     assert deployment.dagster.ended(listed) == "SUCCESS"
-    videos = [f"{i:02}.mp4" for i in range(N_VIDEOS)]
-    chunks = [videos[i : i + CHUNK] for i in range(0, N_VIDEOS, CHUNK)]
+    chunks = [VIDEOS[i : i + CHUNK] for i in range(0, N_VIDEOS, CHUNK)]
     runs = {deployment.materialize("many", chunk): chunk for chunk in chunks}
-    struck = next(run_id for run_id, chunk in runs.items() if videos[CHUNK] in chunk)
-    wait_until(lambda: done_of(folder / "many") & set(runs[struck]))
+    struck = next(run_id for run_id, chunk in runs.items() if LASTING in chunk)
+    wait_until(lambda: deployment.worker_of(struck))
     lost = deployment.worker_of(struck)
     assert lost is not None
+    wait_until(lambda: done_of(folder / "many") & set(runs[struck]))
     lost.kill()
-    in_flight = set(runs[struck]) - done_of(folder / "many")
+    done = done_of(folder / "many") & set(runs[struck])
+    in_flight = set(runs[struck]) - done
     assert in_flight
 
     for run_id in runs:
@@ -74,8 +79,8 @@ def test_a_killed_worker_s_videos_are_finished_by_others_and_nothing_is_decoded_
     selection = deployment.dagster.launch("many_selection_job", FIVE)
     assert deployment.ended_at_last(selection) == "SUCCESS"
 
-    decoded = decoded_by(deployment)
-    assert decoded == Counter(videos)
+    # What was done when the worker was killed may not be in its log.
+    assert decoded_by(deployment) | Counter(done) == Counter(VIDEOS)
     again = deployment.lines(f"{len(in_flight)} videos to decode, {CHUNK - len(in_flight)} known")
     assert len(again) == 1
     alone = Dataset(
@@ -148,7 +153,10 @@ def decoded_by(deployment: Deployment) -> Counter[str]:
     """How often workers have decoded each video to its end, as their logs tell."""
     lines = deployment.lines("frames, ")
     return Counter(
-        word.rstrip(":") for line in lines for word in line.split() if word.endswith(".mp4:")
+        word.rstrip(":")
+        for line in lines
+        for word in line.split()
+        if word.endswith((".mp4:", ".hevc:"))
     )
 
 

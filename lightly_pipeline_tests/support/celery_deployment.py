@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -161,13 +160,7 @@ class Deployment:
         deadline = time.monotonic() + WAIT_S
         while True:
             assert time.monotonic() < deadline, f"run {run_id} has not ended"
-            try:
-                attempts = [r for r in self.runs() if run_id in (r["runId"], r["rootRunId"])]
-            except urllib.error.URLError:
-                # The webserver's connection to a PostgreSQL that was away; it makes a new one.
-                time.sleep(0.5)
-                continue
-            newest = attempts[0]
+            newest = next(r for r in self.runs() if run_id in (r["runId"], r["rootRunId"]))
             if newest["status"] in ("SUCCESS", "CANCELED"):
                 return str(newest["status"])
             if newest["status"] == "FAILURE" and newest["tags"].get(_WILL_RETRY) == "false":

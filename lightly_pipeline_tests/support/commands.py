@@ -41,7 +41,7 @@ class Command:
         """Waits until something holds, while the command runs."""
         deadline = time.monotonic() + WAIT_S
         while not condition():
-            assert self.is_running, f"it ended before: {self._process.communicate()}"
+            assert self.is_running, f"it ended before, with {self.ended()}: {self.errors}"
             assert time.monotonic() < deadline
             time.sleep(0.02)
 

@@ -11,11 +11,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 600
+_QUERIES = 10
 IMPATIENT = {
     "PYTHONPATH": os.pathsep.join(
         [str(Path(__file__).with_name("impatient")), str(ROOT), os.environ.get("PYTHONPATH", "")]
@@ -32,12 +34,24 @@ class Dagster:
 
     def ask(self, query: str, **variables: Any) -> Any:
         body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(
-            f"{self.url}/graphql", data=body, headers={"Content-Type": "application/json"}
-        )
-        answer = json.loads(urllib.request.urlopen(request, timeout=60).read())
+        answer = json.loads(self._answer(body, 1 if query.startswith("mutation") else _QUERIES))
         assert "errors" not in answer, answer["errors"]
         return answer["data"]
+
+    def _answer(self, body: bytes, n_tries: int) -> bytes:
+        """Asks again where a connection to a PostgreSQL that was away is given up for a new one."""
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/graphql", data=body, headers=headers)
+        while True:
+            n_tries -= 1
+            try:
+                with urllib.request.urlopen(request, timeout=60) as response:
+                    answer: bytes = response.read()
+                return answer
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.INTERNAL_SERVER_ERROR or n_tries == 0:
+                    raise
+                time.sleep(0.5)
 
     def launch(self, job: str, run_config: dict[str, Any]) -> str:
         selector = {

@@ -77,10 +77,14 @@ class PostgresServer:
             folder=self._folder,
         )
         self.start()
-        create = f'CREATE DATABASE "{self.database}"'
+        self.execute(f'CREATE DATABASE "{self.database}"', "postgres")
+
+    def execute(self, statements: str, database: str = _USER) -> None:
+        """Executes SQL."""
         _run(
-            *(_program("psql"), "-X", "-q", "-h", "127.0.0.1", "-p", str(self.port)),
-            *("-U", self.user, "-d", "postgres", "-c", create),
+            *(_program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1"),
+            *("-h", "127.0.0.1", "-p", str(self.port), "-U", self.user),
+            *("-d", database, "-c", statements),
             folder=self._folder,
             environment={"PGPASSWORD": self.password},
         )

@@ -69,9 +69,9 @@ def selection_and_images(dataset: Dataset, others: Sequence[Dataset]) -> dg.Asse
             pipeline_config,
             others=others,
         )
-        failing(lambda: (run.plan, run.own_vectors))
+        failing(context, lambda: (run.plan, run.own_vectors))
         with in_progress(run.dataset.lightly, run.run_id):
-            processed = failing(lambda: read_outcomes(run, stored_catalog(dataset)))
+            processed = failing(context, lambda: read_outcomes(run, stored_catalog(dataset)))
             before = last_figures(context.instance, selected)
             seconds: dict[str, float] = {}
             step = partial(working, context, run, seconds=seconds, retries=(retries := Retries()))

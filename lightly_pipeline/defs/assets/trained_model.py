@@ -69,8 +69,8 @@ def trained_model(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefin
                 "nothing to train; leave it out, or on",
                 allow_retries=False,
             )
-        failing(lambda: check_training(run))
-        catalog = failing(lambda: stored_catalog(dataset))
+        failing(context, lambda: check_training(run))
+        catalog = failing(context, lambda: stored_catalog(dataset))
         with in_progress(run.dataset.lightly, run.run_id):
             model = working(context, run, "train", lambda: train_model(run, catalog))
         assert model is not None, "it trains"

@@ -59,7 +59,7 @@ def video_catalog(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefin
         )
         catalog = working(context, run, "catalog", lambda: _listed(run))
         registered = failing(
-            lambda: register(context.instance, context.log_event, dataset, catalog)
+            context, lambda: register(context.instance, context.log_event, dataset, catalog)
         )
         return dg.MaterializeResult(
             metadata=catalog_metadata(catalog, registered.n_changed, registered.n_partitions),

@@ -63,7 +63,7 @@ def frames_and_embeddings(
             others=others,
         )
         # A mistake in what strategies read shows before hours of decoding, not after.
-        failing(lambda: (run.plan, run.vector_file))
+        failing(context, lambda: (run.plan, run.vector_file))
         videos = _videos(context, dataset)
         outcomes: list[VideoOutcome] = []
         all_done = False
@@ -75,7 +75,7 @@ def frames_and_embeddings(
                     "decode_and_embed",
                     lambda: process_videos(run, videos.catalog, on_outcome=outcomes.append),
                 )
-            _refuse_incomplete(processed)
+            failing(context, lambda: _refuse_incomplete(processed))
             all_done = True
             for key in sorted(context.selected_asset_keys):
                 yield dg.MaterializeResult(asset_key=key)
@@ -138,7 +138,7 @@ def _refuse_incomplete(processed: ProcessResult) -> None:
 
 def _videos(context: dg.AssetExecutionContext, dataset: Dataset) -> VideosOfRun:
     """Returns the videos of this run's partitions in the version that was last listed."""
-    videos = failing(lambda: videos_of_run(dataset, context.partition_keys))
+    videos = failing(context, lambda: videos_of_run(dataset, context.partition_keys))
     if videos.gone:
         gone = videos.gone[:5]
         context.log.warning(f"{len(videos.gone)} partitions have no video any more: {gone}")
