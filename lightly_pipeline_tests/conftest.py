@@ -32,6 +32,13 @@ def fixture_videos(tmp_path_factory: pytest.TempPathFactory) -> VideoFolder:
     return VideoFolder(tmp_path_factory.mktemp("videos"))
 
 
+@pytest.fixture
+def encoders_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in place of the user's, for models and weights that are kept."""
+    monkeypatch.setenv("LIGHTLY_PIPELINE_ENCODERS", str(tmp_path / "encoders"))
+    return tmp_path / "encoders"
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """Real videos, where there are any."""

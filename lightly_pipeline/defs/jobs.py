@@ -41,14 +41,7 @@ def dataset_jobs(owner: DatasetAssets) -> list[Any]:
     """Returns the jobs of a dataset: one that does everything, one per part."""
     name = owner.dataset.name
     in_process, tags = dg.in_process_executor, dict(owner.dataset.run_tags)
-    training = dg.define_asset_job(
-        f"{name}_training_job",
-        selection=[owner.key("trained_model")],
-        description="Trains a model on the frames of the videos.",
-        executor_def=in_process,
-        tags=tags,
-    )
-    return [
+    jobs: list[Any] = [
         _run_job(owner),
         dg.define_asset_job(
             f"{name}_catalog_job",
@@ -57,7 +50,6 @@ def dataset_jobs(owner: DatasetAssets) -> list[Any]:
             executor_def=in_process,
             tags=tags,
         ),
-        *([training] if trains(owner.dataset) else []),
         dg.define_asset_job(
             f"{name}_videos_job",
             selection=[owner.key("video_frames"), owner.key("frame_embeddings")],
@@ -74,6 +66,17 @@ def dataset_jobs(owner: DatasetAssets) -> list[Any]:
             tags=tags,
         ),
     ]
+    if trains(owner.dataset):
+        jobs.append(
+            dg.define_asset_job(
+                f"{name}_training_job",
+                selection=[owner.key("trained_model")],
+                description="Trains a model on the frames of the videos.",
+                executor_def=in_process,
+                tags=tags,
+            )
+        )
+    return jobs
 
 
 def _run_job(owner: DatasetAssets) -> dg.JobDefinition:

@@ -78,8 +78,13 @@ def failing(context: Any, call: Callable[[], _Answer]) -> _Answer:
             keep_failed(context)
         raise
     except LightlyPipelineError as error:
-        keep_failed(context)
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise final_failure(context, str(error)) from error
+
+
+def final_failure(context: Any, message: str) -> dg.Failure:
+    """Returns the failure of a step that no retry can mend, to be raised."""
+    keep_failed(context)
+    return dg.Failure(message, allow_retries=False)
 
 
 def keep_failed(context: Any) -> None:

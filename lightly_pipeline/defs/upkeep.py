@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lightly_pipeline.defs.assets import DatasetAssets
 from lightly_pipeline.defs.rebuilding import report_stored
-from lightly_pipeline.defs.step import STORE_POOL, failing, keep_failed, run_id_of
+from lightly_pipeline.defs.step import STORE_POOL, failing, final_failure, run_id_of
 from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.upkeep.cleaning import clean
 from lightly_pipeline.upkeep.mending import rebuild
@@ -61,11 +61,10 @@ def _clean_job(owner: DatasetAssets) -> dg.JobDefinition:
             }
         )
         if result.n_failed:
-            keep_failed(context)
-            raise dg.Failure(
+            raise final_failure(
+                context,
                 f"{result.n_failed} files could not be removed: "
                 f"{next(iter(result.failed.values()))}",
-                allow_retries=False,
             )
 
     @dg.job(

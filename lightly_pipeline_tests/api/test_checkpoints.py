@@ -15,10 +15,8 @@ from lightly_pipeline_tests.support.training import SMALL, TRAIN, N
 pytestmark = pytest.mark.slow
 
 
-def test_a_checkpoint_is_downloaded_and_reused(
-    client: ApiWorkflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LIGHTLY_PIPELINE_ENCODERS", str(tmp_path / "encoders"))
+@pytest.mark.usefixtures("encoders_folder")
+def test_a_checkpoint_is_downloaded_and_reused(client: ApiWorkflowClient, tmp_path: Path) -> None:
     trains = client.schedule_compute_worker_run(TRAIN, SMALL, N)
     again = client.schedule_compute_worker_run(TRAIN, SMALL, N)
     other = {"trainer": {"gpus": 0}}

@@ -1,5 +1,7 @@
 """A dataset whose declaration trains, in Dagster: an asset between the listing and the frames."""
 
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +12,8 @@ from lightly_pipeline.errors import LightlyPipelineError
 from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline_tests.support.training import SMALL, TRAIN, N, dataset_of, make_videos
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("encoders_folder")]
+DECLARED = {"worker_config": TRAIN, "lightly_config": SMALL, "selection_config": N}
 KEY = dg.AssetKey(["cams", "trained_model"])
 
 
@@ -20,11 +23,8 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def dataset(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    monkeypatch.setenv("LIGHTLY_PIPELINE_ENCODERS", str(tmp_path / "encoders"))
-    return dataset_of(
-        videos, tmp_path / "out", worker_config=TRAIN, lightly_config=SMALL, selection_config=N
-    )
+def dataset(videos: Path, tmp_path: Path) -> Dataset:
+    return dataset_of(videos, tmp_path / "out", **DECLARED)
 
 
 def execute(
@@ -82,10 +82,46 @@ def test_the_model_is_trained_between_the_listing_and_the_frames(dataset: Datase
         assert KEY not in {event.asset_key for event in events}
 
 
-def test_a_launch_trains_in_the_run_that_does_everything(
-    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_automation_trains_once_and_then_takes_every_new_video(
+    videos: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("LIGHTLY_PIPELINE_ENCODERS", str(tmp_path / "encoders"))
+    own = Path(shutil.copytree(videos, tmp_path / "in"))
+    dataset = dataset_of(own, tmp_path / "out", **DECLARED)
+    definitions = build_definitions(dataset)
+    embeddings = dg.AssetKey(["cams", "frame_embeddings"])
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor = None
+
+        def requested(hours: float = 0) -> tuple[bool, set[str]]:
+            nonlocal cursor
+            result = dg.evaluate_automation_conditions(
+                definitions,
+                instance,
+                cursor=cursor,
+                evaluation_time=datetime.now(UTC) + timedelta(hours=hours),
+            )
+            cursor = result.cursor
+            taken = {key for key in result.get_requested_partitions(embeddings) if key}
+            return bool(result.get_num_requested(KEY)), taken
+
+        assert requested() == (False, set())
+        assert execute(definitions, instance, "catalog").success
+        assert requested() == (True, set())
+        # A training that failed is tried again within the hour.
+        not_there = {"resources": {"lightly_config": {"config": {"model": {"name": "resnet-7"}}}}}
+        assert not execute(definitions, instance, "training", run_config=not_there).success
+        assert requested() == (False, set())
+        assert requested(hours=1) == (True, set())
+        assert execute(definitions, instance, "training").success
+        trained, taken = requested(hours=1)
+        assert (trained, len(taken)) == (False, 3)
+        assert execute(definitions, instance, "videos", tags=all_keys(instance)).success
+        shutil.copy(own / "0.mp4", own / "new.mp4")
+        assert execute(definitions, instance, "catalog").success
+        assert requested(hours=1) == (False, {"new.mp4"})
+
+
+def test_a_launch_trains_in_the_run_that_does_everything(videos: Path, tmp_path: Path) -> None:
     plain = dataset_of(videos, tmp_path / "out")
     definitions = build_definitions(plain)
     launch = {

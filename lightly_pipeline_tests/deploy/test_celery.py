@@ -132,6 +132,8 @@ def test_runs_survive_that_redis_has_forgotten_them_and_postgres_was_gone(
     deployment.postgres.start()
     for run_id in (launched["runId"], waiting):
         assert deployment.ended_at_last(run_id) == "SUCCESS", deployment.dagster.failures(run_id)
+    # Given back, it may have been taken by another run than that which Dagster started again.
+    wait_until(lambda: client.get_compute_worker_run_info(scheduled).in_end_state())
     info = client.get_compute_worker_run_info(scheduled)
     assert info.state == "COMPLETED", info
     assert decoded_by(deployment)["postgres.mp4"] == 1

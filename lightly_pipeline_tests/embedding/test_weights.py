@@ -28,9 +28,8 @@ NAME = "mobilenet_v3_small"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("LIGHTLY_PIPELINE_ENCODERS", str(tmp_path / "encoders"))
-    return tmp_path / "encoders"
+def folder(encoders_folder: Path) -> Path:
+    return encoders_folder
 
 
 def keep() -> None:

@@ -8,10 +8,8 @@ from lightly_pipeline_tests.support.training import make_videos
 
 
 @pytest.fixture(autouse=True)
-def encoders_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "encoders"
-    monkeypatch.setenv("LIGHTLY_PIPELINE_ENCODERS", str(folder))
-    return folder
+def _models_of_its_own(encoders_folder: Path) -> None:
+    """No test finds the model of another one."""
 
 
 @pytest.fixture(scope="module")

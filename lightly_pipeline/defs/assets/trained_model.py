@@ -15,7 +15,14 @@ from lightly_pipeline.defs.launch import (
     WorkerLaunch,
 )
 from lightly_pipeline.defs.metadata import model_metadata
-from lightly_pipeline.defs.step import DECODE_POOL, RETRIES, failing, launched_run, working
+from lightly_pipeline.defs.step import (
+    DECODE_POOL,
+    RETRIES,
+    failing,
+    final_failure,
+    launched_run,
+    working,
+)
 from lightly_pipeline.layout import TRAINING_FOLDER
 from lightly_pipeline.runs.marks import in_progress
 from lightly_pipeline.steps.listing import stored_catalog
@@ -64,10 +71,10 @@ def trained_model(dataset: Dataset, others: Sequence[Dataset]) -> dg.AssetsDefin
             others=others,
         )
         if not run.config.worker.enable_training:
-            raise dg.Failure(
-                description="worker_config.enable_training is off in this launch: there is "
-                "nothing to train; leave it out, or on",
-                allow_retries=False,
+            raise final_failure(
+                context,
+                "worker_config.enable_training is off in this launch: there is nothing to train; "
+                "leave it out, or on",
             )
         failing(context, lambda: check_training(run))
         catalog = failing(context, lambda: stored_catalog(dataset))

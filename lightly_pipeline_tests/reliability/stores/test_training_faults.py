@@ -34,9 +34,8 @@ Trained = tuple[str, list[tuple[str, int]]]
 
 
 @pytest.fixture(autouse=True)
-def encoders_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_model_here(encoders_folder: Path) -> None:
     """No model is found on this machine, so that each is read from the store."""
-    monkeypatch.setenv("LIGHTLY_PIPELINE_ENCODERS", str(tmp_path / "encoders"))
 
 
 @pytest.fixture(scope="module")
