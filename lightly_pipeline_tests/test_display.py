@@ -152,8 +152,7 @@ def test_an_interrupted_command_says_how_to_go_on(tmp_path: Path) -> None:
         [*command, "--lightly", str(tmp_path / "out")],
         env=_environment(),
     )
-    lines = terminal.wait_for("in hand")
-    assert "of 400 videos done" in lines[-2] + lines[-3]
+    terminal.wait_for(" of 400 videos done, ", " in hand")
     terminal.interrupt()
     assert terminal.wait() == 130
     assert not terminal.is_cursor_hidden

@@ -16,6 +16,7 @@ from lightly_pipeline_tests.support.postgres_server import PostgresServer
 from lightly_pipeline_tests.support.scheduled import launch, tick
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
+DATABASE = "lost_storage"
 FIVE = {"n_samples": 5}
 IN_A_STEP = ["STEP_START", "ASSET_MATERIALIZATION"]
 WILL_RETRY = "dagster/will_retry"
@@ -27,14 +28,16 @@ def instance(
 ) -> Iterator[dg.DagsterInstance]:
     monkeypatch.delenv("LIGHTLY_PIPELINE_DATASETS", raising=False)
     settings = yaml.safe_load((ROOT / "deploy" / "dagster-celery.yaml").read_text())
-    kept = {name: settings[name] for name in ("telemetry", "run_retries")}
-    url = postgres.url.replace("postgresql:", "postgresql+psycopg2:")
-    storage = {"storage": {"postgres": {"postgres_url": url}}}
+    postgres.execute(f"CREATE DATABASE {DATABASE}")
+    login = {"username": postgres.user, "password": postgres.password}
+    place = {"hostname": "127.0.0.1", "port": postgres.port, "db_name": DATABASE}
+    settings["storage"]["postgres"]["postgres_db"] |= login | place
     (tmp_path / "dagster").mkdir()
-    (tmp_path / "dagster" / "dagster.yaml").write_text(json.dumps({**kept, **storage}))
+    kept = {name: settings[name] for name in ("telemetry", "storage", "run_retries")}
+    (tmp_path / "dagster" / "dagster.yaml").write_text(json.dumps(kept))
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         yield instance
-        instance.wipe()
+    postgres.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
 def run_job(videos: Path, out: Path) -> dg.JobDefinition:
@@ -57,7 +60,7 @@ def test_a_scheduled_run_is_taken_again_and_completed(
 ) -> None:
     scheduled = client.schedule_compute_worker_run(selection_config=FIVE)
     (request,) = tick(instance)
-    break_connection_at(postgres, event)
+    break_connection_at(postgres, DATABASE, event)
     broken = launch(request, instance)
     assert not broken.success
     assert retried(instance, broken.run_id) == "true"
@@ -72,7 +75,7 @@ def test_a_run_of_a_dataset_is_started_again(
 ) -> None:
     job = run_job(videos, tmp_path / "out")
     for event in IN_A_STEP:
-        break_connection_at(postgres, event)
+        break_connection_at(postgres, DATABASE, event)
         broken = job.execute_in_process(instance=instance, raise_on_error=False)
         assert retried(instance, broken.run_id) == "true"
     assert job.execute_in_process(instance=instance).success

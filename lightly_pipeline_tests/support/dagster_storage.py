@@ -20,11 +20,12 @@ CREATE TRIGGER break_connection BEFORE INSERT ON event_logs
 """
 
 
-def break_connection_at(postgres: PostgresServer, event: str) -> None:
+def break_connection_at(postgres: PostgresServer, database: str, event: str) -> None:
     """Breaks the connection over which the next event of a type is written; that event is lost.
 
     Args:
         postgres: Where Dagster keeps its state.
+        database: In which database.
         event: The type, such as STEP_START.
     """
-    postgres.execute(_TRIGGER.format(event=event))
+    postgres.execute(_TRIGGER.format(event=event), database)
