@@ -1,5 +1,6 @@
 """Fixtures that several parts of the suite share."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -30,6 +31,17 @@ settings.load_profile("suite")
 def fixture_videos(tmp_path_factory: pytest.TempPathFactory) -> VideoFolder:
     """A video for every pair of container and codec, encoded when first asked for."""
     return VideoFolder(tmp_path_factory.mktemp("videos"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections() -> Iterator[None]:
+    """What outlives a module's tests is not looked through again for garbage.
+
+    That took seconds in the end, in which a process that a test watches went on.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

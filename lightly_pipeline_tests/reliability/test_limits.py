@@ -184,7 +184,7 @@ def test_a_clock_that_is_set_in_mid_run_changes_nothing(
     videos: Path, tmp_path: Path, hours: int
 ) -> None:
     video = make_video(videos, BY_NAME["h265.hevc"], "long.hevc", seed=1)
-    video.write_bytes(video.read_bytes() * 30)
+    video.write_bytes(video.read_bytes() * 60)
     clock, out = JumpingClock(tmp_path / "clock"), tmp_path / "out"
     with command(*arguments(videos, out), environment=clock.environment) as process:
         process.until(lambda: list(out.glob(".lightly/tables/*/*/*/.lightly-partial-*")))
