@@ -39,43 +39,32 @@ def launch_preset(dataset: Dataset) -> dict[str, Any]:
 
 def dataset_jobs(owner: DatasetAssets) -> list[Any]:
     """Returns the jobs of a dataset: one that does everything, one per part."""
-    name = owner.dataset.name
-    in_process, tags = dg.in_process_executor, dict(owner.dataset.run_tags)
-    jobs: list[Any] = [
+
+    def part(name: str, description: str, *assets: str, **options: Any) -> Any:
+        return dg.define_asset_job(
+            f"{owner.dataset.name}_{name}_job",
+            selection=[owner.key(asset) for asset in assets],
+            description=description,
+            executor_def=dg.in_process_executor,
+            tags=dict(owner.dataset.run_tags),
+            **options,
+        )
+
+    jobs = [
         _run_job(owner),
-        dg.define_asset_job(
-            f"{name}_catalog_job",
-            selection=[owner.key("video_catalog")],
-            description="Lists the videos.",
-            executor_def=in_process,
-            tags=tags,
-        ),
-        dg.define_asset_job(
-            f"{name}_videos_job",
-            selection=[owner.key("video_frames"), owner.key("frame_embeddings")],
-            description="Decodes and embeds videos.",
-            executor_def=in_process,
-            tags=tags,
-        ),
-        dg.define_asset_job(
-            f"{name}_selection_job",
-            selection=[owner.key("selected_frames"), owner.key("uploaded_frames")],
-            description="Chooses frames and writes their images.",
+        part("catalog", "Lists the videos.", "video_catalog"),
+        part("videos", "Decodes and embeds videos.", "video_frames", "frame_embeddings"),
+        part(
+            "selection",
+            "Chooses frames and writes their images.",
+            "selected_frames",
+            "uploaded_frames",
             config=launch_preset(owner.dataset),
-            executor_def=in_process,
-            tags=tags,
         ),
     ]
     if trains(owner.dataset):
-        jobs.append(
-            dg.define_asset_job(
-                f"{name}_training_job",
-                selection=[owner.key("trained_model")],
-                description="Trains a model on the frames of the videos.",
-                executor_def=in_process,
-                tags=tags,
-            )
-        )
+        description = "Trains a model on the frames of the videos."
+        jobs.append(part("training", description, "trained_model"))
     return jobs
 
 

@@ -102,10 +102,11 @@ def is_of_storage(error: BaseException) -> bool:
 
     A connection broke, the database restarts, SQLite is locked.
     """
+    # Ours may have such a cause, too: clients' state is in a database of its own.
+    if isinstance(error, LightlyPipelineError):
+        return False
     # dagster-postgres has an error of its own for a database that takes no connection.
-    return isinstance(error, sqlalchemy.exc.SQLAlchemyError) or isinstance(
-        error.__cause__, sqlalchemy.exc.SQLAlchemyError
-    )
+    return any(isinstance(e, sqlalchemy.exc.SQLAlchemyError) for e in (error, error.__cause__))
 
 
 def _is_tried_again(context: Any) -> bool:

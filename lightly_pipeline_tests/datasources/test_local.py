@@ -1,7 +1,5 @@
 """A folder behaves as a store of objects."""
 
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +15,7 @@ from lightly_pipeline.errors import (
     ObjectChangedError,
     ObjectNotFoundError,
 )
+from lightly_pipeline_tests.support.dead_attempts import dead_owner
 
 
 @pytest.fixture
@@ -200,12 +199,7 @@ def test_a_folder_may_vanish_while_another_process_writes_to_it(
 
 
 def test_what_a_writer_left_when_it_was_killed_goes_with_its_folder(store: LocalDatasource) -> None:
-    dead = subprocess.run(
-        [sys.executable, "-c", "from lightly_pipeline.owner import *; print(this_process())"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+    dead = dead_owner()
     unnamed = store.root / ".lightly" / f"{PARTIAL_PREFIX}{dead}-1"
     (unnamed / "sub").mkdir(parents=True)
     (unnamed / "sub" / f"{PARTIAL_PREFIX}{dead}-2").write_bytes(b"half")

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -31,6 +32,7 @@ LONG = Recipe("long.mp4", "libx264", 600, options=X264)
 # What is not done before it can be killed: one second of pictures, so often.
 LASTING, N_TIMES = "10.hevc", 200
 VIDEOS = [LASTING if i == CHUNK else f"{i:02}.mp4" for i in range(N_VIDEOS)]
+T = TypeVar("T")
 FIVE = {"resources": {"selection_config": {"config": {"n_samples": 5}}}}
 
 
@@ -64,8 +66,7 @@ def test_a_killed_worker_s_videos_are_finished_by_others_and_nothing_is_decoded_
     chunks = [VIDEOS[i : i + CHUNK] for i in range(0, N_VIDEOS, CHUNK)]
     runs = {deployment.materialize("many", chunk): chunk for chunk in chunks}
     struck = next(run_id for run_id, chunk in runs.items() if LASTING in chunk)
-    wait_until(lambda: deployment.worker_of(struck))
-    lost = deployment.worker_of(struck)
+    lost = wait_until(lambda: deployment.worker_of(struck))
     assert lost is not None
     wait_until(lambda: done_of(folder / "many") & set(runs[struck]))
     lost.kill()
@@ -120,8 +121,9 @@ def test_runs_survive_that_redis_has_forgotten_them_and_postgres_was_gone(
     client = ApiWorkflowClient(token="any")
     add_dataset(client, "scheduled", folder / "in_postgres", folder / "scheduled")
     scheduled = client.schedule_compute_worker_run(selection_config={"n_samples": 5})
-    wait_until(lambda: [r for r in deployment.runs() if r["jobName"] == "scheduled_runs"])
-    (launched,) = [r for r in deployment.runs() if r["jobName"] == "scheduled_runs"]
+    (launched,) = wait_until(
+        lambda: [r for r in deployment.runs() if r["jobName"] == "scheduled_runs"]
+    )
     wait_until(lambda: deployment.process_of(launched["runId"]))
     deployment.redis.kill()
     deployment.redis.forget()
@@ -162,8 +164,10 @@ def decoded_by(deployment: Deployment) -> Counter[str]:
     )
 
 
-def wait_until(ask: Callable[[], object]) -> None:
+def wait_until(ask: Callable[[], T]) -> T:
+    """Returns what is told, once it is something."""
     deadline = time.monotonic() + WAIT_S
-    while not ask():
+    while not (told := ask()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return told

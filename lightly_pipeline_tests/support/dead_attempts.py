@@ -1,6 +1,8 @@
-"""Attempt markers as processes leave them that die elsewhere."""
+"""What processes leave that die: attempt markers of those elsewhere, and marks of their own."""
 
 import json
+import subprocess
+import sys
 import time
 from dataclasses import asdict
 
@@ -28,3 +30,10 @@ def leave_dead_attempt(
     left = Attempt(table.fingerprint, True, owner="elsewhere.1.1", beat=beat, is_second=is_second)
     content = json.dumps(asdict(left)).encode()
     data.lightly.write(f"{table.folder}/{ATTEMPT_FILE}", content)
+
+
+def dead_owner() -> str:
+    """Returns the mark of a process of this machine that has ended."""
+    code = "from lightly_pipeline.owner import this_process; print(this_process())"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.strip()

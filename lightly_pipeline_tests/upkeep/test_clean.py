@@ -37,6 +37,7 @@ from lightly_pipeline.steps.listener import SilentListener
 from lightly_pipeline.steps.setup import Run, resolve_config
 from lightly_pipeline.upkeep.cleaning import clean_store
 from lightly_pipeline.upkeep.survey import Retention
+from lightly_pipeline_tests.support.dead_attempts import dead_owner
 from lightly_pipeline_tests.support.faults import Fault, faulty
 from lightly_pipeline_tests.support.s3_servers import make_bucket, store_at
 from lightly_pipeline_tests.support.selections import N_FRAMES, local_dataset
@@ -216,12 +217,7 @@ def test_leftovers_of_killed_attempts_are_removed(dataset: Dataset) -> None:
         (table / "segments" / "0001.zip").write_bytes(b"" if table == done else b"done")
         (table / "segments" / "mine.txt").write_bytes(b"")
     (begun / "outcome.json").unlink()
-    dead = subprocess.run(
-        [sys.executable, "-c", "from lightly_pipeline.owner import *; print(this_process())"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    dead = dead_owner()
     (done / f".lightly-partial-{dead}-1").write_bytes(b"half")
     (done / ".lightly-partial-elsewhere.1.1-1").write_bytes(b"half")
     age(folder, 2)
